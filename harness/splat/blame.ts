@@ -14,9 +14,9 @@ import {
 } from './stall-lists.ts';
 
 /**
- * The function, source file or module that a report is blamed on. `name` is its name for the title. `frame` is the frame that has
- * this name; it is absent when the report names no function (compose.ts, lastResort()). `passed` are the frames above `frame`
- * that were skipped.
+ * What a report is blamed on: a function, or else a source file or a module. The title of the report is made from `name`. `frame`
+ * is the stack frame of the function; it is absent for a file or a module. `passed` holds the frames above `frame` that were
+ * skipped.
  */
 export interface Blame {
   readonly name: string;
@@ -34,7 +34,10 @@ function first(rule: FrameRule, frames: readonly SectionFrame[]): Blame | undefi
   return frame && { name: frame.frame.function, frame, passed: frames.slice(0, at) };
 }
 
-/** The frames of the interrupted code: those below the timer tick or IPI that reported the stall. */
+/**
+ * The frames of the code that a timer tick or an IPI interrupted. These frames are below the frames of the tick or IPI. With
+ * `cut`, they begin below the interrupt's entry; without, below the last function that reported the stall.
+ */
 function belowTick(frames: readonly SectionFrame[], cut: boolean): readonly SectionFrame[] {
   const boundary = frames.findIndex((entry) => interruptBoundary.test(entry.frame.function));
   const reporter = frames.findLastIndex((entry) => stallReporters.test(entry.frame.function));
@@ -48,7 +51,7 @@ function stalled(rule: FrameRule, all: readonly SectionFrame[]): Blame | undefin
   if (rule.confirmed && below.length === all.length && !all.some((entry) => entry.pc))
     return undefined;
   if (below.length === all.length) return stalledIn(below);
-  // A stack that is cut before it reaches a dispatcher still shows the interrupted code.
+  // A stack that ends before a dispatcher (a function of `stallAnchors`) still shows the interrupted code.
   return stalledIn(below) ?? stalledIn(all) ?? first(rule, below);
 }
 
@@ -86,14 +89,14 @@ const pickers = {
   hang: (_: FrameRule, f: readonly SectionFrame[]) => hung(f),
 };
 
-/** True when a trace has frames other than those of the reporting itself. */
+/** True when a stack has a frame of a function other than those that print the report. */
 function isWhole(frames: readonly SectionFrame[]): boolean {
   return frames.some((entry) => !reportingOnly.test(entry.frame.function));
 }
 
 /**
- * The program counter at the fault: the frame that the first register line names. Undefined when there is no register line, or
- * when a trace with frames begins before the first one.
+ * The frame of the program counter: the function in the first register line, such as `RIP: 0010:f+0x1/0x2`. Undefined when the
+ * report has no register line, or when a stack trace with frames begins above the line.
  */
 export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
   for (const section of sections) {
@@ -105,8 +108,8 @@ export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
 }
 
 /**
- * The frames that may be blamed, as one list for each stack. Only the kinds of stacks count that the rule names in `from`. The
- * frames that the header, the detail line and the program counter name stand first in the first list.
+ * The frames that may be blamed, in one list for each stack of a kind that the rule names in `from`. The first list begins with
+ * `named`, the frames that the header names. The frame of the program counter comes next, if the rule wants it.
  */
 function candidates(
   rule: FrameRule,
@@ -132,14 +135,17 @@ function candidates(
   return lists;
 }
 
-/** A frame line with an address, as kernels print it whose unwinder cannot tell whether a frame is certain (before Linux 4.10). */
+/**
+ * Matches a line of a stack with an address, `[<ffffffff81234567>]`. Kernels before Linux 4.10 print such lines when their
+ * unwinder cannot tell whether a frame is certain.
+ */
 const withAddress = /\[<[0-9a-f]{8,16}>\]/;
 
 /**
- * The certain frames of a stack. When the unwinder marks all frames as uncertain, because the kernel has no frame pointers, all
- * frames are returned. The exception is a stack in which a function occurs twice or belongs to a checker: its uncertain frames
- * are leftovers of a running task and are left out. Frame lines with an address (`withAddress`) are not subject to this
- * exception.
+ * The frames of a stack that can be trusted. When the unwinder marked only some frames as uncertain, these are left out. When it
+ * marked all frames as uncertain, because the kernel has no frame pointers, all are returned. The exception: when a function
+ * occurs twice in a stack without certain frames, or a checker's function occurs, its uncertain frames are leftovers of a running
+ * task and are left out. The exception does not apply to a stack whose lines have an address (`withAddress`).
  */
 export function believable(frames: readonly SectionFrame[]): readonly SectionFrame[] {
   const certain = frames.filter((entry) => !entry.questionable);
@@ -150,7 +156,10 @@ export function believable(frames: readonly SectionFrame[]): readonly SectionFra
   return isLeftOver ? certain : frames;
 }
 
-/** The guilty frame of a report; undefined when it has no candidates or all of them are skipped. */
+/**
+ * Finds the guilty frame of a report as `rule` says. `named` holds the frames that the header names. Undefined when the report
+ * has no frame that may be blamed.
+ */
 export function findBlame(
   rule: FrameRule,
   sections: readonly Section[],
@@ -171,8 +180,8 @@ export function findBlame(
 }
 
 /**
- * The guilty frame of a stalled CPU, from the dump of its task. It is for a report that has no other stack, and in whose dump no
- * interrupt shows where the CPU was. Undefined for any other report.
+ * The guilty frame of a stalled CPU, from the kernel's dump of the task on this CPU (`Task dump for CPU 1:`). Undefined when the
+ * report has a stack besides the dump, or when all frames of the dump are skipped.
  */
 function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefined {
   const traces = sections.filter(({ kind, frames }) => kind === 'trace' && frames.length > 0);
@@ -187,10 +196,10 @@ function dumped(rule: FrameRule, sections: readonly Section[]): Blame | undefine
   );
 }
 
-/** Functions in which a CPU waits for the console or for its turn. */
+/** Functions in which a task waits for a CPU or for the console. */
 const waiting = /^_*schedule$|^__switch_to$|^console_|^call_console_drivers$|^_?v?printk/;
 
-/** The frame for a function that a header or detail line names. */
+/** Makes a frame from a symbol that a line of the report names outside of a stack, such as the header. */
 export function namedFrame(symbol: string, line: SectionFrame['line']): SectionFrame {
   return { frame: makeFrame(symbol), line, questionable: false, pc: false };
 }

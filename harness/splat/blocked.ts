@@ -3,31 +3,34 @@ import { neverBlamed } from './skip-lists.ts';
 import { hangSkip } from './stall-lists.ts';
 
 /**
- * Functions that do not show where a CPU hangs: entries into the kernel, interrupts of the running code, and lookups in containers,
- * which occur everywhere.
+ * Functions that do not show where a CPU hangs, because they occur everywhere: entries into the kernel, interrupts, the idle
+ * loop, and lookups in data structures such as the xarray.
  */
 const passedThrough =
   /^0x|^asm_|^entry_|^do_syscall|^x64_sys|^__(?:x64|ia32|do)_sys|^exc_|^sysvec_|^ret_from_fork|^kthread$|^irq_|^common_interrupt|^handle_softirqs|^__do_softirq|^do_idle|^cpu_startup_entry|^start_secondary|^rest_init|^xas?_|^ma[st]_|^__?filemap_get_(?:folio|entry)|^pagecache_get_page/;
 
-/** False for a function whose name does not show where a CPU hangs. */
+/**
+ * True when the name of a function may show where a CPU hangs. False for a function that occurs everywhere or is never blamed.
+ */
 export function mayHang(name: string): boolean {
   return !passedThrough.test(name) && !neverBlamed.test(name) && !hangSkip.test(name);
 }
 
 /**
- * The stamp of a line that SysRq-w prints, `[   11.700446][   T28] `. Its caller is the task that prints, not the task that is
- * described.
+ * What stands before a line that SysRq-w prints, `[   11.700446][   T28] `: the time and the printk caller. The caller is the
+ * task that prints, not the task that the line describes.
  */
 const stamp = /^(?:\[[^\]]*\]\s?)+/;
 /**
- * The line that begins a task: `task:reaper          state:D stack:0     pid:51    ppid:43     flags:0x00104004`
- * (kernel/sched/core.c, sched_show_task()).
+ * The first line about a task in the output of SysRq-w (kernel/sched/core.c, sched_show_task()):
+ * `task:reaper          state:D stack:0     pid:51    ppid:43     flags:0x00104004`
  */
 const taskLine = /^task:(\S.*?)\s+state:(\S)\s.*?\bpid:\s*(\d+)/;
 
 /**
- * The function in which the first blocked task in the output of SysRq-w waits, found by the rules for hung tasks: had the task
- * waited longer, the kernel would have reported it as hung. Undefined when no task is blocked.
+ * The function in which a blocked task waits. `sysrq` is the output of SysRq-w, which lists the blocked tasks. The function is
+ * found by the rules for hung tasks: had the task waited longer, the kernel would have reported it as hung. The first task with
+ * such a function counts. Undefined when there is none.
  */
 export function blockedFrame(sysrq: string): string | undefined {
   const lines = sysrq.split(/\r*\n/).map((line) => line.replace(stamp, ''));

@@ -1,47 +1,52 @@
 import type { StackFrame } from '../records/finding.ts';
 import { type FrameLine, frameWithin, readFrame } from './frames.ts';
 
-/** One line of a report, without its prefix, and its place in the log. */
+/** One line of a kernel's report, without the prefixes of printk and of loggers, and the position of the line in the log. */
 export interface ReportLine {
   readonly text: string;
-  /** The printk caller, or the empty string. */
+  /** The printk caller, such as `T123` for a task or `C1` for a CPU. Empty when the line names no caller. */
   readonly caller: string;
   /** True when the line had printk's time or level, or syslog's tag `kernel:`. */
   readonly isStamped: boolean;
   /** The number of the line in the log, from 1. */
   readonly number: number;
-  /** The positions in the log, in bytes, of the line's first byte and after its newline. */
+  /** `start` is the position in the log, in bytes, of the line's first byte; `end` is the position after its newline. */
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * What a section is: the head of the report, a stack of one of several kinds, or lines whose frames are not to blame (`other`).
+ * What a part of a report is. `head` is the beginning of the report. `trace`, `alloc`, `free`, `origin` and `chain` are stacks: a
+ * stack trace, the stack of the allocation, that of the free, that of uninitialized memory, and lockdep's stacks of earlier
+ * acquisitions. `other` is lines whose frames are not to blame.
  */
 export type SectionKind = 'head' | 'trace' | 'alloc' | 'free' | 'origin' | 'chain' | 'other';
 
-/** A frame, and the line that names it. */
+/** A stack frame, and the line of the report that names the frame. */
 export interface SectionFrame {
   readonly frame: StackFrame;
   readonly line: ReportLine;
-  /** True when the unwinder marked the frame as uncertain. */
+  /** True when the unwinder marked the frame as uncertain: `? f+0x1/0x2`. */
   readonly questionable: boolean;
   /** True when the frame comes from a register line (RIP, pc), not from the unwinder. */
   readonly pc: boolean;
 }
 
-/** A part of a report: the line that begins it (`heading`), and the frames in it. */
+/** A part of a report: the line with which the part begins (`heading`), and the stack frames in the part. */
 export interface Section {
   readonly kind: SectionKind;
   readonly heading: ReportLine;
   readonly frames: SectionFrame[];
-  /** The number of lines below the heading, without those that name the program counter. */
+  /** The number of lines below the heading. Lines that name the program counter do not count. */
   length: number;
-  /** True for the stack of a CPU that does not answer, as the CPU left it: `Task dump for CPU 1:` (kernel/rcu/tree_stall.h). */
+  /**
+   * True for the stack that the kernel prints below `Task dump for CPU 1:`, for a CPU that does not answer
+   * (kernel/rcu/tree_stall.h).
+   */
   readonly isDump?: true;
 }
 
-/** The lines that begin a section; the first match wins. */
+/** Lines that begin a section of a report, each with the kind of the section. The first row that matches a line wins. */
 const headings: readonly (readonly [RegExp, SectionKind])[] = [
   [
     /^\s*(?:<\w+>)?\s*(?:Call [Tt]race|Trace|CPU: \d+ .* Call Trace):?|^NMI backtrace for cpu/,
@@ -74,10 +79,9 @@ const sectionEnd =
   /---\[ end trace|^Kernel panic - |^Rebooting in|^\s*<\/TASK>|^\s*RIP: (?:0033|0023|002b):(?!\w+\+0x)/;
 
 /**
- * The lines that name the program counter: `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`,
- * `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, the PSW of s390, and those of show_regs() of the other architectures.
- * `RIP: 0033:` is the code segment of programs, in which the kernel of user-mode Linux runs. For a program, the line has this
- * segment too, but no symbol.
+ * The lines that name the program counter: `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`, `NIP [c0001234]
+ * f+0x1/0x2`, `epc : f+0x1/0x2`, the PSW of s390, and those of show_regs() of the other architectures. `RIP: 0033:` names the
+ * code segment of programs. The kernel of user-mode Linux runs in this segment as well; only its lines have a symbol.
  */
 const programCounter =
   /^\s*(?:RIP: (?:0010|e030|0060|0033):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |pc: [0-9a-f]{8,16}: |PC: (?:\[?<|0x[0-9a-f]{8,16} \()|(?:PC|pc|ip) is at |NIP \[|epc ?: |epc   : |(?:ERA|era *): |IAOQ\[0\]: |TPC: ?<|Krnl PSW : .*\(|RIP: 0010:\[<)/;
@@ -112,12 +116,16 @@ function pushFrame(section: Section, read: FrameLine, line: ReportLine): void {
   if (caller) section.frames.push({ frame: caller, line, questionable, pc: false });
 }
 
-/** The frame that a register line names; undefined for other lines. */
+/** The frame that a register line such as `RIP: 0010:f+0x1/0x2` names. Undefined for a line that names no program counter. */
 function readCounter(text: string): StackFrame | undefined {
   return text.includes('+0x') && programCounter.test(text) ? frameWithin(text) : undefined;
 }
 
-/** The section that a line begins, with the frame that its heading may have; undefined when the line begins none. */
+/**
+ * The section of a report that begins at `line`. When the heading of a stack contains a frame, the section begins with this
+ * frame. Undefined when no section begins at the line. `dumped` tells that a task dump was announced: the stack is then a CPU's
+ * dump.
+ */
 function sectionAt(line: ReportLine, above: Section, dumped: boolean): Section | undefined {
   const kind = headingOf(line.text, above);
   if (!kind) {
@@ -135,8 +143,8 @@ function sectionAt(line: ReportLine, above: Section, dumped: boolean): Section |
 }
 
 /**
- * Splits a report into sections. The first section is the head: header, registers and facts. Each other section begins at the
- * heading of a stack trace, or at a line that ends one.
+ * Splits a report into sections. The first section is the head: header, registers and facts. Every further section begins at the
+ * heading of a stack trace, or at a line that ends a stack trace.
  */
 export function readSections(lines: readonly ReportLine[]): Section[] {
   const [header, ...rest] = lines;
@@ -155,7 +163,8 @@ export function readSections(lines: readonly ReportLine[]): Section[] {
     dumped ||= taskDump.test(line.text);
     const read = readFrame(line.text);
     if (read) {
-      // The stack of a 32-bit ARM kernel has no heading. Below a CPU line it does not belong to the section above that line.
+      // The stack of a 32-bit ARM kernel has no heading. Below a CPU line, its frames do not belong to the section above that
+      // line.
       if (section.kind === 'other' && cpuLine)
         begin({ kind: 'trace', heading: cpuLine, frames: [], length: 0 });
       section.length++;

@@ -11,8 +11,8 @@ import { neverBlamed, syscallName } from './skip-lists.ts';
 export const inlinedHeader = /(?:BUG|WARNING): .* \[inline\]\s*$/;
 
 /**
- * syzbot's word for the frame of a report that names no frame. When only lastResort() can name the report, a title with this word
- * is among the alternative titles.
+ * The word that syzbot puts in a title in place of the function when the report names none. When a rule finds no function for the
+ * title, a title with this word is the title or among the alternative titles.
  */
 const unknown = 'corrupted';
 
@@ -23,16 +23,21 @@ export interface Composition {
   readonly altTitles: readonly string[];
   readonly class: string;
   /**
-   * The name of the guilty function; empty when there is none. For a race between two functions: the first of them, sorted by
-   * name.
+   * The name of the guilty function, source file (`mm/slub.c:LINE`) or module (`[ext4]`). Empty when nothing is blamed. For a
+   * race between two functions, it is the name that sorts first.
    */
   readonly frame: string;
   readonly blame: Blame | undefined;
-  /** The line that fits the rule's `detail`. */
+  /** The line of the report that matches the expression `detail` of the rule. */
   readonly detail: ReportLine | undefined;
-  /** True when the title needs a guilty function and the rule found none; `blame` is then from lastResort() or undefined. */
+  /**
+   * True when the title needs a guilty function and the rule found none. `blame` is then what lastResort() found, or undefined.
+   */
   readonly frameless: boolean;
-  /** The source file that the report names, when it names no function. */
+  /**
+   * The source file that the report names. Undefined when a function, file or module is blamed, and when the report names no
+   * file.
+   */
   readonly place?: string | undefined;
 }
 
@@ -44,8 +49,8 @@ interface Fit {
 }
 
 /**
- * Matches a line against a rule's header; null when it does not fit. `fromKernel` tells whether the line has printk's stamp; some
- * rules require the stamp, others forbid it.
+ * Matches a line against the header of a rule. Null when the line does not fit. `fromKernel` tells whether the line has printk's
+ * stamp: some rules require the stamp, others forbid it.
  */
 export function fitsHeader(rule: Rule, text: string, fromKernel: boolean): RegExpExecArray | null {
   if (rule.fromKernel && !fromKernel) return null;
@@ -72,8 +77,8 @@ function fit(
 }
 
 /**
- * The line by which the report is named. A symbolizer prints a header once for every inlined function; the last of these headers
- * has the function that the log had before.
+ * The line by which a report is named: usually its first line. A symbolizer prints a header for every inlined function, and then
+ * the header with the function that the log had before; the report is named by this last header.
  */
 function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
   const [first] = lines;
@@ -81,7 +86,10 @@ function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
   return lines.slice(0, 12).find((line) => !inlinedHeader.test(line.text)) ?? first;
 }
 
-/** The symbol that the detail line names; undefined when there is no such line, or it names none. */
+/**
+ * The symbol that the detail line names: the line that matches the rule's `detail`. Undefined when the report has no detail line,
+ * or when the line names no symbol.
+ */
 function detailSymbol({ detail, detailLine }: Fit): string | undefined {
   return detail?.groups?.['frame'] ?? frameWithin(detailLine?.text ?? '')?.symbol;
 }
@@ -97,7 +105,10 @@ function namedBlame(symbol: string, line: ReportLine): Blame {
   return { name: frame.frame.function, frame, passed: [] };
 }
 
-/** The frame of the function that the header names; empty when it names none. */
+/**
+ * The frame of the function that the header names. Empty when the header names no function, and for a rule that does not look
+ * there.
+ */
 function headerFrames({ rule, header }: Fit, line: ReportLine): SectionFrame[] {
   if (!rule.frame?.from.includes('header')) return [];
   const symbol = header.groups?.['frame'] ?? frameWithin(line.text.slice(header.index))?.symbol;
@@ -120,13 +131,14 @@ function blameOf(
   return findBlame(rule.frame, own, headerFrames(found, first)) ?? site;
 }
 
-/** The titles of reports whose source file is the file with the bug. */
+/** Matches the titles of reports in which the source file that the report names is the file with the bug. */
 const placed =
   /^(?:WARNING|kernel BUG|UBSAN: .*|BUG: sleeping function .*|BUG: assuming .*) in \{frame\}$/;
 /**
- * The blame for a report without its stack: the function that the header names, else that of the program counter, else that of
- * the site where a lock was taken, else the source file, else the module. Undefined when the report names none of these, when
- * another task printed into the report, and for a stall whose rule wants the stack of the interrupted code.
+ * What is blamed when the stack of a report names no guilty function. The first of these that the report names: the function in
+ * the header, the function at the program counter, the site where a lock was taken, the source file, the module. Undefined when
+ * the report names none of these, and when another task printed into the report. Also undefined for a stall whose rule wants the
+ * stack of the interrupted code.
  */
 function lastResort(
   found: Fit,
@@ -138,7 +150,7 @@ function lastResort(
   if (found.rule.frame.confirmed && found.rule.frame.pick === 'stall') return undefined;
   const own = namedFrames(found, first, lines, sections);
   const frame = own.find((entry) => !isPassedOver(found.rule, entry.frame.function));
-  // A WARN() of no particular kind is named after the function that calls it, even when this is a helper.
+  // A WARN() of no particular kind is named after the function that calls it, even when this function is a helper.
   const helper = found.rule.title === 'WARNING in {frame}' ? own[0] : undefined;
   const chosen = frame ?? helper;
   if (chosen) return { name: chosen.frame.function, frame: chosen, passed: [] };
@@ -190,8 +202,9 @@ const families: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * The name of a function without the wrapper's prefix, which differs between architectures: `__x64_sys_rmdir` becomes `sys_rmdir`,
- * `SyS_pause` becomes `pause`.
+ * The name of a function as titles have it: `__x64_sys_rmdir` becomes `sys_rmdir`, and `SyS_pause` becomes `pause`, because the
+ * prefix of a system call differs between architectures. In reports of stalls, hangs and lockdep, a function of `families` gets
+ * the name of its family.
  */
 function commonName(name: string, { frame }: Rule): string {
   const match = /^__(?:x64|ia32|arm64|s390x?|riscv|powerpc)_((?:compat_)?sys_\w+)$/.exec(name);

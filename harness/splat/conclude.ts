@@ -14,13 +14,16 @@ import { signatureOf } from './signature.ts';
 const utf8 = new TextDecoder();
 const highBytes = /[\x80-\xff]/;
 
-/** Decodes the scanner's latin1 (one character per byte) as UTF-8. Text that leaves the scanner goes through this function. */
+/**
+ * Decodes text that has one latin1 character for each byte as UTF-8. The scanner works on latin1; all text that leaves the
+ * scanner goes through this function.
+ */
 export function decodeText(latin1: string): string {
   if (!highBytes.test(latin1)) return latin1;
   return utf8.decode(Uint8Array.from(latin1, (character) => character.charCodeAt(0)));
 }
 
-/** The text of a line as a person should read it: decoded, and without what withSymbols() added. */
+/** The text of a line as a person should read it: decoded, and without the offsets that withSymbols() inserted. */
 function readableText(latin1: string): string {
   return decodeText(withoutSymbols(latin1));
 }
@@ -64,8 +67,8 @@ interface Reading {
 }
 
 /**
- * The rules to try for a report: the rule that opened it and those after it, because the rules before it do not fit the header.
- * For the header of an inlined function all rules are tried.
+ * The rules to try for a report: the rule that opened the report, and the rules after it. The rules before it do not fit the
+ * header. For the header of an inlined function all rules are tried.
  */
 function candidates({ rule, lines }: OpenReport): readonly Rule[] {
   return inlinedHeader.test(lines[0]?.text ?? '') ? rules : rules.slice(rules.indexOf(rule));
@@ -89,8 +92,8 @@ function read(report: OpenReport, lines: readonly ReportLine[]): Reading | undef
 }
 
 /**
- * Converts a report that has ended to a finding; undefined when no rule fits the whole report. Lines of other printk callers are
- * left out, unless only these lines name a function to blame.
+ * Converts a report that has ended to a finding, which is a splat or an event. Undefined when no rule fits the report. Lines of
+ * other printk callers are left out, unless only these lines name a function to blame.
  */
 export function conclude(report: OpenReport): Finding | undefined {
   const [header] = report.lines;
@@ -106,7 +109,7 @@ export function conclude(report: OpenReport): Finding | undefined {
   return reading && makeFinding(report, reading);
 }
 
-/** The values that tell two bugs of one class apart, from which the signature is made. */
+/** The values that tell two bugs of one class apart. The signature is made from the class and these values. */
 function identityOf(
   finding: Pick<Finding, 'frame' | 'locks' | 'nonBlock' | 'events'>,
   { place }: Composition,

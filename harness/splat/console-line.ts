@@ -1,20 +1,17 @@
 import { hasMarkup, withoutMarkup, withSymbols } from './markup.ts';
 
 /**
- * One line of a console log after the removal of ANSI escapes, printk's level, time and caller, and whatever carried the line:
- * quotes of a mail, syslog, journald, Android, netconsole and prefixes of test harnesses.
+ * One line of a console log without its prefixes. These are ANSI escapes, printk's level, time and caller, and what others put
+ * before the line: quotes of a mail, syslog, journald, Android, netconsole, test harnesses.
  */
 export interface ConsoleLine {
   readonly text: string;
   /**
-   * The printk caller, `T123` (a task) or `C1` (a CPU in an interrupt), with CONFIG_PRINTK_CALLER of Linux 5.0 and later; else
-   * empty.
+   * The printk caller: `T123` for a task, `C1` for a CPU in an interrupt. Kernels since Linux 5.0 print it with
+   * CONFIG_PRINTK_CALLER. Empty when the line has none.
    */
   readonly caller: string;
-  /**
-   * True when the line had printk's time stamp or level, or syslog's tag `kernel:`, so that the kernel wrote it and not a
-   * program.
-   */
+  /** True when the kernel wrote the line, not a program: the line had printk's time stamp or level, or syslog's tag `kernel:`. */
   readonly fromKernel: boolean;
 }
 
@@ -25,8 +22,8 @@ const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\
 const controls = /[\0\r\x07\x1b]/;
 
 /**
- * A clock: `12.345678`, `+0.000003`, `12.345678s`; the same with the time since the last line, which dmesg and journalctl add,
- * `12.345678 <    0.000003>`; the first line of a minute in `dmesg -e`, `Jan 2 03:04`.
+ * The clock in a stamp: `12.345678`, `+0.000003` or `12.345678s`. dmesg and journalctl add the time since the last line:
+ * `12.345678 <    0.000003>`. In `dmesg -e`, the first line of a minute has `Jan 2 03:04`.
  */
 const clock = String.raw`(?: {0,8}\+?\d{1,9}\.\d{3,9}s?(?: {1,2}<[ \d.]{1,20}>?| {4,24})? ?>?|[A-Z][a-z]{2} {0,2}\d{1,2} \d\d:\d\d)`;
 /** The caller, directly behind the clock as the kernel prints it (`[  T123]`), or after a blank as dmesg prints it. */
@@ -38,13 +35,15 @@ const stampHead = String.raw`(?:[^[]|\[(?! *\+?\d+\.\d)){0,160}?`;
 const stamp = new RegExp(
   String.raw`^${stampHead}(?:<\d{1,3}>)?\[${clock}\]${callerColumn}(?:\([0-9]\)\[\d+:[^\]]{1,20}\])? ?`,
 );
-/** The usual stamp, with nothing before it. */
+/** The usual stamp at the start of a line: `[   12.345678][  T123] `. */
 const plainStamp = /^\[ {0,8}\d{1,9}\.\d{6}\](?:\[ {0,8}([TC]\d{1,10})\])? (?! ?\[)/;
-/** A second clock, from a program that read the serial line or from a kernel below this one. */
+/** A second stamp, behind the first. The first is then from a program that read the serial line, or from another kernel. */
 const nextStamp = new RegExp(String.raw`^(?:<\d{1,3}>)?\[${clock}\]${callerColumn} ?`);
 /** A stamp whose first bracket was lost in copying. */
 const bareStamp = /^ {0,8}\d{1,9}\.\d{6}\](?: ?\[ {0,12}([TC]\d{1,10})\])? ?/;
-/** The name of the host and the kernel's tag behind a clock: journalctl puts the machine's clock before them. */
+/**
+ * The host name and the kernel's tag behind a clock, as in `myhost kernel: `. journalctl puts the machine's clock before them.
+ */
 const hostBelow = /^[\w.<>*-]{1,64} kernel(?:\[\d+\])?:(?: |$)/;
 
 /** The names of level and facility before a line: `kern  :warn  : `, `kern.warn `. */
@@ -55,8 +54,7 @@ const rfc5424 =
   /^(?:<\d{1,3}>)?1 \S{1,40} \S{1,255} kernel \S{1,128} \S{1,32} (?:-|\[[^\]]{0,400}\])(?: (?:\xef\xbb\xbf)?|$)/;
 
 /**
- * The prefixes that loggers put before a line without a printk stamp. They are removed repeatedly, in this order, at the start of
- * the line.
+ * The prefixes that loggers put before a line. They are removed from a line without a printk stamp, in this order and repeatedly.
  */
 const wrappers: readonly RegExp[] = [
   /^(?:> ?)+/,
@@ -77,15 +75,15 @@ const wrappers: readonly RegExp[] = [
 /** The kernel's tag in a line of syslog or of the journal. */
 const kernelTag = /(?:^| )kernel(?:\[\d+\])?:(?: |$)/;
 /**
- * The largest size of the text before the kernel's tag. Several words count only when one of them is a time; a single word is the
- * host.
+ * The longest text that may stand before the tag `kernel:`. A single word there is the host; several words count only when one of
+ * them is a time.
  */
 const mostBefore = { characters: 160, words: 9 };
 const hasTime = /\d{1,2}:\d\d|\d{4,}\.\d/;
 
 /**
- * Lines in which the kernel prints the words of others: audit records, its command line, programs that write to /dev/kmsg, test
- * comments.
+ * Lines in which the kernel repeats words that are not its own: audit records, its command line, lines that programs write to
+ * /dev/kmsg, comments of tests.
  */
 const relayed =
   /^(?:audit: |audit\(|(?:Kernel )?[Cc]ommand line: |\s*# |\+ |(?:[\w.-]{1,64} )?(?!kernel\b)[\w@.-]{1,32}\[\d+\]: )/;
@@ -99,7 +97,10 @@ const startsWrapped =
   /^(?:[>\d<[]|[A-Z][a-z]{2} [ \d]|[\w.-]{0,64} ?kernel: |std(?:out|err) |(?:kern|user|daemon|syslog|local\d) *[.:])/;
 const levelMark = /^(?:.{0,20})<\d{1,3}>/;
 
-/** The text behind the first `kernel: ` of a line, if only a time and a host may stand before that tag; undefined otherwise. */
+/**
+ * The text behind the first `kernel: ` of a line. Undefined when the line has no such tag, or when more than a time and a host
+ * stands before the tag.
+ */
 function afterKernelTag(text: string): string | undefined {
   const match = text.includes('kernel') ? kernelTag.exec(text) : null;
   if (!match || match.index > mostBefore.characters) return undefined;
@@ -138,8 +139,8 @@ function withoutTypesetting(text: string): string {
 }
 
 /**
- * Removes prefix, escapes and markup from a line. `raw` is one line without its newline, as latin1 or as decoded text. The time is
- * linear in its length.
+ * Removes prefix, escapes and markup from a line. `raw` is one line without its newline, as latin1 or as decoded text. This takes
+ * a time that is linear in the length of the line.
  */
 export function readConsoleLine(raw: string): ConsoleLine {
   let text = controls.test(raw) ? raw.replace(escapes, '') : raw;

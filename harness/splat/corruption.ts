@@ -8,8 +8,8 @@ const damagedTitle = /\[ *\d+\.\d{6}\]|\bin \d|:$/;
 const intruder = /^FAULT_INJECTION: forcing a failure|: (?:page|vmalloc:) allocation failure/;
 
 /**
- * The number of the line from which the output of another task is mixed into a report whose lines have no caller; undefined when
- * there is no such line, and for a report whose lines have a caller.
+ * The number of the first line of another task in the middle of a report. Undefined when no such line is found, and for a report
+ * whose lines name their printk caller.
  */
 export function intrusionOf(
   lines: readonly ReportLine[],
@@ -25,7 +25,9 @@ export function intrusionOf(
   return said?.number ?? seen?.line.number;
 }
 
-/** The sections of a report as they were before the line of the log with the number `end`. */
+/**
+ * The sections of a report as they were before the line of the log with the number `end`: later sections and frames are left out.
+ */
 export function sectionsBefore(sections: readonly Section[], end: number): Section[] {
   const before = sections.filter(({ heading }) => heading.number < end);
   return before.map((section) => ({
@@ -43,8 +45,8 @@ export const leastBareFrames = 3;
 const announces = /stack backtrace:|NMI backtrace/;
 
 /**
- * True for `Allocated by task 12:` or `Freed by task 12:` with nothing below it, where a stack or `(stack is not available)`
- * belongs.
+ * True when nothing stands below `Allocated by task 12:` or `Freed by task 12:`. Intact reports have a stack there, or `(stack is
+ * not available)`.
  */
 function isEmptyHistory(section: Section): boolean {
   return (
@@ -56,8 +58,8 @@ function isEmptyHistory(section: Section): boolean {
 }
 
 /**
- * True when the frames without a heading are a stack. Few frames are a stack only when the header names the first of them as
- * well.
+ * True when the frames without a heading are a stack: there are at least `leastBareFrames` of them, or the header names the first
+ * of them as well.
  */
 function hasBareStack({ rule, blame }: Composition, sections: readonly Section[]): boolean {
   const bare = sections[0]?.frames.filter((entry) => !entry.pc) ?? [];

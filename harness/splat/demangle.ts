@@ -2,10 +2,11 @@
 const mangled = /^_(?:R|Z)/;
 
 /**
- * The readable name of a Rust (RFC 2603, `_RNvMs4_NtCs1_11rust_binder7processNtB5_7Process10update_ref`) or C++
- * (`_Z8fakeNameiii`) symbol. Any other symbol, and a symbol that cannot be read, is returned unchanged. Paths, inherent and trait
- * impls and back references are understood. A closure has the name of the function around it. A Rust name ends before generic
- * arguments; when more of the name follows them, the symbol cannot be read.
+ * The readable name of a mangled symbol. Rust symbols (RFC 2603) look like
+ * `_RNvMs4_NtCs1_11rust_binder7processNtB5_7Process10update_ref`, C++ symbols like `_Z8fakeNameiii`. Any other symbol is returned
+ * unchanged, and so is a symbol that cannot be read. Paths, inherent and trait impls and back references are understood. A
+ * closure has the name of the function around it. A Rust name ends before generic arguments; when more of the name follows them,
+ * the symbol cannot be read.
  */
 export function demangle(symbol: string): string {
   if (!mangled.test(symbol)) return symbol;
@@ -30,7 +31,10 @@ function readCpp(symbol: string): string {
   return parts.length > 0 ? parts.join('::') : symbol;
 }
 
-/** A reading position in a v0 symbol. `depth` limits how far back references are followed. */
+/**
+ * A reading position in a mangled Rust symbol (v0). `depth` counts nested paths and back references; the reading stops when there
+ * are too many.
+ */
 interface Reader {
   readonly text: string;
   at: number;

@@ -6,18 +6,24 @@ import { signatureOf } from './signature.ts';
 const kill =
   /(Memory cgroup out|[Oo]ut) of memory(?: \([^)]*\))?: Kill(?:ed)? process (\d+),? \(?([^),]*(?:\([^)]*\))?)\)?/;
 const killOther = /(Memory cgroup out|Out) of memory: Killed process (\d+) \((.*?)\)/;
-/** The virtio GPU refused a command (drivers/gpu/drm/virtio/virtgpu_vq.c). The command itself may have been invalid. */
+/**
+ * The line in which the driver of the virtio GPU reports that the GPU refused a command (drivers/gpu/drm/virtio/virtgpu_vq.c).
+ * The command itself may have been invalid.
+ */
 const refusal =
   /(?:\[drm[^\]]{0,80}\]{1,2} )?\*ERROR\* response (0x12[0-9a-f]{2}) \(command (0x[0-9a-f]{3,4})\)/;
 const callback =
   /(?:[\w.]{1,128}\+0x[0-9a-f]+\/0x[0-9a-f]+ )?callback failed with (-\d+) in (non-)?blockable context/;
 
-/** A cheap check before the expensive expressions. */
+/** True when a line may report an OOM kill: a cheap check before the expensive expressions. */
 function isOfMemory(text: string): boolean {
   return text.includes('ut of memory');
 }
 
-/** A cheap check before an expression that backtracks at each word of the line. */
+/**
+ * True when a line may report a failed callback of an mmu notifier: a cheap check before an expression that backtracks at each
+ * word of the line.
+ */
 function isOfCallback(text: string): boolean {
   return text.includes('callback failed with');
 }
@@ -42,10 +48,12 @@ function event(line: ReportLine, title: string, bugClass: string): Finding {
 }
 
 /**
- * The event that a line reports; undefined when it reports none. The lines are:
+ * The event that a line reports: something worth noting that is no splat. Undefined when the line reports no event. The lines
+ * are:
  * - `Out of memory: Killed process 123 (comm) total-vm:...`, `Memory cgroup out of memory: Kill process 123 (comm) score 9`
  * - `[drm:virtio_gpu_dequeue_ctrl_func] *ERROR* response 0x1203 (command 0x105)`
- * - `kvm_mmu_notifier_invalidate_range_start+0x0/0x60 callback failed with -11 in non-blockable context.`, legal when alone
+ * - `kvm_mmu_notifier_invalidate_range_start+0x0/0x60 callback failed with -11 in non-blockable context.`, legal when no splat
+ *   follows
  */
 export function readEvent(line: ReportLine): Finding | undefined {
   const killed = isOfMemory(line.text)
@@ -82,14 +90,17 @@ const chosen = /Kill process \d+/;
 const killed = /^Killed process (\d+),? \(?(?:vsz:\S+ )?([^),]{1,16}(?:\([^)]*\))?)\)?/;
 
 /**
- * True when an event names the process that was chosen, which need not be the process that is killed (mm/oom_kill.c before Linux
- * 4.20).
+ * True when the event of an OOM kill names the process that was chosen. Before Linux 4.20, the kernel may kill another process
+ * than the chosen process (mm/oom_kill.c).
  */
 export function isChoice(found: Finding, text: string): boolean {
   return found.oom !== undefined && chosen.test(text);
 }
 
-/** The event of an OOM kill, with the killed process that the line below the choice names; undefined when that line names none. */
+/**
+ * The event of an OOM kill with the process that was killed, in place of the chosen process. `line` is a line below the event's
+ * line. Undefined when this line names no killed process.
+ */
 export function readKilled(choice: Finding, line: ReportLine): Finding | undefined {
   const match = choice.oom ? killed.exec(line.text) : null;
   if (!match || !choice.oom) return undefined;
@@ -110,12 +121,15 @@ export function tailFinding(line: ReportLine): Finding {
   return event(line, 'the end of a report whose beginning is not in this log', 'cut report');
 }
 
-/** True when an event belongs to a splat directly below it, so that it must wait a few lines for that splat. */
+/**
+ * True when an event, such as a failed callback, belongs to a splat that may follow directly below. The event must then wait a
+ * few lines for that splat.
+ */
 export function attachesToSplat(found: Finding): boolean {
   return found.class.startsWith('mmu notifier callback');
 }
 
-/** The finding for a second boot banner without a planned restart before it. */
+/** The splat for an unexpected reboot: `line` is a boot banner in the middle of the log, without a planned restart before it. */
 export function rebootFinding(line: ReportLine): Finding {
   return { ...event(line, 'unexpected kernel reboot', 'unexpected kernel reboot'), kind: 'splat' };
 }

@@ -1,7 +1,7 @@
 import type { Blocker, HardwareFacts, NonBlockFacts, StackFrame } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 
-/** The CPU on which a report was printed, and its task as `comm/pid`; absent when no line names them. */
+/** The CPU on which a report was printed, and the task that the report names, as `comm/pid`. What no line names is absent. */
 export interface TaskFacts {
   readonly cpu?: number;
   readonly task?: string;
@@ -15,7 +15,7 @@ type Facts = TaskFacts & HardwareFacts;
  */
 const cpuLine =
   /\bCPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:Kdump: loaded )?(?:Not tainted|Tainted: ([^0-9]*?)) +(?:[A-Za-z]\S*-)?(\d+\.\d+\S*)(?:.* ([0-9a-f]{40})\b)?/;
-/** The line that kernels before Linux 3.9 print instead: `Pid: 1679, comm: x Not tainted 2.6.32 #1`. */
+/** The line that kernels before Linux 3.9 print in place of the CPU line: `Pid: 1679, comm: x Not tainted 2.6.32 #1`. */
 const pidLine =
   /\bPid: (\d+), comm: (.*?) (?:Not tainted|Tainted: ([^0-9]*?)) +\(?(?:[A-Za-z]\S*-)?(\d+\.\d+[^\s)]*)/;
 /** The line of a lockup: `BUG: soft lockup - CPU#4 stuck for 22s! [docker:2374]` (kernel/watchdog.c). */
@@ -24,7 +24,7 @@ const warningLine = /WARNING: CPU: (\d+) PID: \d+ at |, CPU#(\d+): /;
 const commLine = /\bcomm[: ]+"?([^",]{1,15})"?,? pid[: ]+(\d+)/i;
 const hardwareLine = /^\s*Hardware name: (.*?)\s*$/;
 
-/** Lines that name the task, first its name and then its pid, in reports without a CPU line. */
+/** Lines that name the task in a report without a CPU line. Each expression has the name of the task first and the pid second. */
 const taskLines: readonly RegExp[] = [
   /INFO: task (.{1,40}):(\d+) (?:blocked|can't die)/,
   /\bby task (.{1,40})\/(\d+)\s*$/,
@@ -92,8 +92,8 @@ function readLesserLine(text: string): Facts | undefined {
 }
 
 /**
- * The facts in the CPU line and the `Hardware name:` line of a report. Without a CPU line, other lines give some of them; facts
- * that no line has are absent.
+ * Reads CPU, task, taint, kernel version and hardware from the lines of a report. The CPU line (`CPU: 1 PID: 2 Comm: x ...`) has
+ * all but the hardware. Without a CPU line, other lines give some of the facts. A fact that no line has is absent.
  */
 export function readFacts(lines: readonly ReportLine[]): Facts {
   let best: Facts | undefined;
@@ -112,13 +112,13 @@ export function readFacts(lines: readonly ReportLine[]): Facts {
 
 const atomicLine = /in_atomic\(\): .*?(?:non_block: (\d+), )?pid: (\d+), name: (.*)$/;
 const nonBlockHeader = /scheduling in a non-blocking section: (.*)\/(\d+)\/(\d+)/;
-/** The dispatcher of mmu notifiers; the frame above it is the notifier's callback. */
+/** Functions that call mmu notifiers. The frame above such a function is the notifier's callback. */
 const dispatcher = /^(?:__)?mmu_notifier_invalidate_range|^mn_(?:hlist|itree)_invalidate/;
 const sleepers = /^(?:dump_stack|show_stack|_*might|__schedule|schedule)/;
 
 /**
- * Reads the two forms in which a kernel reports a function that slept where non_block_start() forbade it. Undefined for other
- * lines, and for a count of 0.
+ * Reads the task and the nesting count from a line about a sleep that non_block_start() forbade. Kernels report this in two
+ * forms; only the in_atomic() line has a count. Undefined for other lines, and for a count of 0.
  */
 function readNonBlockLine(text: string): { count?: number; task: string } | undefined {
   const header = nonBlockHeader.exec(text);
@@ -129,9 +129,9 @@ function readNonBlockLine(text: string): { count?: number; task: string } | unde
 }
 
 /**
- * The facts of a report by non_block_start() (Linux 5.4): `non_block: 1` on the in_atomic() line, or the header `scheduling in a
- * non-blocking section: comm/pid/count`. Undefined when the count is 0 or when the report has neither. `victim` is the process
- * killed last; the oom_reaper works for it.
+ * The facts of a report about a sleep that non_block_start() forbade (Linux 5.4). The report has `non_block: 1` on the
+ * in_atomic() line, or the header `scheduling in a non-blocking section: comm/pid/count`. Undefined when the report has neither,
+ * or a `non_block` of 0. `victim` is the process that was killed last: the oom_reaper works for this process.
  */
 export function readNonBlock(
   lines: readonly ReportLine[],

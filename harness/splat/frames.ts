@@ -1,7 +1,9 @@
 import type { StackFrame } from '../records/finding.ts';
 import { demangle } from './demangle.ts';
 
-/** A frame line. `questionable`: the unwinder marked the frame as uncertain (`? func+0x1/0x2`). */
+/**
+ * A line of a stack, with its frame. `questionable` is true when the unwinder marked the frame as uncertain: `? func+0x1/0x2`.
+ */
 export interface FrameLine {
   readonly frame: StackFrame;
   readonly questionable: boolean;
@@ -15,9 +17,9 @@ const place = String.raw`\(?((?:[\w.+-]*\/)*[\w.+-]+\.(?:[chSs]|rs|cpp|cc):\d+)(
 const withOffset = String.raw`(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+)(?: (?:\[([\w-]+)(?: [0-9a-f]+)?\]))?`;
 
 /**
- * A frame with an offset, as x86 and most other architectures print it:
- * ` ? [<ffffffff81234567>] ? ext4_iget+0x10/0x200 [ext4] fs/ext4/inode.c:123`. sparc prints `Caller[00000000004aeaa4]: f+0x10/0x20`
- * and `[f0012345 : f+0x10/0x20 ]`, the debugger of powerpc `[link register   ] c000000000123456 f+0x10/0x20`.
+ * A frame with an offset, as x86 and most other architectures print it: ` ? [<ffffffff81234567>] ? ext4_iget+0x10/0x200 [ext4]
+ * fs/ext4/inode.c:123`. sparc prints `Caller[00000000004aeaa4]: f+0x10/0x20` and `[f0012345 : f+0x10/0x20 ]`. The debugger of
+ * powerpc prints `[link register   ] c000000000123456 f+0x10/0x20`.
  */
 const offsetFrame = new RegExp(
   String.raw`^[\s|]*(?:\[link register {1,4}\] |Caller(?=\[)|\(|\[)?(\? )?(?:\(?\[?<?(?:0x)?[0-9a-fx]{8,16}>?\]?\)?(?: ?:)? ){0,2}(?:\.)?(\? )?\(?${withOffset}\)?(?: ${place})?`,
@@ -56,7 +58,7 @@ export function functionOfSymbol(symbol: string): string {
 
 /**
  * Makes a frame for `symbol+offset/size`; the numbers are hexadecimal, with 0x. A size of 0x0 marks a frame that a tool decoded
- * (markup.ts): it has no offset and no size.
+ * (markup.ts): the frame then has no offset and no size.
  */
 export function makeFrame(
   symbol: string,

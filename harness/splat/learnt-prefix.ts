@@ -1,20 +1,21 @@
 /**
- * Learns the prefix that an unknown logger puts before each line: columns, names, clocks. It is learnt from the line that may open
- * a report, and from the lines around it: the longest beginning whose shape they share and after which the line is a header.
+ * Learns the prefix that an unknown logger puts before each line: columns, names, clocks. It is learnt from the line that may
+ * open a report, and from the lines around this line. The prefix is the longest beginning whose shape these lines share; a
+ * report's header must follow it.
  */
 
-/** A prefix ends within this many characters of a line. */
+/** The largest number of characters of a prefix that is learnt. */
 const longest = 160;
 /**
- * A prefix counts when enough of the lines around a header have it: at least `fewest` of them (or all, if there are fewer), and
- * at least the part `share`.
+ * A prefix counts when enough of the lines around a header have the prefix: at least `fewest` lines (or all, if there are fewer),
+ * and at least the part `share` of the lines.
  */
 const fewest = 2;
 const share = 3 / 4;
 
 /**
- * The parts of a prefix. The byte order mark (here as latin1) that RFC 5424 puts before a message in UTF-8 ends a prefix and is not
- * part of a word.
+ * The parts of a logger's prefix. The byte order mark (here as latin1) that RFC 5424 puts before a message in UTF-8 ends a prefix
+ * and is not part of a word.
  */
 const part =
   /\xef\xbb\xbf|\[[^\][]{1,60}\]|\([^()]{1,60}\)|<[^<>]{1,60}>|[A-Za-z0-9_\x80-\xff]+| +|\t+|[^A-Za-z0-9_\x80-\xff \t]/g;
@@ -23,8 +24,9 @@ const levels =
 const isLevel = new RegExp(`^${levels}$`, 'i');
 
 /**
- * An expression for what other lines have in place of one part of the header's prefix. Numbers, the number of blanks, names of
- * levels, single capital letters, and text in brackets that contains a digit may differ; other words may not.
+ * An expression for one part of a logger's prefix, made from the prefix of the header, that fits this part in other lines.
+ * Numbers, the number of blanks, names of levels, single capital letters, and text in brackets that contains a digit may differ;
+ * other words may not.
  */
 function shapeOf(text: string): string {
   const closing = { '[': '\\]', '(': '\\)', '<': '>' }[text.charAt(0)];
@@ -40,7 +42,10 @@ function shapeOf(text: string): string {
 
 const identifier = /^(?:0x)?(?=.*\d)[0-9a-f]{6,}$/;
 
-/** An expression for a part with a number, such as `CPU3`, `T902` or a hash: the number may differ, the words may not. */
+/**
+ * An expression for a part of a logger's prefix with a number, such as `CPU3`, `T902` or a hash. The number may differ from line
+ * to line, the words may not.
+ */
 function numbered(text: string): string {
   if (identifier.test(text)) return '(?:0x)?[0-9a-f]{4,64}';
   return text.replace(/\d+/g, '\\d{1,20}').replace(/^[A-Z](?=\\d)/, '[A-Z]');
@@ -51,8 +56,8 @@ function literal(text: string): string {
 }
 
 /**
- * An expression for the last part of a prefix. Blanks there are counted exactly, because the text itself may begin with blanks. A
- * logger may leave them out of an empty line.
+ * An expression for the last part of a logger's prefix. Blanks in this part are counted exactly, because the text behind the
+ * prefix may begin with blanks. A logger may leave the blanks out of an empty line.
  */
 function lastShapeOf(text: string): string {
   return /^\s/.test(text) ? `(?:${literal(text)}|$)` : shapeOf(text);
@@ -78,14 +83,14 @@ function endOf(shape: string, text: string, from: number): number {
   return expression.test(text) ? expression.lastIndex : -1;
 }
 
-/** The tag of another service: a line of syslog has `name[12]: ` before its text. */
+/** The tag that syslog puts before a line of a service other than the kernel: `name[12]: `. */
 const service = /(?:^|\s)(?!kernel\b)[\w@.-]{1,32}\[\d+\]: ?$/;
 const endsField = /(?:[\s\])>|:,;=-]|\xef\xbb\xbf)$/;
 
 /**
- * The longest prefix of `header`, as an expression. Enough of `others`, the lines before and after the header, must have the
- * prefix too, and `opens` must hold for the rest of the header. Undefined when there is no such prefix. Prefixes that splat knows
- * by itself were removed from all these lines before.
+ * Learns the prefix of a log's lines. Returns an expression for the longest prefix of `header`, the line that may open a report.
+ * Enough of `others`, the lines before and after the header, must have the prefix too, and `opens` must hold for the rest of the
+ * header. Returns undefined when there is no such prefix. All lines come without the prefixes that splat knows by itself.
  */
 export function learnPrefix(
   header: string,

@@ -5,18 +5,18 @@ import { fromJsonString } from './markup.ts';
 import { ofReport } from './open-report.ts';
 import type { Rule } from './rules/rule.ts';
 
-/** The place of a line in the log. */
+/** The position of a line in the log. */
 export interface LinePlace {
   /** The number of the line, from 1. */
   readonly number: number;
-  /** The positions of its first byte and after its newline. */
+  /** The position of the line's first byte. `end` is the position after its newline. */
   readonly start: number;
   readonly end: number;
-  /** True when the line contains a word of triggers.ts. */
+  /** True when the line contains a word of triggers.ts, so that the line may open a report. */
   readonly hasTrigger: boolean;
 }
 
-/** A line without its prefix, with its place in the log. */
+/** A line without its prefix, and the position of the line in the log. */
 export interface ReadLine extends ReportLine {
   /** The line as the log has it. */
   readonly raw: string;
@@ -24,7 +24,7 @@ export interface ReadLine extends ReportLine {
   readonly hasTrigger: boolean;
 }
 
-/** The number of lines on each side from which the prefix of a line is learnt. */
+/** The number of lines above a line, and of lines below it, from which the line's prefix is learnt. */
 export const neighbours = 8;
 
 /**
@@ -54,11 +54,14 @@ const formats: readonly {
 const formatPatience = 3;
 
 interface Held {
-  /** The message of the line, taken out of the format of its record. */
+  /**
+   * The message in the line. In formats such as `dmesg --json`, a line is a field of a record; the message is then the field's
+   * value.
+   */
   readonly inner: string;
   readonly raw: string;
   readonly place: LinePlace;
-  /** The lines above this line; undefined when the prefix of this line is known. */
+  /** The lines above this line, from which its prefix is learnt. Undefined when the prefix is known already. */
   readonly before: readonly string[] | undefined;
 }
 
@@ -81,13 +84,13 @@ export interface HeaderPlace {
   readonly rule?: Rule;
 }
 
-/** Tells whether a line opens a report, and where in the line. */
+/** Tells where in a line a report's header begins. Undefined when the line contains no header. */
 export type HeaderTest = (text: string, fromKernel: boolean) => HeaderPlace | undefined;
 
 /**
- * Removes prefixes and formats from the lines of a console and passes the lines on in order. Each line is passed on one line late,
- * because the next line may say that it is printed again. A line that may open a report behind an unknown prefix is passed on
- * `neighbours` lines late.
+ * Removes prefixes and formats from the lines of a console and passes the lines on in order. Each line is passed on one line
+ * late: the next line may say that the message is printed again. A line that may open a report behind an unknown prefix is passed
+ * on `neighbours` lines late.
  */
 export class LineReader {
   readonly #take: (line: ReadLine) => void;
@@ -96,7 +99,7 @@ export class LineReader {
   #learnt: RegExp | undefined;
   #format: (typeof formats)[number] | undefined;
   #strangers = 0;
-  /** The number of further lines for which broken lines are joined. */
+  /** For this many further lines, a broken line is joined with the next line. */
   #wrapped = 0;
   /**
    * True when the line before was a server-sent event (journalctl -o json-sse). The empty line after it does not belong to the log.
@@ -108,7 +111,7 @@ export class LineReader {
     this.#take = take;
   }
 
-  /** True while the next line is needed whatever it says, because it is near a line that may open a report. */
+  /** True while the next line is needed whatever it says: a line that is held may open a report. */
   get isHolding(): boolean {
     return this.#held.some(({ place }) => place.hasTrigger);
   }
@@ -146,7 +149,7 @@ export class LineReader {
     this.#release(true);
   }
 
-  /** The message of a line; undefined when the line is another part of a record. */
+  /** The message of a line. Undefined when the line is another part of a record, as in `dmesg --json`. */
   #open(raw: string, hasTrigger: boolean): string | undefined {
     if (hasTrigger) this.#format = formats.find(({ message }) => message.test(raw)) ?? this.#format;
     if (!this.#format) return raw;
@@ -160,7 +163,7 @@ export class LineReader {
     return text !== undefined && isJson ? fromJsonString(text) : text;
   }
 
-  /** The line without its prefix, as far as the prefix is known by now. */
+  /** The line without its prefix. Only the prefixes that are known by now are removed. */
   #read(inner: string): ConsoleLine {
     const line = readConsoleLine(inner);
     const match = this.#learnt?.exec(line.text);
@@ -170,7 +173,8 @@ export class LineReader {
   }
 
   /**
-   * True when a header begins at the start of the text, or when the words are not the kernel's own: no prefix needs to be learnt.
+   * True when no prefix needs to be learnt for a line: a header begins at the start of its text, or its words are not the
+   * kernel's own.
    */
   #isPlain(inner: string): boolean {
     const { text, fromKernel } = this.#read(inner);
@@ -225,7 +229,10 @@ export class LineReader {
     this.#take({ text, caller, isStamped, number, start, end, raw, fromKernel, hasTrigger });
   }
 
-  /** The line joined with the next one, if a mail program or a terminal broke it in two. The next line is then consumed. */
+  /**
+   * Joins a line with the next line when a mail program or a terminal broke a line in two. The next line is then consumed.
+   * Undefined when the lines are not joined.
+   */
   #unwrap(text: string, fromKernel: boolean): { text: string; end: number } | undefined {
     const [next] = this.#held;
     const more = next && this.#read(next.inner);
@@ -243,7 +250,10 @@ export class LineReader {
     return { text: whole ?? `${text.trimEnd()} ${more.text.trimStart()}`, end: next.place.end };
   }
 
-  /** True when the lines below a header without a stamp belong to a report and no other header comes before them. */
+  /**
+   * True when the lines below show that a header without a stamp is the kernel's: a line of a report, such as a stack frame,
+   * comes before any further header and before any line with a stamp.
+   */
   #hasReport(below: readonly Held[]): boolean {
     for (const { inner } of below) {
       const { text, fromKernel } = this.#read(inner);

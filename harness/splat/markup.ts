@@ -42,8 +42,8 @@ function fromNumbers(list: string): string {
 }
 
 /**
- * The console's line without its markup: the text in a JSON object's field such as `log` or `MESSAGE`, without HTML tags, and
- * with entities and `#011` decoded. Of a JSON object without such a field the whole text is taken.
+ * The console's line without its markup. Of a JSON object, this is the text of the field such as `log` or `MESSAGE`; without such
+ * a field it is the whole line. HTML tags are removed, and entities and `#011` are decoded.
  */
 export function withoutMarkup(line: string): string {
   const json = jsonStart.test(line) ? jsonField.exec(line) : null;
@@ -62,7 +62,9 @@ export function withoutMarkup(line: string): string {
     .replaceAll('#011', '\t');
 }
 
-/** A source line. When addr2line knows only the file, or nothing, it prints `demo.c:?`, `??:?` or `??:0`. */
+/**
+ * A source line, such as `mm/slub.c:12`. When addr2line knows only the file, or nothing, it prints `demo.c:?`, `??:?` or `??:0`.
+ */
 const place = String.raw`(?:[\w./+-]{1,200}\.(?:[chSs]|rs):(?:\d+(?: \(discriminator \d+\))?|\?)|\?\?:[?0])`;
 /**
  * A function with source lines in parentheses. The last source line is of the function itself; the others are of functions that
@@ -72,12 +74,12 @@ const decoded = new RegExp(
   String.raw`(?<![\w.$+])([A-Za-z_$][\w$.]{1,255}) \(((?:${place} ){0,24}${place})\)`,
   'g',
 );
-/** What withSymbols() inserts in place of the offset and size that a decoded frame lost. */
+/** What withSymbols() inserts behind a function in place of the offset and size that a decoded frame lost. */
 const stands = '+0x0/0x0';
 
 /**
- * Converts `f (a.h:1 b.c:12)` to `f+0x0/0x0 (a.h:1 b.c:12)`, so that a decoded frame looks like one of a log that was never
- * decoded.
+ * Converts a frame that decode_stacktrace.sh decoded, `f (a.h:1 b.c:12)`, to `f+0x0/0x0 (a.h:1 b.c:12)`. The frame then looks
+ * like a frame of a log that was never decoded.
  */
 export function withSymbols(text: string): string {
   if (!/\.(?:[chSs]|rs):[\d?]|\(\?\?:/.test(text)) return text;
@@ -93,7 +95,7 @@ export function hasSymbols(text: string): boolean {
   return text.includes(`${stands} (`);
 }
 
-/** Undoes withSymbols(): returns the words as the log has them. */
+/** Undoes withSymbols(): returns the text as the log has it. */
 export function withoutSymbols(text: string): string {
   return text.replaceAll(`${stands} (`, ' (');
 }

@@ -2,20 +2,26 @@ import type { Finding } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 import type { Rule } from './rules/rule.ts';
 
-/** The largest number of lines kept for one report, including lines of other callers in between. A longer report is cut. */
+/**
+ * The largest number of lines that are kept for one report, with the lines of other printk callers in between. A longer report is
+ * cut.
+ */
 const mostLines = 3000;
-/** A report ends after this many of its caller's lines in a row that do not look like lines of a report. */
+/**
+ * A report ends after this many lines in a row that do not look like lines of a report: before its stack, after a frame of it,
+ * and after `---[ end trace`. Only lines of the report's printk caller count.
+ */
 const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
 /**
- * Some headers count only when a line of a report follows. This line must come within `own` lines of the same caller, and at most
- * `foreign` lines of other callers in a row may stand before it.
+ * Some headers count only when a line of a report follows. This line must be among the next `own` lines of the same printk
+ * caller, and at most `foreign` lines of other callers in a row may stand before it.
  */
 const tentativePatience = { own: 4, foreign: 200 };
-/** A report ends after this many lines in a row of other callers. */
+/** A report ends after this many lines in a row of other printk callers. */
 const foreignPatience = 1500;
 /**
- * A report whose header names a caller ends after this many kernel lines without a caller. A kernel prints the caller on all lines
- * or on none, so these are lines of another kernel.
+ * A report whose header names a printk caller ends after this many kernel lines without a caller. A kernel prints the caller on
+ * all lines or on none, so these are lines of another kernel.
  */
 const callerlessPatience = 20;
 
@@ -44,21 +50,24 @@ export interface ReportOrigin {
 export interface OpenReport extends ReportOrigin {
   readonly rule: Rule;
   readonly lines: ReportLine[];
-  /** The index in `lines` after the last line that belongs to the report. */
+  /**
+   * The index in `lines` after the last line that belongs to the report; later lines may belong to it if more of the report
+   * follows.
+   */
   belonging: number;
-  /** The number of its caller's last lines in a row that do not look like lines of a report. */
+  /** The number of last lines in a row that do not look like a report. Only lines of the report's printk caller count. */
   quiet: number;
-  /** The number of the last lines in a row that are not its caller's. */
+  /** The number of last lines in a row from other printk callers. */
   foreign: number;
-  /** The number of kernel lines without a caller since its own caller's last line. */
+  /** The number of kernel lines without a printk caller since the last line of the report's caller. */
   callerless: number;
-  /** The number of its caller's lines below the header. */
+  /** The number of lines below the header from the report's printk caller. */
   own: number;
-  /** The number of its caller's lines with a stack frame. */
+  /** The number of lines with a stack frame from the report's printk caller. */
   frames: number;
   /** True after the line `---[ end trace`. */
   ended: boolean;
-  /** True when the report's last line was the end of a task's trace. */
+  /** True when the last line of the report ended the trace of a task: `</TASK>`. */
   tasksEnd: boolean;
   /** True when no further line can belong to the report. */
   complete: boolean;
@@ -68,7 +77,7 @@ export interface OpenReport extends ReportOrigin {
   panicked: boolean;
   /** True when another report began in the middle of this one. */
   interrupted: boolean;
-  /** The report that this one interrupted, on a console whose lines do not name the caller. */
+  /** The earlier report that this report interrupted, on a console whose lines do not name their printk caller. */
   held: OpenReport | undefined;
 }
 
@@ -94,7 +103,7 @@ export function openReport(rule: Rule, header: ReportLine, origin: ReportOrigin)
   };
 }
 
-/** A copy of the report that has `lines` in place of its lines; all of them belong to the report. */
+/** A copy of the report with `lines` in place of its lines. All of `lines` belong to the copy. */
 export function withLines(report: OpenReport, lines: readonly ReportLine[]): OpenReport {
   return { ...report, lines: [...lines], belonging: lines.length };
 }
@@ -104,7 +113,10 @@ function patienceOf(report: OpenReport): number {
   return report.frames > 0 ? patience.afterTrace : patience.beforeTrace;
 }
 
-/** The first line of the task's next report, of the OOM killer, which has a trace of its own (mm/oom_kill.c, dump_header()). */
+/**
+ * The first line of a report of the OOM killer, which has a trace of its own (mm/oom_kill.c, dump_header()). It ends the task's
+ * open report.
+ */
 const oomDump = / invoked oom-killer: gfp_mask=/;
 
 /** Passes the next line of the console to a report, whichever caller printed the line. */

@@ -1,6 +1,8 @@
 import type { ReportLine } from './body.ts';
 
-/** For a report that names no function: finds the source file, or the module of a stack that has addresses and no symbols. */
+/**
+ * Finds a name for a report that names no function: the source file, or the module of a stack that has addresses and no symbols.
+ */
 
 /**
  * A source line in a header: `kernel BUG at fs/demo/set.h:224!`, `UBSAN: shift-out-of-bounds in fs/demo/set.h:224:3`,
@@ -15,8 +17,8 @@ const placeWithin = 6;
 const moduleFrame = /(?:^|[ \]])0x[0-9a-f]{8,16} \[([\w-]{1,64})@[0-9a-f]{6,16}\+0x[0-9a-f]+\]/;
 
 /**
- * The module that the first frame of the form `moduleFrame` names; the registers lr and ra are skipped. Undefined when the report
- * has no such frame.
+ * The module that the first frame of the form `moduleFrame` names. The register lines lr and ra do not count. Undefined when the
+ * report has no such frame.
  */
 export function moduleOf(lines: readonly ReportLine[]): string | undefined {
   for (const { text } of lines) {

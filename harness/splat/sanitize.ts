@@ -1,4 +1,4 @@
-/** Replaces the parts of a header's text that differ between boots. */
+/** Replaces the parts of a header's text that differ from boot to boot, such as addresses and numbers. */
 const replacements: readonly (readonly [RegExp, string])[] = [
   [/\+0x[0-9a-f]+\/0x[0-9a-f]+/g, ''],
   [/\bsyz-executor[\d.:]*\d/g, 'syz-executor'],

@@ -21,24 +21,25 @@ const triggers = createWordSearch(triggerWords);
 /** Finds splats and events in a console log as it arrives. */
 export interface Scanner {
   /**
-   * Takes the next bytes of the console, or text as UTF-8. Returns the findings that they complete, in the order of completion.
+   * Takes the next bytes of the console; a string is taken as UTF-8. Returns the findings that these bytes complete, in the order
+   * of completion.
    */
   push(chunk: Uint8Array | string): Finding[];
   /**
-   * To be called when the console has ended or has been silent for long. Returns the findings of the reports that were still
-   * open; the unfinished line counts as a whole one. push() may follow.
+   * Ends all open reports and returns their findings. The unfinished line counts as a whole line. To be called when the console
+   * has ended or has been silent for long; push() may follow.
    */
   end(): Finding[];
   /**
    * Passes over the next bytes of the console without a search for findings. The bytes still count in the line numbers and
-   * positions of later findings. Open reports end before these bytes; their findings are returned, as by end().
+   * positions of later findings. Open reports end before these bytes. Returns the findings of these reports, as end() does.
    */
   skip(chunk: Uint8Array): Finding[];
 }
 
 /**
- * Opens a scanner at the start of a console log. Its memory is bounded: a slice, a line, and the open reports. The findings do
- * not depend on how the input is cut into chunks.
+ * Opens a scanner at the start of a console log. The scanner keeps a bounded amount of the log: a slice, a line, and the open
+ * reports. The findings do not depend on how the input is cut into chunks.
  */
 export function createScanner(): Scanner {
   return new LineScanner();
@@ -51,12 +52,14 @@ export function scanLog(log: Uint8Array | string): Finding[] {
   return findings.toSorted((a, b) => a.line - b.line);
 }
 
-/** A piece of input that consists of whole lines; `to` is the position after the newline of the last line. */
+/**
+ * A part of the input that consists of whole lines. It begins at `from` in `bytes`; `to` is the position after its last newline.
+ */
 interface Stretch {
   readonly bytes: Buffer;
   readonly from: number;
   readonly to: number;
-  /** The number of bytes that were dropped before that newline. */
+  /** The number of bytes that were dropped from the last line, before its newline. */
   readonly missing: number;
 }
 
@@ -66,12 +69,12 @@ class LineScanner implements Scanner {
   readonly #reader = new LineReader(this.#headerAt, (line) => this.#tracker.take(line));
   /** The last lines of the input so far, from which prefixes of the next lines may be learnt. */
   #tail: readonly string[] = [];
-  /** The first `#carried` bytes of the unfinished line. */
+  /** The bytes of the unfinished line so far: the first `#carried` bytes of this buffer. */
   readonly #carry = Buffer.alloc(longestLine + 1);
   #carried = 0;
-  /** The number of bytes of the unfinished line after those in `#carry`. */
+  /** The number of bytes of the unfinished line that were dropped because they did not fit into `#carry`. */
   #dropped = 0;
-  /** The position in the log of the bytes that are being scanned, and the number of their first line. */
+  /** The position in the log of the bytes that are being scanned. `#lineNumber` is the number of their first line. */
   #offset = 0;
   #lineNumber = 1;
 
@@ -184,8 +187,8 @@ function endOfSlice(bytes: Buffer, from: number): number {
 }
 
 /**
- * The last `neighbours` lines that end at or before the position `end`, each cut to `neighbourCharacters`. When the text has
- * fewer, the last lines of `tail` go before them.
+ * The last `neighbours` lines of `text` that end at or before the position `end`, each cut to `neighbourCharacters`. When `text`
+ * has fewer lines, the last lines of `tail` (the input before `text`) go before them.
  */
 function linesBefore(text: string, end: number, tail: readonly string[]): string[] {
   const lines: string[] = [];

@@ -15,12 +15,15 @@ function digest(text: string): string {
 }
 
 /**
- * The version of the rules that make signatures. It is raised when a change of a rule gives a splat another signature than before.
- * Records carry it, and signatures of different versions are not compared.
+ * The version of the rules that make signatures. It is raised when a rule changes so that a splat gets another signature than
+ * before. Records carry the version, and signatures of different versions are not compared.
  */
 export const signatureScheme = 3;
 
-/** A readable, stable name of a bug: words of its class, then a digest of the class and of `parts`, which tell its bugs apart. */
+/**
+ * A readable, stable name of a bug: words of its class, then a digest of the class and of `parts`. The parts tell the bugs of one
+ * class apart.
+ */
 export function signatureOf(bugClass: string, parts: readonly string[]): string {
   const words = bugClass
     .toLowerCase()

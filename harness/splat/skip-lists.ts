@@ -131,7 +131,7 @@ export const neverBlamed = union(
   tracing,
 );
 
-/** The functions that print a report. A trace in which no other function follows was cut short. */
+/** The functions that print a report. A stack trace with no other functions was cut short. */
 export const reportingOnly = union(reporting, ['^\\(null\\)$']);
 
 const machinery = union(reporting, checkers);

@@ -1,6 +1,6 @@
 /**
- * Names stalls and hangs: a stall by the function through which a CPU entered the code that it does not leave, a hang by what a
- * task waits for.
+ * Lists by which stalls and hangs are named. A stall is named after the function through which a CPU entered the code that it
+ * does not leave. A hang is named after what a task waits for.
  */
 
 function union(patterns: readonly string[]): RegExp {
@@ -8,8 +8,8 @@ function union(patterns: readonly string[]): RegExp {
 }
 
 /**
- * Functions through which a looping CPU entered the kernel or the dispatcher of a subsystem. A stall shows a random point of the
- * loop, so the frame that the dispatcher called names the stall better than the innermost frame.
+ * Functions through which a looping CPU entered the kernel or a subsystem: its dispatchers. A stall shows a random point of the
+ * loop, so the function that the dispatcher called names the stall better than the innermost function.
  */
 export const stallAnchors = union([
   '^process_one_work$|^process_scheduled_works$|^worker_thread$|^kthread$|^kthread_worker_fn$|^smpboot_thread_fn$|^run_ksoftirqd$|^ret_from_fork|^ret_from_kernel_thread$|^kernel_thread_helper$',
@@ -26,24 +26,32 @@ export const stallAnchors = union([
   '^rtnetlink_rcv_msg$|^nfnetlink_rcv(?:_msg|_batch|_skb_batch)?$',
 ]);
 
-/** Waits that name a hang whichever task waits: tasks hang wherever they wait for a popular lock. */
+/**
+ * Functions that wait for a popular lock or for RCU, which all code calls. A hang in one of them is named after this function,
+ * whichever code called it.
+ */
 export const hangBuckets = /^rtnl_lock|^_*synchronize_(?:rcu|srcu|net|sched)(?:_expedited)?$/;
 
-/** The wait that names a stall whichever function waits: a CPU waits for other CPUs to answer an IPI. */
+/**
+ * The function in which a CPU waits for other CPUs to answer an IPI. A stall in this function is named after it, whichever code
+ * called it.
+ */
 export const stallBuckets = /^smp_call_function/;
 
-/** Functions of the tick, watchdog or NMI that detected the stall; the interrupted code is below them. */
+/**
+ * Functions of the timer tick, the watchdog or the NMI that detected a stall. The frames of the interrupted code are below them.
+ */
 export const stallReporters =
   /^(?:update_process_times|tick_|rcu_sched_clock_irq|rcu_check_callbacks|check_cpu_stall|print_cpu_stall|watchdog_timer_fn|sched_show_task|nmi_cpu_backtrace|handle_backtrace|rcu_dump_cpu_stacks|show_stack|dump_stack|unwind_backtrace|arch_timer_handler|timer_handler|local_apic_timer_interrupt|scheduler_tick|perf_event_task_tick)/;
 
-/** The frame between an interrupt and the interrupted code. */
+/** Functions whose frame is between an interrupt and the interrupted code. */
 export const interruptBoundary =
   /^(?:asm_)?(?:sysvec_|smp_|trace_)?(?:apic_timer_interrupt|reschedule_interrupt|call_function\w*interrupt)|^smp_apic_timer_interrupt|^asm_sysvec_|^el1h?_(?:64_)?irq|^__irq_svc$|^common_interrupt$|^asm_common_interrupt$|^ret_from_intr|^decrementer_common|^handle_int$|^ret_from_irq|^timer_interrupt$/;
 
-/** The frames between the tick and the interrupted code. */
+/** Functions whose frames are between the timer tick and the interrupted code. */
 export const interruptEntries =
   /hrtimer|timer_interrupt|apic_timer|_irq(?:$|_svc|_el)|irq_svc|handle_percpu_devid|gic_|domain_irq|generic_handle|handle_irq|irq_handler|el1_|el1h_|common_interrupt|arch_timer|tick_|sysvec_|retint_|ret_from_intr|timer_interrupt|decrementer|do_IRQ|ipi_|_interrupt$|interrupt_exit|exc_interrupt|call_on_(?:irq_)?stack|handle_exception|ret_from_exception/;
 
-/** Functions that only wait or lock, in the stack of a hung task. */
+/** Functions that only wait or lock. In the stack of a hung task they are skipped. */
 export const hangSkip =
   /sched|_lock|_slowlock|_slowpath|(?:^|_)down(?:_|$)|rwsem|completion|kthread|wait|synchronize|context_switch|__switch_to|^_*(?:rt_)?mutex_|cancel_(?:delayed_)?work|rcu_barrier|^ret_from|^(?:0x)?[0-9a-f]+$/;

@@ -21,10 +21,14 @@ import type { Rule } from './rules/rule.ts';
 import { untangle } from './untangle.ts';
 
 /**
- * An event waits for the splat that it belongs to for this many lines of its own caller, and at most this many of all callers.
+ * How long an event waits for the splat that it belongs to: for `own` lines of its printk caller, and at most for `anybody` lines
+ * of all callers.
  */
 const eventPatience = { own: 4, anybody: 200 };
-/** The end of a report that is more than this many lines below the last splat is the end of an unknown report. */
+/**
+ * The line `---[ end trace` that is more than this many lines below the last splat ends a report whose beginning is not in the
+ * log.
+ */
 const tailLines = 400;
 /** The largest number of reports that are open at once; a console that opens more is noise. */
 const mostOpen = 16;
@@ -41,14 +45,14 @@ function isOver({ own, anybody }: WaitingEvent): boolean {
 }
 
 /**
- * The largest number of texts for which the header test keeps its answer. Answers are kept because a line is checked again for
- * each line near it. Few are kept, because each text keeps alive the slice that it was cut from.
+ * The largest number of texts for which the header test keeps its answer. Answers are kept because a line is tested again for
+ * each line near it. Few are kept, because each text keeps alive the slice of the log that it was cut from.
  */
 const mostAsked = 48;
 
 /**
- * Returns a function that gives the position at which the header of a report begins in a text; undefined for a text without a
- * header. Events and ends of reports count as headers.
+ * Returns a function that tells where in a text the header of a report begins. The function returns undefined for a text without
+ * a header. Events and ends of reports count as headers.
  */
 export function createHeaderTest(): HeaderTest {
   const remembered = [
@@ -74,7 +78,7 @@ function headerAt(text: string, fromKernel: boolean): HeaderPlace | undefined {
   return at < 0 ? undefined : { at, rank: 0 };
 }
 
-/** Follows the reports of a console line by line, one for each printk caller at a time. */
+/** Follows the reports of a console line by line. Each printk caller has one report at a time. */
 export class Tracker {
   readonly #headerAt: HeaderTest;
   readonly #boots = new BootWatch();
@@ -82,14 +86,14 @@ export class Tracker {
   #open: OpenReport[] = [];
   #waiting: WaitingEvent[] = [];
   #lastSplatLine = Number.NEGATIVE_INFINITY;
-  /** `comm/pid` of the process that was killed last by the OOM killer, for which the oom_reaper works. */
+  /** `comm/pid` of the process that the OOM killer killed last. The oom_reaper works for this process. */
   #victim: string | undefined;
 
   constructor(headerTest: HeaderTest) {
     this.#headerAt = headerTest;
   }
 
-  /** True while every line is needed; false while only lines with a trigger word are. */
+  /** True while every line of the console is needed. While it is false, only lines with a trigger word are needed. */
   get isFollowing(): boolean {
     return this.#open.length > 0 || this.#waiting.length > 0 || this.#boots.isCurious;
   }
@@ -111,7 +115,7 @@ export class Tracker {
     if (this.#waiting.length > 0) this.#expireEvents(line.caller);
   }
 
-  /** Closes all open reports without waiting for more lines. */
+  /** Closes all open reports, and passes on the events that wait, without waiting for more lines. */
   settle(): void {
     this.#closeAll();
     this.#found.push(...this.#waiting.map((entry) => entry.event));
@@ -150,7 +154,10 @@ export class Tracker {
     if (event?.oom) this.#victim = `${event.oom.comm}/${event.oom.pid}`;
   }
 
-  /** Corrects the event of an OOM kill: old kernels name the chosen process first, and then the child that is killed instead. */
+  /**
+   * Corrects the event of an OOM kill with the next line. Old kernels name the chosen process first, and then the child that is
+   * killed instead.
+   */
   #correctKill(line: ReportLine): void {
     const at = this.#waiting.findIndex(
       (entry) => entry.event.oom !== undefined && entry.caller === line.caller,
@@ -163,7 +170,10 @@ export class Tracker {
     this.#remember(event);
   }
 
-  /** True when the line ends a report that was neither found nor is open. */
+  /**
+   * True when a line `---[ end trace` belongs to no report: its printk caller has no open report, and no splat ended shortly
+   * above.
+   */
   #isUnknown({ number, caller }: ReportLine): boolean {
     const isOpen = this.#open.some((report) => report.lines[0]?.caller === caller);
     return !isOpen && number - this.#lastSplatLine > tailLines;

@@ -4,8 +4,8 @@ const counts = '123456789'.split('');
 
 /**
  * Words of which every header and every event contains at least one. While no report is open, only lines with such a word are
- * cleaned and tried against the rules, so the search for them decides the throughput on quiet logs. The search (word-search.ts)
- * looks for the rarest four neighbouring bytes of each word, so no word has fewer than four characters.
+ * cleaned and tried against the rules; the search for the words decides the throughput on quiet logs. The search (word-search.ts)
+ * looks for the rarest four neighbouring bytes of each word, so every word has at least four characters.
  */
 export const triggerWords: readonly string[] = [
   'BUG: ',
@@ -88,8 +88,8 @@ export const triggerWords: readonly string[] = [
   'huh, entered softirq',
   'unchecked MSR access',
   'cannot create duplicate filename',
-  // `Oops: 0002 [#1] SMP`: the last digit of the error code, and the first digit of the number of oopses
-  // `Break instruction in kernel code[#1]:`, `Oops - load access fault [#1]`: other architectures, with no error code
+  // `Oops: 0002 [#1] SMP`: the last digit of the error code, and the first digit of the number of oopses. `Break instruction in
+  // kernel code[#1]:`, `Oops - load access fault [#1]`: other architectures, without an error code.
   ...counts.flatMap((count) => [`[#${count}]:`, `[#${count}]\n`, `[#${count}]\r`]),
   ...hexadecimal.flatMap((digit) => counts.map((count) => `${digit} [#${count}`)),
 ];

@@ -2,15 +2,18 @@ import type { ReportLine } from './body.ts';
 import { readFrame } from './frames.ts';
 import type { OpenReport } from './open-report.ts';
 
-/** The first words of lines that a report has only once before its stack. */
+/** Landmarks of a report: the first words of lines that a report has only once, above its stack. */
 const landmarks =
   /^(?:CPU: \d|Hardware name:|RIP: 00(?:10|60)|E?IP is at|pc : |lr : |sp : |Code:|[RE]SP: 00|[RE][ABCDS][XPI]: |R0[89]: |R1[0-5]: |[FCD]S: |CR[02]: |DR[036]: |Call Trace:|Backtrace:)/;
 const traceHeading = /(?:Call Trace|[Bb]acktrace):/;
 const traceEnd = /---\[ end trace|^\s*<\/TASK>/;
-/** When two reports share at least this many landmarks, two CPUs printed at once; one or two may be chance. */
+/**
+ * When two reports share at least this many landmarks (lines that a report has only once), two CPUs printed at once. One or two
+ * shared landmarks may be chance.
+ */
 const leastDoubled = 3;
 
-/** The lines of two reports, separated. */
+/** The lines of two reports that were mixed, separated again. */
 export interface Untangled {
   readonly first: readonly ReportLine[];
   readonly second: readonly ReportLine[];
@@ -26,8 +29,8 @@ function ownLines(report: OpenReport): ReportLine[] {
 }
 
 /**
- * Separates two reports when the first was in the middle of its stack: frames belong to the first report until the second announces
- * its own stack.
+ * Separates two reports when the first was interrupted in the middle of its stack. Frames belong to the first report until the
+ * second announces its own stack. Undefined when no frame belongs to the first.
  */
 function splitTrace(first: ReportLine[], second: ReportLine[]): Untangled | undefined {
   const announced = second.findIndex((line) => traceHeading.test(line.text));
@@ -45,8 +48,9 @@ function splitTrace(first: ReportLine[], second: ReportLine[]): Untangled | unde
 }
 
 /**
- * Separates two reports of which neither had its stack yet: the first line of each landmark belongs to the report that began first.
- * Frames below two headings could belong to either, so neither report gets them.
+ * Separates two reports when the first was interrupted above its stack. The first line of each landmark (a line that a report has
+ * only once) belongs to the report that began first. Frames below two headings could belong to either report, so neither report
+ * gets them.
  */
 function splitHeads(first: ReportLine[], second: ReportLine[]): Untangled | undefined {
   const firstFrame = second.findIndex((line) => readFrame(line.text) !== undefined);
@@ -77,9 +81,9 @@ function splitHeads(first: ReportLine[], second: ReportLine[]): Untangled | unde
 }
 
 /**
- * Separates the lines of two reports that a kernel without CONFIG_PRINTK_CALLER printed at the same time. `first` is the report as
- * far as it had come when the header of `second` was printed; `second` has all lines from there on. Undefined when no line shows
- * that the first report went on; it was then cut.
+ * Separates the lines of two reports that a kernel without CONFIG_PRINTK_CALLER printed at the same time. `first` is the report
+ * as far as it had come when the header of `second` was printed; `second` has all lines from there on. Undefined when no line
+ * shows that the first report went on: then it was cut.
  */
 export function untangle(first: OpenReport, second: OpenReport): Untangled | undefined {
   const lines = [ownLines(first), ownLines(second)] as const;

@@ -5,28 +5,34 @@ export interface WordSearch {
   /** Takes a copy of the text, which is searched until the next call. */
   load(text: Uint8Array): void;
   /**
-   * The position after a word that begins at or after `from`; the length of the text + 1 when there is none. Words may overlap,
-   * but no other word that begins at or after `from` ends before the returned word begins.
+   * The position after a word that begins at or after `from`; the length of the text + 1 when there is no such word. Words may
+   * overlap, but no other word that begins at or after `from` ends before the returned word begins.
    */
   endOfNext(from: number): number;
-  /** The number of newlines from `from` to before `to`. */
+  /** The number of newlines at the positions from `from` on and before `to`. */
   newlines(from: number, to: number): number;
 }
 
-/** A word, and where in it its fragment begins. */
+/** A word, and the position in the word of its fragment: the four bytes for which the search looks. */
 interface Anchored {
   readonly word: Uint8Array;
   readonly offset: number;
 }
 
-/** What the fragments of a bucket have at each of their bytes: the set of low nibbles (4 bits) and the set of high nibbles. */
+/**
+ * The nibbles that the fragments of a bucket have, for each byte of a fragment: the set of low nibbles (4 bits) and the set of
+ * high nibbles. Each set is a bit mask.
+ */
 type Nibbles = readonly { readonly low: number; readonly high: number }[];
 
 /** The number of bytes of a fragment: the neighbouring bytes of a word that stand for the word. */
 const fragmentBytes = 4;
-/** The number of buckets of fragments. Each bucket has one bit in every entry of the tables. */
+/**
+ * The number of buckets into which the fragments are put. Each bucket has one bit in every entry of the tables of
+ * word-search.wat.
+ */
 const buckets = 8;
-/** Where the hashes and the text are in the memory, as word-search.wat has them. */
+/** The position of the hashes in the memory, as word-search.wat has it. `textAt` is the position of the text. */
 const hashesAt = 128;
 const textAt = 8192;
 /** The number of bytes behind a text that the search may read. */
@@ -34,8 +40,8 @@ const overrun = 32;
 const pageBytes = 65_536;
 
 /**
- * A search that compares 16 positions at a time (the shuffles of "Teddy", Langdale's search in Hyperscan), by the rarest four
- * neighbouring bytes of each word. The words are latin1 and have at least four characters.
+ * Makes a search for `words`, which are latin1 and have at least four characters. The search looks for the rarest four
+ * neighbouring bytes of each word, at 16 positions at a time (the shuffles of "Teddy", Langdale's search in Hyperscan).
  */
 export function createWordSearch(words: readonly string[]): WordSearch {
   const memory = new WebAssembly.Memory({ initial: 1 });
@@ -44,7 +50,7 @@ export function createWordSearch(words: readonly string[]): WordSearch {
   const { next, newlines } = exports as Readonly<
     Record<'next' | 'newlines', (at: number, end: number) => number>
   >;
-  /** The words that a fragment stands for, by the fragment as a number. */
+  /** The words for which the search looks, by their fragment as a number. */
   const anchored = new Map<number, Anchored[]>();
   for (const word of words.map((text) => Buffer.from(text, 'latin1'))) {
     const offset = rarestFragment(word);
@@ -86,7 +92,7 @@ function isAt(bytes: Uint8Array, start: number, word: Uint8Array): boolean {
   return true;
 }
 
-/** Where the four neighbouring bytes of `word` begin that a log has least often. */
+/** The position in `word` of the four neighbouring bytes that a log has least often. */
 function rarestFragment(word: Buffer): number {
   let best = 0;
   let least = Number.POSITIVE_INFINITY;
@@ -99,7 +105,7 @@ function rarestFragment(word: Buffer): number {
   return best;
 }
 
-/** How often a console log has a byte, in relation to others: a rough guess, which only the speed depends on. */
+/** How often a console log has a byte, in relation to other bytes: a rough guess, which affects only the speed. */
 function frequency(byte: number): number {
   const character = String.fromCharCode(byte);
   if (/[etaoinsrhldcu0-9 ]/.test(character)) return 8;

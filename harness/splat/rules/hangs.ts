@@ -46,7 +46,7 @@ export const hangRules: readonly Rule[] = [
     frame: hang,
   },
   {
-    // kernel/irq/spurious.c; the handlers that did not care are listed below the stack
+    // kernel/irq/spurious.c; the handlers that did not handle the interrupt are listed below the stack
     header: /\birq(?: event)? \d+: nobody cared/,
     detail: /^(?:\[?<[^>]*>\]? |\[[^\]]*\] )(?<frame>[\w.]+)(?: \[[\w-]+\])?(?: threaded .*)?\s*$/,
     title: 'irq NUM: nobody cared',

@@ -48,8 +48,8 @@ const known: readonly Rule[] = [
 ];
 
 /**
- * A row for every class of splats, most particular first. To add a class, add a row and a golden log. When an event and a splat are
- * on one line, because two CPUs printed at once, the splat counts, so the events come last.
+ * All rules, the most particular first: one row for every class of splats. To add a class, add a row and a console log with the
+ * expected title. When two CPUs printed an event and a splat on one line, the splat counts, so the events come last.
  */
 export const rules: readonly Rule[] = [
   ...known.filter((rule) => !rule.event),

@@ -6,11 +6,11 @@ const site: FrameRule = {
   skip: /^process_one_work$|^_*fs_reclaim_|^v?printk|^vprintk|^perf_trace_|^alloc_super$/,
 };
 /**
- * Functions skipped for an inconsistent lock state. Unlike in `site`, fs_reclaim_acquire() is not skipped: there the state is
- * inconsistent for every task that reclaims memory.
+ * Functions that are skipped for an inconsistent lock state. Unlike in `site`, fs_reclaim_acquire() is blamed: the state of its
+ * lock is inconsistent for every task that reclaims memory.
  */
 const notTaken = /^process_one_work$|^v?printk|^vprintk|^perf_trace_|^alloc_super$/;
-/** An irq-safe lock is named after the code that made it irq-safe. */
+/** A report about an irq-safe lock blames the code that made the lock irq-safe. */
 const irqSafe: FrameRule = { from: ['chain', 'trace'] };
 const at = /\bat: (?:\[<[^>]*>\] )?(?<frame>[\w.]+)\+0x/;
 const begun = 'the report breaks off before its locks';

@@ -17,7 +17,7 @@ const leak: FrameRule = {
 const passedOn =
   /^copy_(?:page|folio)_(?:to|from)_iter|alloc_skb|^netlink_(?:ack|rcv_skb)$|^_*(?:crypto|rng|drbg|jent)_|^_*(?:cipher|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
 
-/** KASAN's reports until Linux 4.3, which wrote its name and the kind of the error in words. */
+/** Rules for KASAN's reports until Linux 4.3, which begin with `BUG: KASan:` and give the kind of the error in words. */
 const oldKasan = [
   ['use after free', 'use-after-free'],
   ['out of bounds access', 'out-of-bounds'],
@@ -111,13 +111,13 @@ export const memoryRules: readonly Rule[] = [
     frame: trace,
   },
   {
-    // The same on arm64, arch/arm64/kernel/traps.c
+    // The same report on arm64, arch/arm64/kernel/traps.c
     header: /Internal error: UBSAN: ([a-z ]+): [0-9a-f]{8}/,
     title: 'UBSAN: {1} in {frame}',
     frame: fault,
   },
   {
-    // CONFIG_UBSAN_TRAP: first the failure in words, then an invalid opcode.
+    // CONFIG_UBSAN_TRAP: this line in words comes first, then an invalid opcode
     header: /UBSAN: ([a-z ]+) at /,
     title: 'UBSAN: {1} in {frame}',
     frame: named,

@@ -17,15 +17,15 @@ export interface Rule {
   readonly class?: string;
   /** Where the guilty function is found. Absent: no function is blamed. */
   readonly frame?: FrameRule;
-  /** The reason why a report in this form counts as cut or mixed up, whatever follows. */
+  /** The reason why every report of this form counts as damaged (cut or mixed up), whatever follows its header. */
   readonly corrupted?: string;
   /** True when the report is one line: no stack trace follows. */
   readonly oneLine?: true;
-  /** A stack trace may be missing without the report being damaged. */
+  /** True when a report without a stack trace is not damaged. */
   readonly traceOptional?: true;
   /** True when the header is a report only if lines of a report follow it at once: a CPU, modules, a stack. */
   readonly needsReport?: true;
-  /** True when the stack trace is part of the report directly below. */
+  /** True when this report has no stack of its own: its stack stands in the report directly below. */
   readonly sharesTrace?: true;
   /** True when the report is about the test program, not about the kernel. */
   readonly suppressed?: true;
@@ -42,24 +42,25 @@ export interface FrameRule {
   /**
    * Where candidates are taken from, in order:
    * - header: `function+0x1/0x2` (or group `frame`) of the header line
-   * - detail: the same of the detail line
+   * - detail: the same of the line that matches `detail`
    * - pc: the register line of the fault (RIP, pc, NIP, epc, PSW)
    * - trace: the first stack trace with a frame that is not skipped
-   * - alloc: the trace of the allocation
+   * - alloc: the stack trace of the allocation
    * - chain: lockdep's stacks of earlier acquisitions
    */
   readonly from: readonly FrameSource[];
-  /** Functions that are never blamed in this class, besides those of skip-lists.ts. */
+  /** Functions that are never blamed in this class of splats, besides those of skip-lists.ts. */
   readonly skip?: RegExp;
-  /** True when only the first line that fits `detail` names the site; the lines below it name other locks that are held. */
+  /** True when only the first line that fits `detail` names the site of the bug. Later lines name other locks that are held. */
   readonly firstDetail?: true;
   /**
-   * True when the header's name is not enough without a whole stack trace. For a stall, the trace must be of the interrupted code.
+   * True when the function that the header names is blamed only with a whole stack trace. For a stall, the trace must be of the
+   * interrupted code.
    */
   readonly confirmed?: true;
   /**
-   * How the guilty frame is chosen: the first that is not skipped (absent: this), by the rules for a stall or for a hang
-   * (stall-lists.ts), or for a recursion (`deep`) the function through which it was entered.
+   * How the guilty frame is chosen. `first`, the default, chooses the first frame that is not skipped. `stall` and `hang` choose
+   * by the lists of stall-lists.ts. `deep`, for a recursion, chooses the function through which the recursion was entered.
    */
   readonly pick?: 'first' | 'stall' | 'hang' | 'deep';
   /** True when only the first stack is of the task in question; the stacks below it are of other tasks. */
@@ -79,5 +80,5 @@ export const badAccess = ['bad-access in {frame}'];
 
 /** What die() of sparc prints, which names the task: `systemd(1): Oops [#1]`. */
 export const diedTask = String.raw`\S{1,24}\(\d+\): (?:[A-Z][\w .-]{2,60} \[#\d+\]|Oops -?\d+\s*$)`;
-/** What die() of mips and loongarch prints, with its number at once: `Integer overflow[#1]:`. */
+/** What die() of mips and loongarch prints, with the number of the oops directly behind the words: `Integer overflow[#1]:`. */
 export const diedAtOnce = String.raw`(?:[A-Z]\w+|do_\w+) [\w .!/-]{2,50}\[#\d+\]:`;

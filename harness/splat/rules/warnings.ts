@@ -16,7 +16,9 @@ function at(path: string, functionName = ''): RegExp {
   );
 }
 
-/** Warnings in shared code: each is titled after its meaning, and the caller of the shared code is blamed. */
+/**
+ * Warnings in shared code, such as lib/refcount.c. Each is titled after its meaning, and the caller of the shared code is blamed.
+ */
 const places: readonly (readonly [RegExp, string, RegExp?])[] = [
   [
     at(String.raw`lib/debugobjects\.c`),

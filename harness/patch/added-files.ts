@@ -3,9 +3,9 @@ import { basename, join, relative } from 'node:path';
 import type { Series } from './series.ts';
 
 /**
- * Returns a copy of a series whose last patch also creates every file below `folder`, at a path that begins with the folder's
- * name: for the folder `.../drivers`, its file misc/x.c is added as drivers/misc/x.c. A series without patches is returned
- * unchanged. The files are part of splat and end in a newline.
+ * Returns a copy of a series whose last patch also creates every file below `folder`. The path of a new file begins with the
+ * folder's name: from the folder `.../drivers`, the file misc/x.c is added as drivers/misc/x.c. The files are part of splat and
+ * end in a newline. A series without patches is returned unchanged.
  */
 export async function withAddedFiles(series: Series, folder: string): Promise<Series> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -25,7 +25,7 @@ export async function withAddedFiles(series: Series, folder: string): Promise<Se
   return { ...series, patches };
 }
 
-/** A new file as git-diff(1) prints it, without the `index` line. */
+/** The diff that creates a file, as git-diff(1) prints it, without the `index` line. */
 function addedFile(path: string, text: string): string {
   const lines = text.trimEnd().split('\n');
   return [

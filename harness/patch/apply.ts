@@ -6,11 +6,11 @@ import type { Untestable } from '../verdict.ts';
 import { type FileChange, parseDiff, refuseChange, touchedPaths } from './diff.ts';
 import type { Patch, Series } from './series.ts';
 
-/** The files of a tree that the patches touch, after all patches. */
+/** The files that the patches touch, as they are after all patches. */
 export interface PatchedFiles {
-  /** The folder that holds every touched file with its new content. A deleted file is not in it. */
+  /** The folder that holds every touched file with its new content. It lacks the files that the patches delete. */
   readonly dir: string;
-  /** Paths below the tree of the touched files, sorted. Deleted files and the old names of renamed files are included. */
+  /** Paths of the touched files below the tree, sorted. Deleted files and the old names of renamed files are among them. */
   readonly touched: readonly string[];
 }
 
@@ -29,12 +29,13 @@ export type ApplyResult =
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /**
- * Applies the series in order to copies of the files that their patches touch. The copies are made in the folder `dir`, which is
- * emptied first; `tree` is only read. When a patch does not apply, the result is `untestable`, unless the series of the patch is
- * optional (`Series.optional`). An optional series that does not apply is left out, and the other series are applied from the
- * start. When the tree already contains the first patches of a series with `maybeThere`, these patches are skipped. The patches
- * are untrusted: git applies them outside of any repository, so it follows no link, leaves no folder and runs nothing. As with
- * `git am`, no fuzz is allowed: a hunk that fits elsewhere by chance proves nothing about the series.
+ * Applies several series in order to copies of the files that their patches touch. The copies are made in the folder `dir`, which
+ * is emptied first; `tree` is only read. When a patch does not apply, the result is `untestable`. When the series of this patch
+ * is optional (`Series.optional`), it is left out instead, and the other series are applied from the start. When the tree already
+ * contains the first patches of a series with `maybeThere`, these patches are skipped.
+ *
+ * The patches are untrusted: git applies them outside of any repository, so it follows no link, leaves no folder and runs
+ * nothing. As with `git am`, no fuzz is allowed: a hunk that fits elsewhere by chance proves nothing about the series.
  */
 export async function applySeries(
   tree: string,
@@ -61,7 +62,7 @@ export async function applySeries(
 
 interface Ground {
   readonly dir: string;
-  /** The paths touched so far. applyOne() adds the paths of each patch that it applies. */
+  /** The paths that patches touched so far. applyOne() adds the paths of each patch that it applies. */
   readonly touched: Set<string>;
   readonly signal: AbortSignal;
 }
@@ -93,9 +94,9 @@ async function applyOne(
 }
 
 /**
- * The number of leading patches of a series that the tree already contains: the largest number of patches that can be reverted
- * together, last patch first. 0 when not even the first patch can be reverted. The patches cannot be checked one by one, because
- * a later patch may change the same lines again.
+ * The number of leading patches of a series that the tree already contains. This is the largest number of patches that can be
+ * reverted together, last patch first; 0 when not even the first patch can be reverted. The patches cannot be checked one by one,
+ * because a later patch may change the same lines again.
  */
 async function countThere(tree: string, { patches }: Series, ground: Ground): Promise<number> {
   const dir = `${ground.dir}-reversed`;
@@ -111,8 +112,8 @@ async function countThere(tree: string, { patches }: Series, ground: Ground): Pr
 }
 
 /**
- * True when all `patches` can be reverted, last patch first. They are reverted in the folder `dir`, in a copy of the tree with the
- * patches that were applied so far.
+ * True when all `patches` can be reverted, last patch first. They are reverted in the folder `dir`, in copies of the files as the
+ * patches that were applied so far left them.
  */
 async function canTakeBack(
   tree: string,
@@ -160,7 +161,10 @@ async function refusal(tree: string, changes: readonly FileChange[]): Promise<st
   return undefined;
 }
 
-/** The first part of `path` below `tree` that is a symbolic link, which may point anywhere on this host. */
+/**
+ * The first part of `path` below `tree` that is a symbolic link; a link may point anywhere on this host. Undefined when there is
+ * none.
+ */
 async function linkInPath(tree: string, path: string): Promise<string | undefined> {
   const parts = path.split('/');
   for (let count = 1; count <= parts.length; count += 1) {
@@ -172,7 +176,9 @@ async function linkInPath(tree: string, path: string): Promise<string | undefine
   return undefined;
 }
 
-/** The first path of the changes that exists in `dir` and is not a regular file. Whatever created it, it must not be copied. */
+/**
+ * The first path of the changes that exists in `dir` and is not a regular file. Whatever created the file, it must not be copied.
+ */
 async function findOddFile(
   dir: string,
   changes: readonly FileChange[],
@@ -207,7 +213,8 @@ async function applyPatch(
 }
 
 /**
- * A hint for the message about a patch that does not apply. The harness does not act on it: a hunk that nearly fits proves nothing.
+ * A hint for the message about a patch that does not apply; undefined when there is none. The harness does not act on the hint: a
+ * hunk that nearly fits proves nothing.
  */
 async function hintAt(
   patch: Patch,
@@ -242,9 +249,9 @@ async function gitApply(
 }
 
 /**
- * The first failure that git(1) reports, as a message that names the hunk by its number in the file, from 1: `error: patch
- * failed: mm/foo.c:120` becomes `mm/foo.c: hunk 3 at line 120 does not apply`. A corrupt patch is named by its line. Any other
- * failure is told in git's words.
+ * The first failure in the output of `git apply`, as a message. The message names a hunk by its number in the file, from 1:
+ * `error: patch failed: mm/foo.c:120` becomes `mm/foo.c: hunk 3 at line 120 does not apply`. It names a corrupt patch by its
+ * line. Any other failure is told in git's words.
  */
 function explainFailure(
   stderr: string,

@@ -1,12 +1,12 @@
 /** Reads C as far as patches need: comments, code, and the lines at which functions begin and end. Pure. */
 
-/** One token of C with its first line, counted from 1. */
+/** A token of C and the line at which it begins, counted from 1. */
 export interface Token {
   readonly text: string;
   readonly line: number;
 }
 
-/** Skipped besides comments: white space within a line, and line splices. */
+/** White space within a line, and line splices (a backslash at the end of a line). Like comments, they are skipped. */
 const blanks = /[ \t\r\f\v]+|\\[ \t]*\r?\n/y;
 /**
  * Words, punctuators of several characters (`a+ +b` is not `a++b`), and every other character. Long tokens with a
@@ -16,9 +16,9 @@ const blanks = /[ \t\r\f\v]+|\\[ \t]*\r?\n/y;
 const word = /[A-Za-z_$][\w$]*|<<=|>>=|\.\.\.|->|\+\+|--|<<|>>|[<>=!*/%+&|^-]=|&&|\|\||##|[\s\S]/y;
 
 /**
- * The tokens of a file without comments and white space. The end of a preprocessor directive is the token `\n`, because it has a
- * meaning in a directive. An empty token marks the missing white space in `#define f(x)`. Never throws; text that is not C becomes
- * single characters.
+ * The tokens of a C file, without comments and white space. The end of a preprocessor directive is the token `\n`, because it has
+ * a meaning in a directive. An empty token before the `(` of `#define f(x)` tells it from `#define f (x)`. Never throws; text
+ * that is not C becomes single characters.
  */
 export function tokenize(source: string): readonly Token[] {
   const tokens: Token[] = [];
@@ -52,7 +52,7 @@ function skippedAt(source: string, at: number): string | undefined {
   return close < 0 ? source.slice(at) : source.slice(at, close + 2);
 }
 
-/** The end of a line comment, which continues after a line splice. */
+/** The position at which a line comment ends. A comment whose line ends with a backslash goes on in the next line. */
 function endOfLineComment(source: string, start: number): number {
   for (let at = start; ; at += 1) {
     at = source.indexOf('\n', at);
@@ -70,7 +70,7 @@ function wordAt(source: string, at: number): string {
   return match(word, source, at) ?? '';
 }
 
-/** The place after the closing quote; without a closing quote, the end of the line or of the source. */
+/** The position after the closing quote. Without a closing quote, it is the end of the line or of the source. */
 function endOfQuoted(source: string, start: number): number {
   const quote = source[start];
   for (let at = start + 1; at < source.length; at += 1) {
@@ -82,7 +82,7 @@ function endOfQuoted(source: string, start: number): number {
   return source.length;
 }
 
-/** A preprocessing number (C11, 6.4.8). */
+/** The position at which a preprocessing number ends (C11, 6.4.8). */
 function endOfNumber(source: string, start: number): number {
   let at = start + 1;
   while (/[\w.]/.test(source[at] ?? '') || /^[eEpP][+-]$/.test(source.slice(at - 1, at + 1))) {
@@ -117,8 +117,8 @@ export function isSameCode(before: string, after: string): boolean {
 export interface CFunction {
   readonly name: string;
   /**
-   * First and last line, from 1: of a function from its name to its closing brace, of a macro from its name to the end of the
-   * directive.
+   * `start` is the first line, `end` the last, from 1. A function reaches from its name to its closing brace, a macro from its
+   * name to the end of the directive.
    */
   readonly start: number;
   readonly end: number;
@@ -127,8 +127,8 @@ export interface CFunction {
 
 /**
  * The functions and macros that a file defines, in the order of their ends. All arms of an #if are read. When the braces match in
- * only one arm, the count of open braces starts again at the next line that begins with a closing brace: in the kernel's style
- * such a line ends a function.
+ * only one arm, the count of open braces starts again at 0 at the next line that begins with a closing brace: in the kernel's
+ * style such a line ends a function.
  */
 export function listFunctions(source: string): readonly CFunction[] {
   const tokens = tokenize(source);
@@ -157,7 +157,7 @@ export function listFunctions(source: string): readonly CFunction[] {
   return found;
 }
 
-/** Index of the opening parenthesis, by the index of its closing parenthesis. */
+/** The index of the opening parenthesis as the value, with the index of the closing parenthesis as the key. */
 function matchParentheses(tokens: readonly Token[]): ReadonlyMap<number, number> {
   const openings = new Map<number, number>();
   const open: number[] = [];
@@ -217,7 +217,10 @@ function isAttribute(name: string): boolean {
   return name.startsWith('__');
 }
 
-/** Returns the name of a function. SYSCALL_DEFINE1(brk, ...) defines several functions, of which __do_sys_brk() has the body. */
+/**
+ * The name of the function that a head defines. SYSCALL_DEFINE1(brk, ...) defines several functions; the body is that of
+ * __do_sys_brk().
+ */
 function nameOf(name: string, tokens: readonly Token[], open: number): string {
   return /^(?:COMPAT_)?SYSCALL_DEFINE\d$/.test(name) ? `__do_sys_${tokens[open + 1]?.text}` : name;
 }

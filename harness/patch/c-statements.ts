@@ -5,7 +5,7 @@ import { listFunctions, type Token, tokenize } from './c-source.ts';
  * comments, ends of lines, and the braces of blocks. Pure.
  */
 
-/** A statement of C, or a piece of a file that stands between statements. `words` and `head` are its tokens. */
+/** A statement of C, or a piece of a file between statements. `words` and `head` are tokens. */
 export type Statement =
   /**
    * A statement up to its semicolon, including the braces of initializers and of expressions. Before a closing brace, and after
@@ -17,7 +17,7 @@ export type Statement =
   | { readonly kind: 'directive'; readonly words: Words }
   /**
    * `if (x)`, `for (...)`, `while (x)`, `do` or `switch (x)` with its body; `otherwise` is the body of the `else`. An `else` that
-   * does not directly follow the body of its `if` is a statement of its own. Braces around a single statement make no difference.
+   * does not directly follow the body of its `if` is a separate statement. Braces around a single statement make no difference.
    */
   | {
       readonly kind: 'control';
@@ -25,14 +25,14 @@ export type Statement =
       readonly inner: readonly Statement[];
       readonly otherwise?: readonly Statement[];
     }
-  /** Any other braces. `name` is the name of the function when the braces are its body. */
+  /** Any other code with braces. `name` is the name of the function when the braces are the body of a function. */
   | {
       readonly kind: 'braces';
       readonly head: Words;
       readonly inner: readonly Statement[];
       readonly name?: string;
     }
-  /** The lines from an #if to its #endif; #else and #elif are among the inner statements. */
+  /** The code from an #if to its #endif; #else and #elif are among the inner statements. */
   | {
       readonly kind: 'arms';
       readonly head: Words;
@@ -47,7 +47,7 @@ const deepest = 200;
 
 interface Reader {
   readonly tokens: readonly Token[];
-  /** Names of functions, by their first line. */
+  /** Names of functions (values) by their first lines (keys). */
   readonly names: ReadonlyMap<number, string>;
   readonly lines: readonly string[];
   at: number;
@@ -55,7 +55,7 @@ interface Reader {
   tooDeep: boolean;
 }
 
-/** The statements of a file; undefined when the file is nested deeper than 200 levels. */
+/** The statements of a C file. Undefined when its blocks are nested more than 200 levels deep. */
 export function readStatements(source: string): readonly Statement[] | undefined {
   const lines = source.split('\n');
   const functions = listFunctions(source).filter(({ kind }) => kind === 'function');
@@ -104,7 +104,7 @@ function take(reader: Reader): string {
   return text;
 }
 
-/** A closing brace at the start of a line, where the kernel's style ends its functions. */
+/** True at a closing brace at the start of a line. In the kernel's style such a brace ends a function. */
 function isFunctionEnd({ tokens, at, lines }: Reader): boolean {
   const here = tokens[at];
   return here?.text === '}' && lines[here.line - 1]?.startsWith('}') === true;
@@ -252,8 +252,8 @@ function isCut(reader: Reader, words: Words, depth: number): boolean {
 }
 
 /**
- * The function whose head begins at the token `start` and ends before the brace at the reader's place; undefined inside other
- * braces, and when these braces are no function's.
+ * The name of the function whose head begins at the token `start` and ends before the brace at the reader's position. Undefined
+ * inside other braces, and when the braces are not the body of a function.
  */
 function nameAmong({ tokens, at, names, depth }: Reader, start: number): string | undefined {
   if (depth > 0) return undefined;
@@ -261,7 +261,7 @@ function nameAmong({ tokens, at, names, depth }: Reader, start: number): string 
   return found === undefined ? undefined : names.get(found.line);
 }
 
-/** Encloses the statements between an #if and its #endif, when both are in one list. */
+/** Makes one statement of an #if, its #endif and the statements between, when both are in one list. */
 function foldArms(list: readonly Statement[]): readonly Statement[] {
   const open: { readonly head: Statement | undefined; readonly inner: Statement[] }[] = [
     { head: undefined, inner: [] },

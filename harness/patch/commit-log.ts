@@ -8,31 +8,29 @@ export interface PrintedCommit {
   readonly id: string;
   readonly subject: string;
   readonly author?: string;
-  /**
-   * The committer's date if it is printed, else the author's, in milliseconds since 1970. Absent: the output has no date that is
-   * understood.
-   */
+  /** The committer's date if it is printed, else the author's, in milliseconds since 1970. Absent when no date can be read. */
   readonly dateMs?: number;
   readonly diff: string;
-  /** Line of the input, from 1, at which the diff begins; for an empty diff, the first line of the commit. */
+  /** The line of the input, from 1, at which the diff begins. For a commit without a diff, the first line of the commit. */
   readonly diffLine: number;
 }
 
 export interface CommitLog {
-  /** Oldest commit first. */
+  /** The commits that have a diff, oldest first. */
   readonly commits: readonly PrintedCommit[];
   readonly passedOver: readonly PassedOver[];
 }
 
 /**
- * The first line of a commit in the full format (`commit 7a1c33d (HEAD)`) and in that of `--oneline` (`7a1c33d mm: unmap less`).
+ * The first line of a commit in the full format: `commit 7a1c33d (HEAD)`. `startOfShort` matches the line in the format of
+ * `--oneline`: `7a1c33d mm: unmap less`.
  */
 const startOfCommit = /^commit ([0-9a-f]{7,64})(?: .*)?$/;
 const startOfShort = /^([0-9a-f]{7,64}) (?!\d+$)(?:\(.*?\) )?(\S.*)$/;
 
 /**
- * True for output of git log or git show: the first line names a commit, and the lines after it name the commit's author or tree,
- * or begin its diff.
+ * True for output of `git log -p` or `git show`. The first line names a commit; the lines below it name the author or tree of the
+ * commit, or begin its diff.
  */
 export function isCommitLog(text: string): boolean {
   const head = text.slice(0, 16 * 1024);
@@ -45,7 +43,7 @@ function isRawLog(head: string): boolean {
   return /^commit [0-9a-f]{7,64}(?: .*)?\ntree [0-9a-f]{40,64}\n/.test(head);
 }
 
-/** True for output of `git log --oneline -p`: one line for the commit, then its diff, possibly with a diffstat before it. */
+/** True for output of `git log --oneline -p`: a line for the commit, then its diff. A diffstat may stand between them. */
 function isShortLog(head: string): boolean {
   const [first = '', ...rest] = head.split('\n');
   const next = rest.find((line) => line !== '') ?? '';
@@ -54,9 +52,9 @@ function isShortLog(head: string): boolean {
 
 /**
  * Reads the commits in the output of `git log -p` (newest first) or `git show A B` (in the order of the arguments), and returns
- * them oldest first. orderOf() determines their order from the diffs. When the diffs show no order, the dates of the first and
- * the last commit decide. Without dates, the output counts as newest first. Commits without a diff are passed over. `where`
- * begins every error message. Throws `usage` for a merge with a diff, and when the diffs contradict both orders.
+ * the commits oldest first. orderOf() determines the printed order from the diffs. When the diffs show no order, the dates of the
+ * first and the last commit decide. Without dates, the output counts as newest first. Commits without a diff are passed over.
+ * `where` begins every error message. Throws `usage` for a merge with a diff, and when the diffs contradict both orders.
  */
 export function readCommitLog(text: string, where: string): CommitLog {
   const printed = splitCommits(text, where);

@@ -1,11 +1,12 @@
 import { changedLines } from './diff.ts';
 
-/** How a list of diffs is ordered. `unknown`: the diffs show no order. `neither`: they contradict both orders. */
+/** How a list of diffs is ordered. `unknown`: the diffs show no order. `neither`: the diffs contradict both orders. */
 export type DiffOrder = 'oldest-first' | 'newest-first' | 'unknown' | 'neither';
 
 /**
- * Determines the order of diffs: a later diff starts from a file as an earlier diff left it, by the blobs of its `index` line.
- * When a diff has no such line, the order is that in which later diffs remove lines that earlier diffs added. Pure.
+ * Determines the order of a list of diffs from the blobs in their `index` lines: a later diff starts from a file as an earlier
+ * diff left it. When a diff has no such line, the order is determined from the changed lines: later diffs remove lines that
+ * earlier diffs added. Pure.
  */
 export function orderOf(diffs: readonly string[]): DiffOrder {
   const forward = evidence(diffs) > 0;
@@ -15,8 +16,8 @@ export function orderOf(diffs: readonly string[]): DiffOrder {
 }
 
 /**
- * The number of signs that the list is in order. A sign is a commit that starts from a file just as an earlier commit left it,
- * or, in diffs without blobs, a removed line that an earlier commit added.
+ * The number of signs that a list of diffs is in order, oldest first. A sign is a file that a diff takes as an earlier diff left
+ * it. In diffs without blobs, a sign is a removed line that an earlier diff added.
  */
 function evidence(diffs: readonly string[]): number {
   const hasBlobs = diffs.every((diff) => blobLine.test(diff));

@@ -1,6 +1,6 @@
 import { changedLines, endOfHunk, readHunk } from './diff.ts';
 
-/** A patch of one version of a series, with the facts by which two versions are compared. */
+/** A patch of one version of a series, as compareVersions() takes it. */
 export interface VersionedPatch {
   /** The number of the patch in its version, from 1. */
   readonly index: number;
@@ -9,7 +9,10 @@ export interface VersionedPatch {
   readonly diff: string;
 }
 
-/** A patch of the newer version. `before` is the index of the older patch that the patch replaces; absent for a new patch. */
+/**
+ * A patch of the newer version of a series. `before` is the index of the older patch that this patch replaces; absent for a new
+ * patch.
+ */
 export interface ComparedPatch {
   readonly index: number;
   readonly change: 'same' | 'changed' | 'new';
@@ -17,22 +20,22 @@ export interface ComparedPatch {
 }
 
 export interface Comparison {
-  /** The patches of the newer version, in order. */
+  /** The patches of the newer version of a series, in order. */
   readonly patches: readonly ComparedPatch[];
-  /** Indices of the patches of the older version that the newer one lacks. */
+  /** Indices of the older version's patches that have no successor in the newer version. */
   readonly gone: readonly number[];
 }
 
 /**
- * Two patches are versions of the same patch when at least this share of the lines that they change is common to both, as in git
+ * Two patches count as versions of the same patch when at least this share of their changed lines is common to both, as in git
  * range-diff.
  */
 const leastCommon = 0.5;
 
 /**
- * Compares two versions of a series. `same`: an older patch has the same diff, apart from line numbers and white space (as for
- * git-patch-id(1)). `changed`: an older patch has the same subject, or at least half of the changed lines in common. `new`:
- * neither. Each older patch is the predecessor of at most one newer patch. Pure.
+ * Compares two versions of a series, patch by patch. `same`: an older patch has the same diff, apart from line numbers and white
+ * space (as for git-patch-id(1)). `changed`: an older patch has the same subject, or at least half of the changed lines are
+ * common to both. `new`: neither. Each older patch is the predecessor of at most one newer patch. Pure.
  */
 export function compareVersions(
   older: readonly VersionedPatch[],
@@ -87,8 +90,8 @@ function identityOf(diff: string): string {
 }
 
 /**
- * The share of changed lines that two diffs have in common, of all lines that either changes: 1 when both change the same lines,
- * 0 when neither changes any.
+ * The number of changed lines that two diffs have in common, divided by the number of lines that either diff changes. 1 when both
+ * change the same lines, 0 when they change no common line.
  */
 function commonShare(one: string, other: string): number {
   const [ones, others] = [changedOf(one), changedOf(other)];

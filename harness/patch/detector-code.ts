@@ -4,16 +4,21 @@ import { isDetectorCode, looksOnly } from './detector-statements.ts';
 import type { FileText, PatchChanges } from './patch-changes.ts';
 
 /**
- * For each patch of a series, in order: true when the patch changes detector code and nothing else. When a splat first appears
- * with such a patch, the cause of the splat was there before the patch. Pure.
+ * For each patch of a series, in order: true when the patch changes detector code and nothing else. Detectors are the kernel's
+ * own checks, such as lockdep and WARN_ON(). When a splat first appears with a patch of detector code, the cause of the splat was
+ * there before the patch. Pure.
  *
  * A file that isDetectorFile() names counts as detector code as a whole. Any other .c or .h file is read as statements, and any
- * other file counts as code of another kind. Detector code is a call or a declaration of a detector; an `if` whose condition has
- * no side effect and that encloses only detector code; an #if that encloses only detector code; and a function that names a
- * detector and otherwise only reads and reports (looksOnly()). Such a function is then a detector itself. With all detector code
- * removed, both sides must be equal, word by word, braces and preprocessor lines included, and some removed code must differ. A
- * detector may appear, disappear or change in place. It may not move to another place of its function: a patch that moves a wait
- * into a section that must not block looks the same as a patch that moves the section around the wait.
+ * other file counts as code of another kind. Detector code is:
+ * - a call or a declaration of a detector
+ * - an `if` that encloses only detector code, with a condition without side effects
+ * - an #if that encloses only detector code
+ * - a function that names a detector and otherwise only reads and reports (looksOnly()); this function is then a detector itself
+ *
+ * With all detector code removed, both sides of a file must be equal, word by word, braces and preprocessor lines included, and
+ * some removed code must differ. A detector may appear, disappear or change in place. It may not move to another place of its
+ * function: a patch that moves a wait into a section that must not block looks the same as a patch that moves the section around
+ * the wait.
  */
 export function detectorPatches(
   patches: readonly Pick<PatchChanges, 'files' | 'kind'>[],
@@ -31,7 +36,10 @@ export function detectorPatches(
 
 interface ReadFile {
   readonly path: string;
-  /** Undefined for a file that is not read as C, or that cannot be read so. */
+  /**
+   * The statements of the file before and after the patch. Undefined for a file that is not C, or that cannot be read as
+   * statements.
+   */
   readonly sides: Sides<readonly Statement[]> | undefined;
 }
 
@@ -45,7 +53,10 @@ interface Read {
   readonly list: readonly Statement[] | undefined;
 }
 
-/** Reads both sides of a file as statements. `last` holds each file as the previous patch left it, so that it is read only once. */
+/**
+ * Reads a file before and after a patch as statements. `last` holds each file as the previous patch left it, so that no text is
+ * read twice.
+ */
 function readFile({ path, before, after }: FileText, last: Map<string, Read>): ReadFile {
   if (isDetectorFile(path) || !/\.[ch]$/.test(path)) return { path, sides: undefined };
   const known = last.get(path);
@@ -58,16 +69,16 @@ function readFile({ path, before, after }: FileText, last: Map<string, Read>): R
 
 interface Definition {
   readonly name: string;
-  /** Undefined for a declaration, and for a body that cannot be read. */
+  /** The statements of the body. Undefined for a declaration, and for a body that cannot be read. */
   readonly body: readonly Statement[] | undefined;
-  /** True for a macro that is an expression, whose value other code may use. */
+  /** True for a macro that is an expression: other code may use its value. */
   readonly isValue?: boolean;
 }
 
 /**
- * Records in `judged` which functions and macros that these files define are detectors: those whose bodies on both sides only
- * read and report, and name a detector. A new definition with any other body is no detector, whatever its name. An old definition
- * that was never judged is left out, so that isDetector() goes by its name.
+ * Records in `judged` which functions and macros that these files define are detectors. A function is a detector when its bodies
+ * before and after the patch only read and report, and name a detector. A new definition with any other body is no detector,
+ * whatever its name. An old definition that was never judged is left out, so that isDetector() goes by its name.
  */
 function judgeDefinitions(files: readonly ReadFile[], judged: Map<string, boolean>): void {
   const before = readSide(files, 'before');
@@ -100,8 +111,8 @@ function judgeBodies(open: Map<string, readonly Definition[]>, judged: Map<strin
 }
 
 /**
- * True when a macro that is an expression is defined on both sides and its value changes: code that uses the macro then behaves
- * differently.
+ * True when a macro that is an expression is defined before and after the patch, with different values. Code that uses the macro
+ * then behaves differently.
  */
 function isOtherValue(was: readonly Definition[], is: readonly Definition[]): boolean {
   if (was.length === 0 || is.length === 0) return false;
@@ -163,8 +174,8 @@ function macroIn(words: Words): readonly Definition[] {
 }
 
 /**
- * One side of a file after the removal of detector code: `words` are the remaining words. `detectors` has the removed code by its
- * place. The place is the number of remaining words before the removed code.
+ * What remains of one side of a file when detector code is removed. `words` are the remaining words. `detectors` has the removed
+ * code as values; the key is the number of remaining words before the removed code.
  */
 interface Residue {
   readonly words: string[];
@@ -174,8 +185,8 @@ interface Residue {
 interface Taken {
   readonly text: string;
   /**
-   * One mark for each detector that the code names: the enclosing function, then the name of the detector. For a WARN or BUG, the
-   * whole text of the code stands in place of the name. Empty outside of functions.
+   * One mark for each detector that the removed code names: the enclosing function, then the name of the detector. For a WARN or
+   * BUG, the whole text of the code stands in place of the name. Empty outside of functions.
    */
   readonly marks: Words;
 }
@@ -200,7 +211,7 @@ function changeOf({ path, sides }: ReadFile, judged: Judged): 'detector' | 'code
   return isChanged ? 'detector' : 'same';
 }
 
-/** The marks that occur more often in `many` than in `few`. */
+/** The marks (a function, and a detector that it names) that occur more often in `many` than in `few`. */
 function surplus(many: readonly Taken[], few: readonly Taken[]): Words {
   const rest = new Map<string, number>();
   for (const mark of few.flatMap(({ marks }) => marks)) rest.set(mark, (rest.get(mark) ?? 0) + 1);

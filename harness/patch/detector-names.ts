@@ -1,8 +1,8 @@
 import type { Words } from './c-statements.ts';
 
-/** The names of detectors, in two tables: files and symbols. Pure. */
+/** The names of detectors, the kernel's own checks, in two tables: files and symbols. Pure. */
 
-/** Files that hold only detector code. */
+/** Files of the kernel that hold only detector code: the kernel's own checks, such as lockdep. */
 const detectorFiles: readonly RegExp[] = [
   /^kernel\/(?:locking\/lockdep|kcsan\/|panic\.c$|hung_task\.c$|watchdog)/,
   /^mm\/(?:kasan|kfence|kmsan)\//,
@@ -13,7 +13,7 @@ const detectorFiles: readonly RegExp[] = [
   /^tools\/testing\//,
 ];
 
-/** Functions and macros that are detectors. */
+/** Functions and macros of the kernel that are detectors: checks such as WARN_ON() and lockdep_assert_held(). */
 const detectorSymbols: readonly RegExp[] = [
   /^(?:VM_|pr_)?(?:WARN|BUG)(?:_ON|_ONCE|_RATELIMIT|_TAINT|$)/,
   /lockdep/i,
@@ -34,8 +34,8 @@ const detectorSymbols: readonly RegExp[] = [
 export const lockdepOption = /^CONFIG_(?:LOCKDEP|PROVE_LOCKING|DEBUG_LOCK_ALLOC)$/;
 
 /**
- * Matches words that may stand before a parenthesis in the condition of detector code, besides detectors: keywords, and calls
- * without side effects.
+ * Matches words that may stand before a parenthesis in the condition of detector code (the kernel's own checks). The words are
+ * keywords, and calls without side effects. Names of detectors may stand there as well.
  */
 const harmlessCalls =
   /^(?:if|sizeof|typeof|likely|unlikely|defined|IS_ENABLED|READ_ONCE|\w+_(?:blockable|enabled))$/;
@@ -46,20 +46,23 @@ export function isDetectorFile(path: string): boolean {
 }
 
 /**
- * By the name of a function or macro that a patch defines: whether it is a detector, judged by its body. A name that is not in
- * the map is judged by the table of symbols.
+ * Which of the functions and macros that patches define are detectors, judged by their bodies. The key is the name. A name that
+ * is not in the map is judged by the table of symbols.
  */
 export type Judged = ReadonlyMap<string, boolean>;
 
-/** True for the name of a function or macro that is a detector: as `judged` says, else by the table of symbols. */
+/**
+ * True for the name of a detector, a function or macro. `judged` decides; for a name that is not in it, the table of symbols
+ * decides.
+ */
 export function isDetector(name: string | undefined, judged: Judged): boolean {
   if (name === undefined || !/^[A-Za-z_]/.test(name)) return false;
   return judged.get(name) ?? detectorSymbols.some((pattern) => pattern.test(name));
 }
 
 /**
- * True for an expression without side effects: it has no assignment, no `++` or `--`, and calls only detectors and
- * `harmlessCalls`.
+ * True for an expression without side effects. It has no assignment and no `++` or `--`, and calls only detectors (the kernel's
+ * own checks) and functions of `harmlessCalls`.
  */
 export function isHarmless(words: Words, judged: Judged): boolean {
   return words.every((word, at) => {

@@ -10,8 +10,8 @@ import {
 /** Which statements are detector code. Pure. */
 
 /**
- * True when each statement of a function body is detector code, or only reads or reports. An empty body has no other statement,
- * so the result is true.
+ * True when every statement of a function body is detector code (the kernel's own checks), or only reads or reports. True for an
+ * empty body.
  */
 export function looksOnly(list: readonly Statement[], judged: Judged): boolean {
   return list.every((one) => {
@@ -52,7 +52,7 @@ function isHarmlessIf(head: Words, judged: Judged): boolean {
   return head[0] === 'if' && isHarmless(head, judged);
 }
 
-/** True for detector code: without this statement the kernel would do the same, except that it would detect fewer bugs. */
+/** True for detector code: without this statement the kernel would do the same, but would detect fewer bugs. */
 export function isDetectorCode(one: Statement, judged: Judged): boolean {
   const areAll = (list: readonly Statement[]): boolean =>
     list.length > 0 && list.every((inner) => isDetectorCode(inner, judged));
@@ -94,7 +94,7 @@ function isDetectorStatement(words: Words, judged: Judged): boolean {
   return type.some((word) => isDetector(word, judged)) && isHarmless(value, judged);
 }
 
-/** The index of the word that closes the parenthesis which the second word opens; -1 when no word does. */
+/** The index of the word that closes the parenthesis which the second of `words` opens; -1 when no word closes it. */
 function closeOf(words: Words): number {
   let depth = 0;
   return words.findIndex((word, at) => {
@@ -106,7 +106,7 @@ function closeOf(words: Words): number {
 
 /**
  * Splits a declaration such as `struct lockdep_map *map = &x;` or `extern void f(int);`. `type` has the words of its type and its
- * name. `value` has the words after the `=`, or none when there is no `=`. Both are empty for a statement that is no declaration.
+ * name. `value` has the words after the `=`; it is empty without a `=`. Both are empty for a statement that is no declaration.
  */
 function declarationOf(words: Words): { readonly type: Words; readonly value: Words } {
   const equals = words.indexOf('=');
@@ -128,7 +128,7 @@ function declarationOf(words: Words): { readonly type: Words; readonly value: Wo
 
 const longestDeclarator = 100;
 
-/** True for the definition of a detector macro and for the #include of a detector's header. */
+/** True for the definition of a detector macro, and for the #include of a header that holds only detector code. */
 function isDetectorLine(words: Words, judged: Judged): boolean {
   const [, word, name] = words;
   if (word === 'define') return isDetector(name, judged);
@@ -138,8 +138,8 @@ function isDetectorLine(words: Words, judged: Judged): boolean {
 
 /**
  * True for code that exists only with lockdep and runs only at boot to teach lockdep: `#if IS_ENABLED(CONFIG_LOCKDEP)` around a
- * static __init function that names a detector, and its initcall. The function is static, so any other call of it is in the same
- * file and is read as well.
+ * static __init function that names a detector, and the function's initcall. Any other call of the static function is in the same
+ * file, and is read as well.
  */
 function isSelfTest(
   { head, inner }: Extract<Statement, { kind: 'arms' }>,

@@ -1,11 +1,11 @@
 /** Reads a unified diff to find the files and lines that it changes. Only git applies diffs. Pure. */
 
-/** The change of one file. A path is undefined on the side where the file does not exist. */
+/** The change of one file. `oldPath` is undefined for a created file, `newPath` for a deleted file. */
 export interface FileChange {
   readonly oldPath: string | undefined;
   readonly newPath: string | undefined;
   readonly hunks: readonly Hunk[];
-  /** The mode of a created file or of a file whose mode changes, as `100644`; undefined when the diff names no new mode. */
+  /** The mode that the change gives the file, such as `100644`. Undefined when the diff names no new mode. */
   readonly newMode: string | undefined;
 }
 
@@ -27,8 +27,9 @@ interface Draft {
 const hunkHeader = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
 
 /**
- * The changes in a diff, in order; none for other text. Formats: `git diff`, `git format-patch`, and `diff -u` with one folder in
- * front of each path (`a/mm/oom_kill.c`). Text around the diffs is skipped. Within a hunk lines are counted and not interpreted.
+ * The changes in a diff, in order; empty for text without a diff. Formats: `git diff`, `git format-patch`, and `diff -u` with one
+ * folder in front of each path (`a/mm/oom_kill.c`). Text around the diffs is skipped. Within a hunk, lines are counted and not
+ * interpreted.
  */
 export function parseDiff(text: string): readonly FileChange[] {
   const lines = text.split('\n');
@@ -70,9 +71,11 @@ export function touchedPaths(changes: readonly FileChange[]): readonly string[] 
 }
 
 /**
- * The reason why a change is refused; undefined for a permitted change. Refused are: a path that leaves the tree or enters a .git
- * folder, a name that git had to quote or that has other unusual characters, a symbolic link or submodule, whose target would be
- * followed when the tree is copied, and any other mode that is not a regular file's.
+ * The reason why a change is refused; undefined for a permitted change. Refused are:
+ * - a path that leaves the tree or enters a .git folder
+ * - a name that git had to quote or that has other unusual characters
+ * - a symbolic link or submodule, because its target would be followed when the tree is copied
+ * - any other mode that is not a regular file's
  */
 export function refuseChange(change: FileChange): string | undefined {
   for (const path of touchedPaths([change])) {
@@ -85,8 +88,8 @@ export function refuseChange(change: FileChange): string | undefined {
 }
 
 /**
- * Refuses everything other than a regular file. git reads a mode as strtoul(3) does (apply.c, parse_mode_line), so 0120000 is a
- * symbolic link as well.
+ * The reason why the mode of a change is refused; undefined for a regular file. git reads a mode as strtoul(3) does (apply.c,
+ * parse_mode_line), so 0120000 is a symbolic link as well.
  */
 function refuseMode({ newMode, newPath }: FileChange): string | undefined {
   if (newMode === undefined) return undefined;
@@ -101,7 +104,7 @@ function refuseMode({ newMode, newPath }: FileChange): string | undefined {
 
 /**
  * True when a `---` line with `paths` belongs to the change that a `diff --git` line began. False when the `---` line begins the
- * change of another file, as it may after a change of the mode alone.
+ * change of another file: the change before may be of the mode alone.
  */
 function isBegun(begun: Draft, paths: Pick<Draft, 'oldPath' | 'newPath'>): boolean {
   const name = begun.newPath ?? begun.oldPath;
@@ -110,13 +113,16 @@ function isBegun(begun: Draft, paths: Pick<Draft, 'oldPath' | 'newPath'>): boole
   );
 }
 
-/** Begins a change with the paths of `diff --git a/X b/X`. A change of the mode and an empty file have no `---` line with paths. */
+/**
+ * Begins a change with the paths of `diff --git a/X b/X`. A change of the mode alone, and an empty file, name their paths only
+ * there.
+ */
 function startGitChange(line: string): Draft {
   const same = /^diff --git a\/(.+) b\/\1\r?$/.exec(line)?.[1];
   return { oldPath: same, newPath: same, newMode: undefined, hunks: [] };
 }
 
-/** The extended headers (git-diff(1), "Generating patch text with -p") that say more about the paths or the mode. */
+/** The extended headers (git-diff(1), "Generating patch text with -p"), each with what it changes in the paths or the mode. */
 const extendedHeaders: readonly (readonly [string, (change: Draft, value: string) => void])[] = [
   ['rename from ', (change, value) => (change.oldPath = value)],
   ['rename to ', (change, value) => (change.newPath = value)],
@@ -138,7 +144,10 @@ function readExtendedHeader(line: string, change: Draft): void {
   header?.[1](change, line.slice(header[0].length).trimEnd());
 }
 
-/** The path in a field such as `a/mm/mmap.c\t2022-10-10`: without its first folder and its time stamp, as `patch -p1` reads it. */
+/**
+ * The path in a field such as `a/mm/mmap.c\t2022-10-10`, without its first folder and its time stamp, as `patch -p1` reads it.
+ * Undefined for `/dev/null`.
+ */
 function pathOf(field: string): string | undefined {
   const name = field.replace(/\t.*$/s, '').trimEnd();
   if (name === '/dev/null') return undefined;
@@ -162,7 +171,10 @@ function parseHunk(match: RegExpExecArray): Hunk {
   };
 }
 
-/** The lines that a diff removes from and adds to one file, numbered in the old and the new file. */
+/**
+ * The lines that a diff removes from one file, with their numbers in the old file, and those that it adds, with their numbers in
+ * the new file.
+ */
 export interface ChangedLines extends Pick<FileChange, 'oldPath' | 'newPath'> {
   readonly removed: readonly NumberedLine[];
   readonly added: readonly NumberedLine[];
@@ -174,7 +186,7 @@ export interface NumberedLine {
   readonly text: string;
 }
 
-/** The lines that a diff removes and adds, file by file, in the order of parseDiff(). A file without hunks has none. */
+/** The lines that a diff removes and adds, file by file, in the order of parseDiff(). A file without hunks has no lines. */
 export function changedLines(text: string): readonly ChangedLines[] {
   const bodies = hunkBodies(text);
   let next = 0;
@@ -193,7 +205,7 @@ export function changedLines(text: string): readonly ChangedLines[] {
   });
 }
 
-/** The lines of each hunk, in the order of parseDiff(). */
+/** The lines of each hunk of a diff, without its header, in the order of parseDiff(). */
 function hunkBodies(text: string): readonly (readonly string[])[] {
   const lines = text.split('\n');
   const bodies: (readonly string[])[] = [];
@@ -215,8 +227,8 @@ function hunkBodies(text: string): readonly (readonly string[])[] {
 }
 
 /**
- * The index in `lines` after the body of a hunk, whose first line, the one after the header, is at `start`. A body that is cut
- * short ends with `lines`.
+ * The index in `lines` of the line after a hunk's body. The body begins at the index `start`, below the header `@@ -1,7 +1,8 @@`.
+ * For a body that is cut short, the index is the number of `lines`.
  */
 export function endOfHunk(lines: readonly string[], start: number, hunk: Hunk): number {
   let oldLeft = hunk.oldLines;

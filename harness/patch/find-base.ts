@@ -7,9 +7,9 @@ import { count } from './thread-words.ts';
 const mostRefs = 400;
 
 /**
- * Finds the commit of the git tree at `dir` on which a series was made. That is the base-commit that the series names, when the
+ * Finds the commit on which a series was made, in the git tree at `dir`. That is the base-commit that the series names, when the
  * tree has it. Otherwise it is the first commit that has the files from which the series starts: HEAD is tried first, then the
- * newest 400 branches and tags, newest first. A file is compared by its blob, which the first diff of the file in the series
+ * 400 newest branches and tags, newest first. A file is compared by its blob, which the first diff of the file in the series
  * names (`index 7a1c33d..b0f2d4e`). `because` is the reason in words. Throws `usage` when there is no such commit.
  */
 export async function findBase(
@@ -45,7 +45,8 @@ export async function findBase(
 }
 
 /**
- * By path: the blob before the series, in full or abbreviated, as the diff names it. Files that the series creates are left out.
+ * The blobs from which the series starts, in full or abbreviated, as the diffs name them. The key is the path of the file. Files
+ * that the series creates are left out.
  */
 function firstBlobs({ patches }: Series): ReadonlyMap<string, string> {
   const blobs = new Map<string, string>();

@@ -7,9 +7,9 @@ import { runGit } from '../host/git.ts';
 import { resolveRevision } from '../host/revision.ts';
 import { oneLine, type PassedOver } from './thread-words.ts';
 
-/** `DIR@A..B`: the commits of a git tree that B contains and A does not. */
+/** A range of commits, `DIR@A..B`: the commits of the git tree DIR that B contains and A does not. */
 export interface GitRange {
-  /** Absolute path. */
+  /** Absolute path of the git tree. */
   readonly dir: string;
   readonly from: string;
   readonly to: string;
@@ -17,7 +17,7 @@ export interface GitRange {
 
 /**
  * Parses `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B` (from HEAD). Undefined for other text, when `spec` itself names a file
- * or folder, and when DIR is not a folder. Throws `usage` when DIR is a folder but no range follows: a single commit, `A...B`, or
+ * or folder, and when DIR is not a folder. Throws `usage` when DIR is a folder but no range follows it: `DIR@A`, `DIR@A...B`, or
  * two ends that are written the same.
  */
 export async function parseGitRange(spec: string, cwd: string): Promise<GitRange | undefined> {
@@ -56,7 +56,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** A commit, read from git directly, because a mail would change some messages and line ends. */
+/** A commit. It is read from git directly, because a mail would change some messages and line ends. */
 export interface Commit {
   readonly subject: string;
   /** `Name <address>`. */
@@ -140,7 +140,7 @@ async function readCommitDiff(
   return readFile(out, 'latin1');
 }
 
-/** The `git patch-id --stable` of a diff, 40 or more hexadecimal digits; undefined when git finds no diff. */
+/** The `git patch-id --stable` of a diff: 40 or more hexadecimal digits. Undefined when git finds no diff in the text. */
 export async function patchId(diff: string, signal: AbortSignal): Promise<string | undefined> {
   const input = Buffer.from(diff, 'latin1');
   const end = await runGit(['patch-id', '--stable'], { signal, input, okCodes: [0, 1, 128] });

@@ -8,19 +8,21 @@ import { findQuiltSeries, isQuiltList, parseQuiltSeries, type QuiltLine } from '
 import { diskShelf, largestSeriesBytes, type Shelf, tarShelf, tooLarge } from './shelf.ts';
 import type { PassedOver } from './thread-words.ts';
 
-/** A file of the input, or a member of an archive, decompressed. `file` is its path in messages. */
+/** A file of the input, or a member of an archive. `bytes` is decompressed. `file` is the path for messages. */
 export interface InputFile {
   readonly file: string;
   readonly bytes: Buffer;
-  /** Number of leading path components to strip. Absent: no quilt list gives it for this file. */
+  /**
+   * The number of leading path components to strip, as `patch -p1` does. Absent when no quilt list gives a number for this file.
+   */
   readonly strip?: number;
 }
 
-/** The files given as a series, before their content is read as patches. */
+/** The files that the user gave as a series, before their content is read as patches. */
 export interface Input {
   /**
    * `one`: a single file. `folder`: files of a folder or archive in the order of their names, cover letters (`*.cover`) first.
-   * `listed`: files in the order of a list. `maildir`: the mails of a maildir(5).
+   * `listed`: files in the order of a quilt list. `maildir`: the mails of a maildir(5).
    */
   readonly kind: 'one' | 'folder' | 'listed' | 'maildir';
   readonly files: readonly InputFile[];
@@ -51,8 +53,8 @@ export async function openInput(path: string, typed: string, signal: AbortSignal
 }
 
 /**
- * Opens the bytes of a pipe or of a file as openInput() does. `path` is the path in messages; when the bytes are a list of
- * patches, the patches are searched beside it.
+ * Opens the bytes of a pipe or of a file as openInput() does. `path` is the path for messages. When the bytes are a list of
+ * patches, the patches are searched in the folder of `path`.
  */
 export async function openBytes(raw: Buffer, path: string, signal: AbortSignal): Promise<Input> {
   const bytes = await decompress(raw, { name: path, limitBytes: largestSeriesBytes, signal });
@@ -69,8 +71,8 @@ export async function openBytes(raw: Buffer, path: string, signal: AbortSignal):
 }
 
 /**
- * True when a file may be a list of patches: its first line that is neither empty nor a comment names another file beside it or
- * in `patches`, or the file is named `series` and this line does not begin a mail or a diff.
+ * True when a file may be a list of patches. The first line that is neither empty nor a comment decides. It names another file,
+ * in the folder of this file or in `patches`; or the file is named `series` and the line does not begin a mail or a diff.
  */
 async function startsList(bytes: Buffer, path: string): Promise<boolean> {
   const first = bytes
@@ -128,7 +130,7 @@ function isMail(path: string): boolean {
   return /^(?:new|cur)\/[^/]+$/.test(path);
 }
 
-/** The folder that holds all paths, as in most archives, with a slash at its end; empty when there is no such folder. */
+/** The folder that holds all paths, with a slash at its end: most archives have such a folder. Empty when there is none. */
 function topOf(paths: readonly string[]): string {
   const [first = ''] = paths;
   const top = first.slice(0, first.indexOf('/') + 1);
@@ -153,7 +155,10 @@ async function readAll(
   return files;
 }
 
-/** A list of patches with the folder or archive it lies in. `isGivenWhole`: the user named the folder or archive, not the list. */
+/**
+ * A list of patches, and the folder or archive (`shelf`) in which it lies. `isGivenWhole` is true when the user named the folder
+ * or archive, false when the user named the list.
+ */
 interface ListPlace {
   readonly shelf: Shelf;
   readonly list: string;
@@ -186,9 +191,9 @@ async function openList(place: ListPlace, bytes: Buffer, signal: AbortSignal): P
   };
 }
 
-/** Matches the file names of patches; a compressed patch has a second suffix. */
+/** Matches the file names of patches. A compressed patch has a second suffix. */
 const ofPatch = /\.(?:patch|diff|mbox|mbx|eml|mail|am)(?:\.(?:gz|xz|bz2|zst))?$/i;
-/** Matches files left behind by editors, patch(1) and quilt, which are not patches. */
+/** Matches files that editors, patch(1) and quilt leave behind. These are not patches. */
 const leftover = /(?:~|\.(?:orig|rej|bak|old|swp|swo|tmp|save))$|^#.*#$/i;
 const readmes = /^(?:readme|changelog|copying|license|todo|news)\b/i;
 
@@ -213,8 +218,8 @@ async function openFolder(shelf: Shelf, top: string, signal: AbortSignal): Promi
 }
 
 /**
- * The likely patches in a folder where no file has the name of a patch: files as git mailsplit, an MH folder or `--suffix=.txt`
- * write them. Empty when their names have different endings.
+ * The likely patches in a folder in which no file has the name of a patch. git mailsplit, an MH folder and `--suffix=.txt` write
+ * such files. Empty when the names of these files have different endings.
  */
 function likelyPatches(paths: readonly string[]): readonly string[] {
   const numbered = paths.filter((path) => /^\d+(?:[-_.].*)?$/.test(basename(path)));

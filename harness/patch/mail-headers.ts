@@ -3,15 +3,15 @@
 /** The fields of one mail's header. */
 export interface Headers {
   /**
-   * The value of the first field with this name, unfolded and not decoded; empty when there is no such field. `name` is in lower
+   * The value of the first field with this name, unfolded and not decoded. Empty when there is no such field. `name` is in lower
    * case.
    */
   readonly raw: (name: string) => string;
-  /** The same value decoded (RFC 2047), on one line. */
+  /** As `raw`, but decoded (RFC 2047) and on one line. */
   readonly text: (name: string) => string;
 }
 
-/** The largest header that is read, in bytes: the header of a delivered mail is never longer. The rest is ignored. */
+/** The largest header that is read, in bytes. The header of a delivered mail is never longer. The rest is ignored. */
 const longestHeader = 256 * 1024;
 
 /** Reads the header of a mail. `mail` has one character per byte. */
@@ -35,8 +35,8 @@ export function readHeaders(mail: string): Headers {
 }
 
 /**
- * The index at which a mail's header ends: the end of the line before its first empty line. Without an empty line the whole mail
- * is its header.
+ * The index at which the header of a mail ends: the end of the line before the first empty line. Without an empty line, the whole
+ * mail is header.
  */
 export function endOfHeaders(mail: string): number {
   const at = mail.search(/\r?\n\r?\n/);

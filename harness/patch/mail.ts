@@ -15,19 +15,20 @@ export interface Mail {
   readonly tag: SubjectTag;
   readonly messageId: string | undefined;
   /**
-   * Message-ID of the mail that this mail answers: from In-Reply-To, else the last of References. Absent: the mail answers none.
+   * Message-ID of the mail that this mail answers: from In-Reply-To, else the last of References. Absent when the mail answers
+   * none.
    */
   readonly inReplyTo?: string;
-  /** Message-IDs of the mails above this mail in the thread. Absent: the mail has no References. */
+  /** Message-IDs of the mails above this mail in the thread, from References. Absent when the mail has no References. */
   readonly references?: readonly string[];
   /**
-   * `Name <address>` of the patch's author: from a `From:` line in the text, else from the header. Absent: the mail
-   * names nobody.
+   * The author of the patch, `Name <address>`: from a `From:` line in the text, else from the header. Absent when the mail names
+   * nobody.
    */
   readonly author?: string;
-  /** Address of the sender, in lower case. Absent: the From header has none. */
+  /** The sender's address, in lower case. Absent when the From header has no address. */
   readonly sender?: string;
-  /** The time of the mail's Date header, in milliseconds since 1970. Absent: there is no date that is understood. */
+  /** The time of the mail's Date header, in milliseconds since 1970. Absent when no date can be read. */
   readonly sentAtMs?: number;
   /** The text before the diff. */
   readonly text?: string;
@@ -39,22 +40,19 @@ export interface Mail {
   readonly diffLine?: number;
 }
 
-/**
- * The lines that git format-patch --base writes below a cover letter or a first patch (git-format-patch(1), "Base tree
- * information").
- */
+/** What git format-patch --base writes below a cover letter or a first patch (git-format-patch(1), "Base tree information"). */
 export interface Trailers {
   readonly baseCommit?: string;
   /** Ids of the patches that the series builds on, as `git patch-id --stable` makes them. */
   readonly prerequisites: readonly string[];
 }
 
-/** Number of mails decoded at a time. */
+/** The number of mails that are decoded at a time. */
 const parallelDecodes = 4;
 
 /**
- * Splits an mbox (or one mail) with git and decodes each mail. git decodes MIME, quoted-printable and charsets; a mail in 7bit or
- * 8bit (RFC 2045, 6.2) needs none of this and is decoded here.
+ * Splits an mbox (or one mail) with git and decodes each mail. git decodes MIME, quoted-printable and charsets. A mail in 7bit or
+ * 8bit (RFC 2045, 6.2) needs no decoding and is read without git. `file` is the path of the mbox; every mail gets it.
  */
 export async function readMails(
   bytes: Uint8Array,
@@ -133,7 +131,8 @@ async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Ma
 }
 
 /**
- * Number of lines of the mail before the diff, its header included; undefined when the mail does not contain the diff unencoded.
+ * The number of lines of the mail before the diff; the header of the mail counts. Undefined when the mail has no diff, or has it
+ * encoded.
  */
 function lineOfDiff(raw: string, diff: string): number | undefined {
   if (diff === '') return undefined;
@@ -144,18 +143,18 @@ function lineOfDiff(raw: string, diff: string): number | undefined {
 /** The parts of a mail besides its headers. */
 interface MailParts {
   readonly author: string | undefined;
-  /** Subject of a `Subject:` line in the text. */
+  /** The subject in a `Subject:` line of the text. Absent when the text has no such line. */
   readonly subject?: string;
   readonly text: string;
   readonly diff: string;
 }
 
-/** The line with which a patch begins, as git sees it (mailinfo.c, patchbreak()). */
+/** The line with which the patch in a mail begins, as git sees it (mailinfo.c, patchbreak()). */
 const patchBreak = /^(?:diff -|Index: |---(?:[ \t]*$| [^ \t\n]))/m;
 const inBody = /^\s*(?:>?From|Subject|Date):/;
 const plainAddress = /^([^"<>(),@]*[^"<>(),@\s])\s+<([^<>\s]+@[^<>\s]+)>$/;
 
-/** Reads a mail that is not encoded; undefined for a mail that git must decode. */
+/** Reads a mail that is not encoded. Undefined for a mail that git must decode. */
 function readPlain(raw: string, headers: Headers): MailParts | undefined {
   const type = headers.raw('content-type');
   if (!/^(?:7bit|8bit|binary)?$/i.test(headers.raw('content-transfer-encoding').trim()))
@@ -204,14 +203,15 @@ async function runMailinfo(raw: Buffer, file: string, { dir, signal }: Place): P
   return { author: undefined, text: '', diff: '' };
 }
 
-/** The content of a file, one character per byte; empty when there is no such file. */
+/** The content of a file, one character per byte. Empty when there is no such file. */
 async function readBytes(path: string): Promise<string> {
   return (await readIfThere(readFile(path, 'latin1'))) ?? '';
 }
 
 /**
- * True when a decoded diff has the line ends of the wire: base64 and quoted-printable text is sent with CRLF (RFC 2045,
- * 6.7 and 6.8). No program ends these header lines with a CR, whatever line ends the patched files have.
+ * True when a decoded diff has the line ends of the wire: base64 and quoted-printable text is sent with CRLF (RFC 2045, 6.7 and
+ * 6.8). The header lines `diff`, `---` and `+++` decide: no program ends them with a CR, whatever line ends the patched files
+ * have.
  */
 function hasWireLineEnds(diff: string): boolean {
   const heads = diff.split('\n').filter((line) => /^(?:diff |--- |\+\+\+ )/.test(line));
@@ -219,8 +219,8 @@ function hasWireLineEnds(diff: string): boolean {
 }
 
 /**
- * The base that the mails of a series name: the first base-commit, and every prerequisite patch once. Quoted lines (`>
- * base-commit:`) belong to other mails and are skipped.
+ * The base that the mails of a series name: the first base-commit, and the ids of all prerequisite patches, each id once. Quoted
+ * lines (`> base-commit:`) belong to other mails and are skipped.
  */
 export function readTrailers(mails: readonly Pick<Mail, 'text' | 'diff'>[]): Trailers {
   const lines = mails.flatMap(({ text, diff }) => `${text ?? ''}\n${diff}`.split('\n'));

@@ -4,9 +4,9 @@ import { readIfThere } from '../host/disk.ts';
 import { runSandboxed, type Sandbox } from '../host/sandbox.ts';
 
 /**
- * The recipients for a change of these files, as scripts/get_maintainer.pl of the base tree names them: addresses of maintainers,
- * reviewers and lists. For a file that the base lacks, the nearest existing folder is used. The script is code of the tree, so it
- * runs confined. The list is empty when the script is missing or fails, as it does without perl.
+ * The recipients for a change of `files`, as scripts/get_maintainer.pl of the tree names them: addresses of maintainers,
+ * reviewers and lists. For a file that the tree lacks, the nearest existing folder is used. The script is code of the tree, so it
+ * runs in the sandbox. Empty when the script is missing or fails, for example without perl.
  */
 export async function findMaintainers(
   tree: string,
@@ -32,8 +32,8 @@ export async function findMaintainers(
 }
 
 /**
- * The path, or the nearest folder above it that the tree has: the script stops at a missing file. Undefined for a path that
- * leaves the tree.
+ * The path, when the tree has it; else the nearest folder above it that the tree has, because the script stops at a missing file.
+ * Undefined for a path that leaves the tree.
  */
 async function nearestKnown(tree: string, path: string): Promise<string | undefined> {
   if (path.startsWith('/') || path.split('/').includes('..')) return undefined;

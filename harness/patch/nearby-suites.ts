@@ -5,19 +5,18 @@ import { readIfThere } from '../host/disk.ts';
 /** A test suite of the tree that covers a changed file. All strings come from the tree and are untrusted. */
 export interface NearbySuite {
   readonly kind: 'kunit' | 'kselftest';
-  /** What names the suite: a folder of the tree, or the source file of a test. */
+  /** The name of the suite: a folder of the tree, or the source file of a test. */
   readonly name: string;
   /** The changed files that the suite covers. */
   readonly files: readonly string[];
-  /** The command to run in the tree's top folder. */
+  /** The command that runs the suite, for the tree's top folder. */
   readonly command: string;
 }
 
 /**
- * Finds the test suites for changed files, of which only those that end in .c, .h or .S count. KUnit suites are found by place:
- * the suite named after the file, else the nearest folder with a .kunitconfig (Documentation/dev-tools/kunit/run_wrapper.rst).
- * kselftest suites are found by the sections of MAINTAINERS that cover both the file and the suite. Empty for a tree without such
- * suites.
+ * Finds the test suites for changed files; only files that end in .c, .h or .S count. KUnit suites are found by place: the suite
+ * named after the file, else the nearest folder with a .kunitconfig (Documentation/dev-tools/kunit/run_wrapper.rst). kselftest
+ * suites are found by the sections of MAINTAINERS that cover both the file and the suite. Empty when no suite is found.
  */
 export async function findNearbySuites(
   tree: string,
@@ -59,8 +58,8 @@ async function findKunit(tree: string, path: string): Promise<readonly Suite[]> 
 const kunit = './tools/testing/kunit/kunit.py run';
 
 /**
- * The suite that is named after a file (Documentation/dev-tools/kunit/style.rst, "Test File and Module Names"); undefined when no
- * such test lies beside the file, or its Makefile does not name a config option for it.
+ * The KUnit suite that is named after a file (Documentation/dev-tools/kunit/style.rst, "Test File and Module Names"). Undefined
+ * when no such test lies near the file, and when the Makefile names no config option for the test.
  */
 async function findOwnKunit(tree: string, dir: string, stem: string): Promise<Suite | undefined> {
   if (!/^[\w-]+$/.test(stem)) return undefined;
@@ -81,14 +80,20 @@ async function findOwnKunit(tree: string, dir: string, stem: string): Promise<Su
   return undefined;
 }
 
-/** A file of the tree, one character per byte. Links and pipes are not read: the tree is untrusted. */
+/**
+ * A file of the tree, one character per byte. Undefined for anything but a regular file: the tree is untrusted, and links and
+ * pipes are not read.
+ */
 async function readText(tree: string, path: string): Promise<string | undefined> {
   const found = await readIfThere(lstat(join(tree, path)));
   if (found?.isFile() !== true) return undefined;
   return readFile(join(tree, path), 'latin1');
 }
 
-/** CONFIG_X of the line `obj-$(CONFIG_X) += NAME.o` of a Makefile, which may be continued; undefined without such a line. */
+/**
+ * The option in the line `obj-$(CONFIG_X) += NAME.o` of a Makefile: `CONFIG_X`. The line may be continued. Undefined without such
+ * a line.
+ */
 function symbolOf(makefile: string, name: string): string | undefined {
   const lines = makefile.replaceAll(/\\\n/g, ' ').split('\n');
   const line = lines.find((one) => one.split(/[\s=]+/).includes(`${name}.o`));
@@ -115,7 +120,7 @@ async function findSelftests(
 /** Matches a pattern for a folder directly below tools/testing/selftests, or for something inside such a folder. */
 const selftest = /^tools\/testing\/selftests\/([\w-]+)\//;
 
-/** The F: patterns of each section of MAINTAINERS. The head of that file explains them. */
+/** The `F:` patterns of MAINTAINERS, a list for each section. The head of that file explains the patterns. */
 function parseMaintainers(text: string): readonly (readonly string[])[] {
   return text
     .split(/\n\n+/)
@@ -124,8 +129,8 @@ function parseMaintainers(text: string): readonly (readonly string[])[] {
 }
 
 /**
- * True when an F: pattern covers the path of a file: `F: net/` covers everything below the folder, `F: net/*` what is directly in
- * it. `*` and `?` never match a slash.
+ * True when a pattern of MAINTAINERS covers the path of a file. `net/` covers everything below the folder, `net/*` what is
+ * directly in it. `*` and `?` never match a slash.
  */
 export function covers(pattern: string, path: string): boolean {
   const all = pattern.endsWith('/');
@@ -135,7 +140,10 @@ export function covers(pattern: string, path: string): boolean {
   return want.every((part, at) => matchesName(part, have[at] ?? ''));
 }
 
-/** Matches `*` and `?` within one name. The time is at most proportional to the product of both lengths, for every pattern. */
+/**
+ * Matches a name against a pattern with `*` and `?`. The time is at most proportional to the product of both lengths, for every
+ * pattern.
+ */
 function matchesName(pattern: string, name: string): boolean {
   let row = [true, ...Array.from(name, () => false)];
   for (const char of pattern) {

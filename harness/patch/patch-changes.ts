@@ -17,23 +17,23 @@ import type { Patch, Series } from './series.ts';
 export interface PatchChanges {
   readonly files: readonly FileText[];
   /**
-   * Functions and macros with a changed line in .c and .h files, sorted by name, removed ones included. A name occurs once, even
-   * if several files define it. Empty when `kind` is not `code`.
+   * Functions and macros of .c and .h files with a changed line, sorted by name; removed functions are among them. A name occurs
+   * once, even if several files define it. Empty when `kind` is not `code`.
    */
   readonly functions: readonly ChangedFunction[];
   /**
-   * `comments`: the patch changes only comments and white space of .c, .h and .S files, and perhaps documents. `documents`: no
-   * changed file is ever compiled. `code`: anything else.
+   * `comments`: the patch changes only comments and white space of .c, .h and .S files, and perhaps documents. `documents`: it
+   * changes only files that are never compiled. `code`: anything else.
    */
   readonly kind: 'code' | 'comments' | 'documents';
   /**
-   * Files in which the patch changes code outside of functions: a structure, an initialiser, an option. A file that is built and
-   * is not named .c or .h always counts. Absent: none.
+   * Files in which the patch changes code outside of functions: a structure, an initialiser, an option. A changed file that is
+   * built and is not named .c or .h always counts. Absent when there is none.
    */
   readonly outside?: readonly string[];
   /**
-   * True when the patch changes a function that workloads cannot run, because it is for boot (`__init`, an initcall) or for
-   * unloading (`__exit`). Absent: false.
+   * True when the patch changes a function that workloads cannot run: a function for boot (`__init`, an initcall) or for
+   * unloading (`__exit`). Otherwise absent.
    */
   readonly atBoot?: true;
 }
@@ -44,7 +44,10 @@ export interface ChangedFunction {
   readonly kind: 'function' | 'macro';
 }
 
-/** The text of a touched file on both sides, one character per byte; undefined on the side where it does not exist. */
+/**
+ * The text of a touched file before and after the patch, one character per byte. `before` is undefined for a created file,
+ * `after` for a deleted file.
+ */
 export interface FileText {
   readonly path: string;
   readonly before: string | undefined;
@@ -52,8 +55,9 @@ export interface FileText {
 }
 
 /**
- * The changes of each patch of a series, on `tree` with the series `under` applied. The list ends before the first patch that
- * does not apply; it is empty when `under` does not apply. `scratch` is a folder for temporary files and is removed.
+ * The changes of each patch of `patches`, in order. They are read in `tree` with the series `under` applied below the patches.
+ * The list ends before the first patch that does not apply; it is empty when `under` does not apply. `scratch` is a folder for
+ * temporary files and is removed.
  */
 export async function readChanges(
   tree: string,
@@ -95,13 +99,13 @@ export async function readChanges(
 
 /** The tree with some patches applied. */
 interface Patched {
-  /** The path of a file, whether or not it exists. */
+  /** The path at which a file of the patched tree lies, whether or not it exists. */
   readonly pathOf: (path: string) => string;
 }
 
 /**
- * The effect of a patch as a diff with the true line numbers of the files. The numbers in the patch itself are wrong where git
- * found its hunks at other lines.
+ * The effect of a patch, as a diff with the true line numbers of the files. The line numbers in the patch itself are wrong where
+ * git applied a hunk at other lines.
  */
 async function diffFiles(
   changes: readonly FileChange[],
@@ -152,7 +156,10 @@ const documents =
 const ofBuilds = /(?:^|\/)(?:Kconfig|Makefile|Kbuild)[^/]*$|\.(?:[chS]|mk|lds)$/;
 const source = /\.[chS]$/;
 
-/** Describes the changes of a patch. `files` are its touched files; the line numbers in `diff` are those of `files`. Pure. */
+/**
+ * Describes the changes of a patch. `files` are the files that the patch touches. `diff` is the patch with the line numbers of
+ * `files`. Pure.
+ */
 export function describeChanges(diff: string, files: readonly FileText[]): PatchChanges {
   const built = files.filter(({ path }) => ofBuilds.test(path) || !documents.test(path));
   const isComment = ({ path, before, after }: FileText): boolean =>
@@ -187,11 +194,14 @@ function describeCode(
 interface Side {
   readonly path: string;
   readonly text: string;
-  /** The lines that the patch removes from this side (the old file) or adds to it (the new file). */
+  /**
+   * The changed lines of this side. In the old file, these are the lines that the patch removes; in the new file, those that it
+   * adds.
+   */
   readonly lines: readonly NumberedLine[];
 }
 
-/** The old and the new side of every C file that the patch changes. */
+/** The old and the new side of every .c and .h file that the patch changes. */
 function sidesOf(diff: string, files: readonly FileText[]): readonly Side[] {
   return changedLines(diff).flatMap(({ oldPath, newPath, removed, added }) =>
     (
@@ -207,8 +217,9 @@ function sidesOf(diff: string, files: readonly FileText[]): readonly Side[] {
 }
 
 /**
- * Finds the functions of one side of a file that have a changed line (`hit`). `isAtBoot`: workloads cannot run one of these
- * functions. `isOutside`: code outside of functions changes.
+ * Finds what a patch changes in one side of a file. `lines` are the changed lines. `hit` has the functions with a changed line.
+ * `isAtBoot` is true when workloads cannot run one of these functions. `isOutside` is true when code outside of functions
+ * changes.
  */
 function readSide(
   text: string,

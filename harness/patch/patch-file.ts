@@ -6,10 +6,13 @@ import { type Mail, readMails } from './mail.ts';
 import type { Patch } from './patch.ts';
 import { oneLine, type PassedOver } from './thread-words.ts';
 
-/** A patch without its index in the series. */
+/** A patch that has no index in a series yet. */
 export type Unplaced = Omit<Patch, 'index'>;
 
-/** The patches of one file: either mails, or diffs without mails (`plain`). Both are empty when the file holds no patch. */
+/**
+ * The patches of one file: either mails, or diffs without mails (`plain`). `mails` and `plain` are both empty when the file holds
+ * no patch.
+ */
 export interface PatchFile {
   readonly mails: readonly Mail[];
   readonly plain: readonly Unplaced[];
@@ -83,7 +86,7 @@ const fromLine = /^From \S.*\d{1,2}:\d{2}.* \d{4}/;
 
 /**
  * Cuts off text before the first mail of an mbox, unless a diff or commit is in that text. The mail must begin within the first
- * 64 KiB.
+ * 64 KiB. `skippedLines` is the number of lines that were cut off.
  */
 function atFirstMail(bytes: Buffer): { readonly bytes: Buffer; readonly skippedLines: number } {
   const unchanged = { bytes, skippedLines: 0 };

@@ -16,49 +16,50 @@ export interface Series {
     readonly subjectLine: string;
     readonly messageId?: string;
   };
-  /** The base that the series names, if it names one; absent for input without mails. */
+  /** What the mails of the series say of its base. Absent for input without mails. */
   readonly trailers?: Trailers;
   /**
-   * True when a list gives the order of the patches. Each patch then belongs to the series, whatever its mail says. Default false.
+   * True when a list gives the order of the patches, such as a quilt list or a git range. Each patch then belongs to the series,
+   * whatever its mail says. Default false.
    */
   readonly listed?: boolean;
   /**
-   * True to leave the series out, with a note, when it does not apply. This is for splat's own driver, on a tree that it was not
-   * written for. Default false.
+   * True when the series is left out, with a note, if it does not apply. This is for splat's own driver, on a tree that the
+   * driver was not written for. Default false.
    */
   readonly optional?: boolean;
   /**
-   * True when the tree may already contain the first patches of the series, which are then skipped, as when a back-port is tried on
-   * many commits. Default false.
+   * True when the tree may already contain the first patches of the series: these are then skipped. This is for a back-port that
+   * is tried on many commits. Default false.
    */
   readonly maybeThere?: boolean;
 }
 
 export interface Patch {
-  /** From 1, in the order of application. */
+  /** The number of the patch in the series, from 1, in the order of application. */
   readonly index: number;
   /**
-   * The subject without `[PATCH 2/3]`; without a subject the name of the file or the id of the commit. One line, no control
+   * The subject without `[PATCH 2/3]`. Without a subject, the name of the file or the id of the commit. One line, no control
    * characters.
    */
   readonly subject: string;
   /** The whole subject line of the mail. Absent: the patch came without a mail. */
   readonly subjectLine?: string;
-  /** Path of the file that holds the patch; of a git range, the range as the user named it. */
+  /** Path of the file that holds the patch. For a patch of a git range, the range as the user named it. */
   readonly file: string;
   readonly messageId?: string;
   /** `Name <address>`, as the mail has it: escape before printing. */
   readonly author?: string;
   /** The version of the posting, from the subject. Absent: the subject names no version. */
   readonly version?: number;
-  /** The version as text, when the number cannot show it: version `2.10` has the number 2.1. */
+  /** The version as text. Present only when the number cannot show it: version `2.10` has the number 2.1. */
   readonly versionName?: string;
   /** The unified diff, one character per byte (latin1): a patch may be in any encoding. */
   readonly diff: string;
   /** Line of `file`, from 1, at which the diff begins. Absent: the mail is encoded, or the patch is of a git range. */
   readonly diffLine?: number;
   /**
-   * Number of leading path components to strip (-pN of patch(1)), when the list of a queue gives it. Absent: 1, or the number that
+   * The number of leading path components to strip (-pN of patch(1)), when a quilt list gives it. Absent: 1, or the number that
    * fits the tree.
    */
   readonly strip?: number;

@@ -5,8 +5,8 @@ import { endOfHunk, parseDiff, readHunk } from './diff.ts';
 import type { Patch, Series } from './patch.ts';
 
 /**
- * Rewrites the paths in diffs that `git diff --no-prefix`, svn, CVS and lists with `-p0` make to `a/PATH` and `b/PATH`, the only
- * form that the rest of the harness reads.
+ * Rewrites the paths in diffs to `a/PATH` and `b/PATH`, the only form that the rest of the harness reads. `git diff --no-prefix`,
+ * svn, CVS and lists with `-p0` have other forms.
  */
 
 /** A line in the head of a diff that names a file. */
@@ -18,12 +18,15 @@ interface HeadLine {
   readonly names: readonly string[];
 }
 
-/** The number of path components before the tree's own path; `unknown` when only the tree can show it. */
+/**
+ * The number of path components before the path in the tree: 1 for `a/mm/mmap.c`. `unknown` when only the tree can show the
+ * number.
+ */
 type Strip = number | 'unknown';
 
 /**
- * Writes `a/` and `b/` before every path of a patch, as far as that is certain without a tree. A patch that has them already, and
- * a patch for which only the tree can decide, are returned unchanged. Pure.
+ * Writes `a/` and `b/` before every path of a patch, as far as that is certain without a tree. A patch that has these prefixes
+ * already is returned unchanged, and so is a patch for which only the tree can decide. Pure.
  */
 export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'index'> {
   const heads = readHeads(patch.diff);
@@ -34,9 +37,9 @@ export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'ind
 }
 
 /**
- * Completes the paths that withKnownPrefixes() left unchanged, by the files that `tree` has and those that the series `under` and
- * the earlier patches write. Throws `usage` for a patch whose paths fit the tree both with and without their first folder, and
- * for a patch whose paths fit neither way.
+ * Completes the paths that withKnownPrefixes() left unchanged. The files that `tree` has, and those that the series `under` and
+ * the earlier patches write, decide. Throws `usage` for a patch whose paths fit the tree both with and without their first
+ * folder, and for a patch whose paths fit neither way.
  */
 export async function settlePrefixes(
   tree: string,
@@ -141,7 +144,7 @@ function stripOf(heads: readonly HeadLine[]): Strip {
   return isTold ? 1 : 'unknown';
 }
 
-/** The path without its first components; undefined for a path with too few. */
+/** The path `name` without its first `strip` components. Undefined for a path with too few components, and for `/dev/null`. */
 function stripped(name: string, strip: number): string | undefined {
   const rest = name.split('/').slice(strip).join('/');
   return name === nowhere || rest === '' ? undefined : rest;

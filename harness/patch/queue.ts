@@ -19,11 +19,11 @@ export interface QueueOptions {
 }
 
 /**
- * Decides between a thread, which is resolved to one series, and a queue, which is taken whole. Mails are a thread when their
- * Message-Ids tie them together, or when their subjects number one whole series. Mails without Message-Ids, such as output of git
- * format-patch, are a thread only when they are several versions of the same patches. Mails in the order of a folder or list are
- * a queue all the same when every patch of every thread would be taken. Throws `usage`, with `where` first, when the mails hold
- * several threads and none of these rules decides.
+ * Decides how mails are read: as a thread, from which one series is chosen, or as a queue, which is taken whole. Mails are a
+ * thread when their Message-Ids tie them together, or when their subjects number one whole series. Mails without Message-Ids,
+ * such as output of git format-patch, are a thread only when they are several versions of the same patches. When a folder or a
+ * list gives the order of the mails, they are a queue even so if every patch of every thread would be taken. Throws `usage`, with
+ * `where` first, when the mails hold several threads and none of these rules decides.
  */
 export function readingOf(mails: readonly Mail[], options: QueueOptions): Reading {
   const { where, kind } = options;
@@ -47,7 +47,7 @@ function readUnnamed(patches: readonly Mail[], kind: Input['kind']): Reading {
   return { kind: kind !== 'listed' && areVersionsOfOne(patches) ? 'thread' : 'queue' };
 }
 
-/** True for a single reply that was not given by a list. Any other single mail is taken as it is. */
+/** True when the only patch is in a reply that was not given by a list. Any other single patch is taken as it is. */
 function isReplyAlone([only]: readonly Mail[], kind: Input['kind']): boolean {
   return only?.tag.reply === true && only.messageId !== undefined && kind !== 'listed';
 }
@@ -81,9 +81,9 @@ function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boole
 }
 
 /**
- * True for several versions of the same patches, such as the output of `git format-patch -v2` beside that of the first version.
- * Each version must be complete by its numbers, or be a single patch without a number. Each version must share a patch, by sender
- * and subject, with the newest version.
+ * True for mails that are several versions of the same patches, such as the output of `git format-patch -v2` beside that of the
+ * first version. Each version must be complete by its numbers, or be a single patch without a number. Each version must share a
+ * patch with the newest version: a patch of the same sender and subject.
  */
 function areVersionsOfOne(patches: readonly Mail[]): boolean {
   const numbers = [...new Set(patches.map(({ tag }) => tag.version))];
@@ -119,9 +119,9 @@ function versionKey({ tag }: Mail): string {
 }
 
 /**
- * True for a whole series whose mails are out of order or have replies among them, and lack their In-Reply-To, as some archives
- * store them. The numbers in the subjects show that the series is whole. Nobody applies such a file from its first mail to its
- * last.
+ * True for a whole series in a file that is not in order: its mails are out of order or have replies among them, and lack their
+ * In-Reply-To. Some archives store mails so. The numbers in the subjects show that the series is whole. Nobody applies such a
+ * file from its first mail to its last.
  */
 function isJumbledSeries(patches: readonly Mail[]): boolean {
   const posted = patches.filter(({ tag }) => !tag.reply);
@@ -176,10 +176,10 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
 }
 
 /**
- * Takes a queue as a posting: all mails with a diff, except cover letters. `cover` is the only cover letter; it is absent when
- * there are several. `passedOver` names the other mails without a diff that have no Message-Id; those with a Message-Id are left
- * out silently. `git log --format=email` prints mails without numbers, newest first; their diffs show that order, and they are
- * then taken oldest first.
+ * Takes all mails of a queue with a diff, except cover letters. `cover` is the only cover letter; it is absent when there are
+ * several. `passedOver` names the other mails that have neither a diff nor a Message-Id; mails with a Message-Id and no diff are
+ * left out silently. `git log --format=email` prints mails without numbers, newest first. When the diffs show that order, the
+ * mails are taken oldest first.
  */
 export function takeQueue(mails: readonly Mail[]): Posting {
   const inOrder = mails.filter((mail) => mail.tag.index !== 0 && isPatchMail(mail));

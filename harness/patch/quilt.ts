@@ -5,17 +5,17 @@ import type { Shelf } from './shelf.ts';
 /** A line of a quilt(1) `series` file. */
 export interface QuiltLine {
   readonly name: string;
-  /** N of the line's `-pN`; absent for 1, which is quilt's default, and for `-pab`. */
+  /** The number N of the flag `-pN` on the line. Absent for 1, which is quilt's default, and for `-pab`. */
   readonly strip?: number;
 }
 
-/** The largest list of patches that is read; real lists are shorter. */
+/** The largest list of patches that is read, in bytes. Real lists are smaller. */
 const largestListBytes = 4 * 1024 * 1024;
 
 /**
  * Reads a quilt(1) `series` file, with lines such as `fix.patch -p1 # comment`; empty lines and comments are skipped. Throws
- * `usage`, with `file` and the line, for a name outside of its folder, a repeated name, a guard (`+` or `-` before a name), and
- * any flag other than -p0 to -p9 and -pab.
+ * `usage`, with `file` and the line, for a name that leads out of the folder of the list, a repeated name, a guard (`+` or `-`
+ * before a name), and any flag other than -p0 to -p9 and -pab.
  */
 export function parseQuiltSeries(text: string, file: string): readonly QuiltLine[] {
   const seen = new Set<string>();
@@ -49,9 +49,9 @@ function words(line: string): readonly string[] {
 }
 
 /**
- * True for a list of patches: every line that is neither empty nor a comment names a file of `paths`, beside the list or in
- * `patches/`. False for a list without names, for binary content, and above 4 MiB. `folder` is the list's folder, empty or with a
- * slash.
+ * True for a list of patches: every line that is neither empty nor a comment names a file of `paths`, in the folder of the list
+ * or in `patches/` below it. False for a list without names, for binary content, and above 4 MiB. `folder` is the folder of the
+ * list, empty or with a slash at its end.
  */
 export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''): boolean {
   if (bytes.length === 0 || bytes.length > largestListBytes || bytes.includes(0)) return false;
@@ -68,10 +68,10 @@ export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''
 }
 
 /**
- * Finds the list in a folder of patches and returns its path as the shelf has it; undefined when there is no list. `others` are
- * the files that may be the list. All of them are tried, because distributions use other names than `series`; but a file above
- * 4 MiB is read only if it is named `series`. Of the lists found, those nearest to the top of the folder count, one named `series`
- * first. Throws `usage`, with their names, when these differ.
+ * Finds the list in a folder or archive of patches. Returns the path of the list below the folder or archive; undefined when
+ * there is no list. `others` are the files that may be the list. All of them are tried, because distributions use other names
+ * than `series`; but a file above 4 MiB is read only if it is named `series`. Only the lists nearest to the top count. When these
+ * differ, throws `usage` with their names. When they are equal, a list named `series` is preferred.
  */
 export async function findQuiltSeries(
   { place, paths, sizeOf, read }: Shelf,

@@ -17,17 +17,22 @@ export interface ReadOptions {
   readonly cwd: string;
   readonly signal: AbortSignal;
   /**
-   * Returns the version of the base kernel, as `6.1.192`. Called only when a thread has patches for several kernels. Absent: not
-   * known.
+   * Returns the version of the base kernel, such as `6.1.192`. Called only when a thread has patches for several kernels. Absent
+   * when the version is not known.
    */
   readonly baseVersion?: () => Promise<string>;
 }
 
 /**
- * Reads the series at `path`: an mbox or a mail, a diff, output of git log -p, a quilt list or a folder with one, a
- * folder of patches, a maildir, a pipe, a tar archive of any of these, compressed or not, or `DIR@A..B`, the commits of
- * a git tree. A thread is resolved to one series, in its newest complete version; a queue is taken whole. Throws
- * `usage` for a missing input, an input without a patch, and an input that can be read in two ways.
+ * Reads the series at `path`. The path names:
+ * - a file or pipe: an mbox, a mail, a diff, output of git log -p, a quilt list
+ * - a folder: of patches, with a quilt list, or a maildir
+ * - a tar archive of such files
+ * - or `DIR@A..B`, the commits of a git tree
+ *
+ * Files and archives may be compressed. From a thread of mails, one series is taken, in its newest complete version. Mails that
+ * are no thread, a queue, are all taken. Throws `usage` for a missing input, an input without a patch, and an input that can be
+ * read in two ways.
  */
 export async function readSeries(path: string, options: ReadOptions): Promise<Series> {
   const { cwd, signal } = options;
@@ -53,7 +58,7 @@ export async function parseSeries(
 
 type Reader = Omit<ReadOptions, 'cwd'>;
 
-/** The result of reading a part of the input. */
+/** The patches of one part of the input, such as a file of a list, and what was noted about this part. */
 interface Part extends Pick<Series, 'cover'> {
   readonly patches: readonly Unplaced[];
   /** Mails that belong to the series, the cover letter first. */
@@ -77,7 +82,7 @@ async function seriesOf(input: Input, path: string, reader: Reader): Promise<Ser
   return input.kind === 'listed' ? { ...series, listed: true } : series;
 }
 
-/** Reads the files of a list in their order, each by itself. */
+/** Reads the files of a quilt list in their order, each file as a part by itself. */
 async function readListed(
   files: readonly InputFile[],
   path: string,
@@ -101,8 +106,8 @@ async function readListed(
 }
 
 /**
- * Reads all files together. Mails of all files form one thread or queue; a file without mails keeps its place in a queue. Throws
- * `usage` when the mails are a thread and another file is a patch without a mail.
+ * Reads all files together. The mails of all files form one thread or one queue. In a queue, a file without mails keeps its place
+ * among the files. Throws `usage` when the mails are a thread and another file is a patch without a mail.
  */
 async function readTogether(
   { kind, files }: Input,

@@ -10,13 +10,16 @@ import { readTar } from '../host/unpack.ts';
 export const largestSeriesBytes = 128 * 1024 * 1024;
 export const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat reads no larger series`;
 
-/** The files of a folder or archive, by their path below it. */
+/** The files of a folder or archive. Each file is named by its path below the folder or archive. */
 export interface Shelf {
-  /** The path or place shown to people. */
+  /** The path of the folder or archive, as people see it in messages. */
   readonly place: string;
-  /** Paths of regular files and links to them, sorted by name; on disk at most two subfolders deep, without .git and .pc. */
+  /**
+   * Paths of regular files and of links to regular files, sorted by name. Files on disk are found at most two subfolders deep,
+   * and not in .git and .pc.
+   */
   readonly paths: readonly string[];
-  /** The size in bytes; 0 when nothing is there. */
+  /** The size of a file in bytes; 0 when there is no such file. */
   readonly sizeOf: (path: string) => Promise<number>;
   readonly read: (path: string) => Promise<Buffer>;
 }
@@ -25,12 +28,12 @@ function byName(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-/** The largest number of files in a folder; no real list names more. */
+/** The largest number of files in a folder that is read. No real list of patches names more. */
 const mostFiles = 50_000;
 
 /**
- * The files of a folder on disk. Throws `usage` when there are more than 50,000; `read` throws it for a file that is missing or too
- * large.
+ * Opens the files of a folder on disk. Throws `usage` when there are more than 50,000 files. `read` throws `usage` for a file
+ * that is missing or too large.
  */
 export async function diskShelf(dir: string): Promise<Shelf> {
   const paths: string[] = [];
@@ -68,7 +71,7 @@ export async function diskShelf(dir: string): Promise<Shelf> {
   };
 }
 
-/** The members of a tar archive; `place` is the archive's path in messages. */
+/** The members of a tar archive. `place` is the path of the archive for messages. */
 export function tarShelf(bytes: Buffer, place: string): Shelf {
   const members = new Map(readTar(bytes, place).map((one) => [one.path, one.bytes]));
   return {

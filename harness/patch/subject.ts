@@ -1,33 +1,36 @@
 /** Reads the subject line of a patch mail. Pure. */
 
-/** The information in the brackets of a subject: `Re: [RFC PATCH v2 3/7] mm: x`. */
+/** What stands before the subject of a patch: `Re: [RFC PATCH v2 3/7] ` in `Re: [RFC PATCH v2 3/7] mm: x`. */
 export interface SubjectTag {
   /** True when a reply word such as `Re:` stands before the brackets of the patch, or before a subject without such brackets. */
   readonly reply: boolean;
   /**
-   * True when a word before the subject is a reply prefix in some language, such as `SV:`, `R:` or `Odp:`. The mail is then a reply
-   * if it answers another mail.
+   * True when an unknown word such as `R:` stands before the brackets of the patch: it may be the reply prefix of some language.
+   * The mail is then a reply if it answers another mail.
    */
   readonly mayReply: boolean;
   readonly rfc: boolean;
-  /** 1 when the subject names no version. For a version such as v3.1 of a series, thread-trees.ts makes it 3.001. */
+  /**
+   * The version of the series: 2 for `v2`, 1 when the subject names no version. When `v3.1` is a version, thread-trees.ts makes
+   * it 3.001.
+   */
   readonly version: number;
   /** True when the subject names a version. */
   readonly isVersioned: boolean;
-  /** The number of the patch; 0 for a cover letter; undefined when the subject has none. */
+  /** The number of the patch: 3 for `3/7`, 0 for a cover letter. Undefined when the subject has no number. */
   readonly index: number | undefined;
   readonly total: number | undefined;
   /**
-   * Kernel versions that the patch is for, as `6.1`, sorted: from `[PATCH 6.1 1/2]`, `[PATCH linux-5.4.y]`, `[PATCH
-   * v6.1]`.
+   * The kernel versions that the patch is for, sorted: `6.1` for `[PATCH 6.1 1/2]` and `[PATCH v6.1]`, `5.4` for `[PATCH
+   * linux-5.4.y]`.
    */
   readonly trees: readonly string[];
   /**
-   * The two numbers of a word such as `v3.1`. It means a corrected third version when the thread has a third version, and otherwise
-   * the kernel in `trees`.
+   * The two numbers of a word such as `v3.1`. Absent when the brackets have no such word. The word means a corrected third
+   * version when the thread has a third version; otherwise it means the kernel in `trees`.
    */
   readonly dotted?: readonly [major: number, minor: number];
-  /** True for a RESEND or REPOST. */
+  /** True when the brackets say RESEND or REPOST: the same patch was sent before. */
   readonly resend: boolean;
 }
 
@@ -56,8 +59,8 @@ const dottedWord = new RegExp(`^${marks}v(\\d{1,3})\\.(\\d{1,3})(?:\\.\\d+)?$`, 
 const treeWord =
   /^(?:(?!patch|rfc|resend)[a-z][a-z\d]*[-_])*v?([2-9]|[1-9]\d)\.(\d{1,2})(?:\.\d+|\.y|-y|-stable|-lts)*$/i;
 /**
- * Unusual spellings of a version (`take 2`, `rev2`, `#2`, `2nd try`) and of a place (`1 of 3`, `1 / 3`), each with the usual
- * spelling.
+ * Unusual spellings of a version (`take 2`, `rev2`, `#2`, `2nd try`) and of a patch's number (`1 of 3`, `1 / 3`), each with the
+ * usual spelling.
  */
 const spellings: readonly (readonly [RegExp, string])[] = [
   [
@@ -70,7 +73,10 @@ const spellings: readonly (readonly [RegExp, string])[] = [
 /** The largest number of patches in a series; a larger number in a subject means something else. */
 const largestTotal = 9999;
 
-/** Splits a subject such as `Re: [RFC PATCH v2 3/7] mm: unmap less`. */
+/**
+ * Splits a subject line such as `Re: [RFC PATCH v2 3/7] mm: unmap less`: `subject` is `mm: unmap less`, and `tag` tells what
+ * stands before it.
+ */
 export function parseSubject(text: string): { readonly subject: string; readonly tag: SubjectTag } {
   const { words, rest, reply, mayReply } = readLead(text.trim());
   const find = (pattern: RegExp): RegExpExecArray | undefined =>

@@ -2,23 +2,30 @@ import type { Mail } from './mail.ts';
 import { withTag } from './thread-trees.ts';
 import { bySentTime, isAtOnce, isSameSender } from './thread-words.ts';
 
-/** The mails of the same version: those that name it, and those that inherit it. */
+/** The mails of one version of a series: those whose subjects name the version, and those that inherit it. */
 interface Family {
   readonly first: Mail;
   readonly taken: Set<number | undefined>;
   readonly byId: Map<string, Mail>;
-  /** By the Message-ID of a mail: one mail that answers it. */
+  /** The key is the Message-ID of a mail, the value is one mail that answers it. */
   readonly byParent: Map<string, Mail>;
 }
 
-/** The largest number of passes. A further pass is needed for each patch that answers a later patch; real threads need fewer. */
+/**
+ * The largest number of passes over the mails of a thread. A further pass is needed for each patch that answers a later patch;
+ * real threads need fewer.
+ */
 const mostPasses = 50;
 
 /**
- * Gives a mail without a version the version of its posting, because some people write `v2` only on the first patch or the cover
- * letter. The mail must answer another mail of that posting, be answered by it, or answer the same mail as it does. Both mails
- * must have the same sender and be sent within ten minutes of each other (isAtOnce()). The mail must belong to a series of the
- * same length and have an index that no mail of the posting has. All other mails are returned unchanged.
+ * Gives mails without a version the version of their posting, because some people write `v2` only on the first patch or the cover
+ * letter. A mail inherits the version of a mail with a version when all of this holds:
+ * - one of the two answers the other, or both answer the same mail
+ * - both have the same sender and were sent within ten minutes (isAtOnce())
+ * - both belong to series of the same length
+ * - no mail of that version has the index of the mail that inherits
+ *
+ * All other mails are returned unchanged.
  */
 export function inheritVersions(mails: readonly Mail[]): readonly Mail[] {
   const families = new Map<number, Family>();

@@ -20,8 +20,8 @@ interface Loose {
 
 /**
  * Chooses among the unnumbered patches of a thread. They are a series only when one author sent them at once. A patch by another
- * author is a separate idea and is passed over. A later patch by the same author replaces the earlier patch. `answers` are the
- * patches that answer a mail of the thread. `doubt` explains why the patches cannot be chosen.
+ * author is a separate idea and is passed over. A later patch by the same author replaces an earlier patch. `answers` are the
+ * patches that answer a mail of the thread. When the patches cannot be chosen, `doubt` explains why.
  */
 export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], name: string): Loose {
   if (loose.length < 2) return { patches: loose, passedOver: [], notes: [] };
@@ -74,7 +74,10 @@ function batchesOf(mails: readonly Mail[]): readonly (readonly Mail[])[] {
   return batches;
 }
 
-/** `patches` with the later mails in place of those they replace; undefined when it is not clear what they replace. */
+/**
+ * `patches` with the mails of `later` in place of the patches that these mails replace. Undefined when it is not clear what is
+ * replaced.
+ */
 function replace(
   patches: readonly Mail[],
   later: readonly Mail[],

@@ -2,10 +2,10 @@ import type { Mail } from './mail.ts';
 import type { Version } from './thread-version.ts';
 import { isSameSender, patchRanges, sameWords } from './thread-words.ts';
 
-/** A version of which only some patches were sent; patches of the version before complete it. */
+/** A new version of a series of which only some patches were sent. Patches of an older version complete it. */
 export interface Reroll {
   readonly version: Version;
-  /** The versions from which `version` has its patches, the complete one first. */
+  /** The versions from which `version` has its patches. The complete version is the first of them. */
   readonly parts: readonly Version[];
   readonly note: string;
 }
@@ -14,9 +14,10 @@ export interface Reroll {
 const deepest = 20;
 
 /**
- * Finds patches of a newer version that each answer the patch of the same index in an older complete version, as `v3
- * 2/2` answers `v2 2/2`. An unnumbered patch takes the index of the patch it answers when subject and sender are the
- * same. `versions` begin with the newest. Undefined when the newest version is complete or cannot be completed.
+ * Completes the newest version of a series when only some of its patches were sent. Each of these patches must answer the patch
+ * of the same index in an older complete version, as `v3 2/2` answers `v2 2/2`. An unnumbered patch takes the index of the patch
+ * that it answers when subject and sender are the same. `versions` begin with the newest. Undefined when the newest version is
+ * complete, and when it cannot be completed.
  */
 export function findReroll(
   versions: readonly Version[],
@@ -71,7 +72,7 @@ function merge(
   };
 }
 
-/** The index, from 0, of the patch that the mail replaces; undefined when it replaces none. */
+/** The index in the series `whole`, from 0, of the patch that the mail replaces. Undefined when the mail replaces no patch. */
 function placeIn(
   whole: Version,
   mail: Mail,

@@ -6,24 +6,28 @@ import { type PassedOver, passOver } from './thread-words.ts';
 type IsPatch = (mail: Mail) => boolean;
 
 /**
- * The kernels for which a thread has patches, sorted, each as the subjects name it: `6.1`, or `5.10, 6.1` for a patch for both.
- * An empty name stands for the patches that name no kernel. With fewer than two entries there is nothing to choose.
+ * The kernels for which a thread has patches, sorted. An entry is `6.1` for patches whose subjects name this kernel. A patch for
+ * two kernels gives the single entry `5.10, 6.1`, and a patch whose subject names no kernel gives an empty entry. With fewer than
+ * two entries there is nothing to choose.
  */
 export function treesOf(mails: readonly Mail[], isPatch: IsPatch): readonly string[] {
   const patches = settleDotted(mails).filter((mail) => !mail.tag.reply && isPatch(mail));
   return [...new Set(patches.map(treeOf))].toSorted();
 }
 
-/** The kernels that a mail names, as `5.10, 6.1`; empty for a mail that names none. */
+/**
+ * The kernels that the subject of a mail names, as one text: `6.1`, or `5.10, 6.1` for two kernels. Empty when it names no
+ * kernel.
+ */
 function treeOf({ tag }: Mail): string {
   return tag.trees.join(', ');
 }
 
 /**
- * The mails of a thread for one kernel, with all replies: back-ports to several kernels are separate series. All mails are
- * returned when there is nothing to choose. `base` is the version to which they will be applied, as `6.1.192`. When no patch
- * names that version, the patches that name no kernel are chosen. Throws `usage` when the kernel cannot be chosen, as when there
- * are several and `base` is absent.
+ * Chooses the mails of a thread for one kernel: back-ports to several kernels are separate series. All replies are returned as
+ * well, and all mails when there is nothing to choose. `base` is the version to which the patches will be applied, such as
+ * `6.1.192`. When no patch names that version, the patches that name no kernel are chosen. Throws `usage` when the kernel cannot
+ * be chosen, for example when patches name several kernels and `base` is absent.
  */
 export function chooseTree(
   mails: readonly Mail[],
@@ -60,7 +64,7 @@ export function chooseTree(
   };
 }
 
-/** True for the numbered patches of one series of which only some name a kernel. */
+/** True when the patches are one numbered series, and only some of them name a kernel. */
 function arePartsOfOne(patches: readonly Mail[], keyOf: (mail: Mail) => string): boolean {
   const numbered = patches.filter(({ tag }) => !tag.reply && tag.index !== undefined);
   const places = new Set(numbered.map(({ tag }) => tag.index));
@@ -70,8 +74,8 @@ function arePartsOfOne(patches: readonly Mail[], keyOf: (mail: Mail) => string):
 }
 
 /**
- * Decides whether `v3.1` is a kernel or a version of the series: it is a version when the thread has a v3, and it is always a
- * version for v1.x, and for v2.x other than v2.4 and v2.6.
+ * Decides for each mail whether `v3.1` in its subject is a kernel or a version of the series. It is a version when the thread has
+ * a v3. For v1.x, and for v2.x other than v2.4 and v2.6, it is always a version.
  */
 function settleDotted(mails: readonly Mail[]): readonly Mail[] {
   const versions = new Set(

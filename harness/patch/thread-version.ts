@@ -12,7 +12,7 @@ import {
   versionName,
 } from './thread-words.ts';
 
-/** One version of a series, with those of its mails that the thread contains. */
+/** One version of a series, with the mails of this version that the thread contains. */
 export interface Version {
   /** The version as people write it: `v2`, `RFC v1`. */
   readonly name: string;
@@ -22,7 +22,7 @@ export interface Version {
   readonly patches: readonly Mail[];
   /** The indices, from 1, of the patches that are missing; empty for unnumbered patches. */
   readonly missing: readonly number[];
-  /** The reason why the patches of this version cannot be chosen. */
+  /** The reason why the patches of this version cannot be chosen. Absent when they can. */
   readonly doubt?: string;
   /** Unnumbered patches that answer other mails: usually another person's fix for the series. */
   readonly answers: readonly Mail[];
@@ -37,8 +37,8 @@ export interface ThreadView {
 }
 
 /**
- * Splits mails into versions, newest first. A version without RFC counts as newer than every RFC, except an RFC with a higher
- * number that the same sender sent after all of them.
+ * Splits mails into versions of a series, newest first. A version without RFC counts as newer than every RFC. The exception is an
+ * RFC with a higher number that the same sender sent after all versions without RFC.
  */
 export function splitVersions(posted: readonly Mail[]): readonly (readonly Mail[])[] {
   const numbers = [...new Set(posted.map(({ tag }) => tag.version))].toSorted((a, b) => b - a);
@@ -63,7 +63,7 @@ function isLaterThanAll(own: readonly Mail[], finals: readonly (readonly Mail[])
   });
 }
 
-/** True for a series of which only some patches are marked RFC: no index occurs both with and without the mark. */
+/** True for two parts of one series of which only `one` is marked RFC: no index occurs in both parts. */
 function complement(one: readonly Mail[], other: readonly Mail[]): boolean {
   const ones = one.filter(({ tag }) => tag.index !== undefined);
   const others = other.filter(({ tag }) => tag.index !== undefined);
@@ -74,8 +74,8 @@ function complement(one: readonly Mail[], other: readonly Mail[]): boolean {
 }
 
 /**
- * Reads the mails of one version. `patches` are those that were chosen, in order. `total` is undefined when no patch has a
- * number.
+ * Reads the mails of one version of a series. The result has in `patches` the patches that were chosen, in order. Its `total` is
+ * undefined when no patch has a number.
  */
 export function readVersion(own: readonly Mail[], view: ThreadView): Version {
   const { ids, isPatch } = view;
@@ -126,8 +126,8 @@ export function readVersion(own: readonly Mail[], view: ThreadView): Version {
 export const sentInto = 'sent into the thread';
 
 /**
- * Separates patches of strangers: numbered patches of another sender that answer a mail of the thread and whose index is already
- * taken.
+ * Separates patches of strangers from the numbered patches of a version. A stranger's patch answers a mail of the thread and has
+ * an index that a patch of another sender already has.
  */
 function withoutStrangers(
   numbered: readonly Mail[],
@@ -145,8 +145,8 @@ function withoutStrangers(
 }
 
 /**
- * The cover letter that the taken patches answer. When they answer several or none, the cover letter that was sent last;
- * undefined when there is none.
+ * The cover letter that the chosen patches answer. When they answer several cover letters or none, it is the cover letter that
+ * was sent last. Undefined when there is no cover letter.
  */
 function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail | undefined {
   const total = numbered[0]?.tag.total;
@@ -160,7 +160,10 @@ function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail |
   return answered.at(-1) ?? all.at(-1);
 }
 
-/** Finds two mails that cannot belong to one series: different totals, or different patches with one index. */
+/**
+ * A sentence that names two mails which cannot belong to one series: they have different totals, or are different patches with
+ * one index. Undefined when there are no such mails.
+ */
 function findRivals(mails: readonly Mail[], name: string): string | undefined {
   const byIndex = new Map<number | undefined, Mail>();
   const tell = (...pair: readonly Mail[]): string => {

@@ -19,7 +19,7 @@ import {
   shown,
 } from './thread-words.ts';
 
-/** The series that was chosen from a thread. */
+/** The series that was chosen from a thread of mails. */
 export interface Posting {
   /** The patches, in the order in which they are applied. */
   readonly patches: readonly Mail[];
@@ -40,12 +40,12 @@ export interface ThreadOptions {
 }
 
 /**
- * Chooses one series from a thread by telling versions, cover letters and replies apart. The newest complete version is taken; a
+ * Chooses one series from a thread by telling versions, cover letters and replies apart. The newest complete version is taken. A
  * version without RFC is newer than every RFC, except an RFC with a higher number that the same sender sent later. The indices in
  * the subjects give the order, because archives store mails as they arrived. A patch of a newer version that answers a patch of
- * an older version replaces the older patch (b4 does so too). When the thread, apart from replies, is a single mail, its patch is
- * taken without the rest of its series. `patches` is empty for a thread without a patch. Pure. Throws `usage`, with `where`
- * first, when no version is complete or the choice is ambiguous.
+ * an older version replaces the older patch, as with b4. When the thread, apart from replies, is a single mail, its patch is
+ * taken without the rest of its series. `patches` is empty for a thread without a patch. Throws `usage`, with `where` first, when
+ * no version is complete or the choice is ambiguous. Pure.
  */
 export function choosePosting(mails: readonly Mail[], options: ThreadOptions): Posting {
   const { isPatch, where } = options;
@@ -112,8 +112,8 @@ function withoutCopies(mails: readonly Mail[]): readonly Mail[] {
 }
 
 /**
- * Separates strays: when a thread has numbered patches, a version of unnumbered patches that all answer other mails is not a
- * series, unless it is a newer version.
+ * Separates strays from the versions of a series. When a thread has numbered patches, unnumbered patches that all answer other
+ * mails are no version of the series, unless they are newer than the numbered patches.
  */
 function withoutStrays(all: readonly Version[]): {
   readonly versions: readonly Version[];
@@ -132,7 +132,10 @@ function withoutStrays(all: readonly Version[]): {
   };
 }
 
-/** True for `[PATCH v4] x` after `[PATCH v3 1/1] x`: a single patch needs no index. */
+/**
+ * True for an unnumbered patch that is a newer version of numbered patches, as `[PATCH v4] x` is of `[PATCH v3 1/1] x`: a single
+ * patch needs no number.
+ */
 function isNewer({ version, patches }: Version, numbered: readonly Version[]): boolean {
   const [patch] = patches;
   if (patch === undefined || patches.length > 1 || !patch.tag.isVersioned) return false;
@@ -145,7 +148,10 @@ function isNewer({ version, patches }: Version, numbered: readonly Version[]): b
   });
 }
 
-/** The newest complete version. An incomplete version is taken only when `isAlone`, that is, when the user gave a single mail. */
+/**
+ * The newest complete version. An incomplete version is taken only when `isAlone`: the user gave a single mail. Undefined when
+ * there is no version.
+ */
 function chooseVersion(
   versions: readonly Version[],
   isAlone: boolean,

@@ -1,8 +1,8 @@
 import { canonicalLockName } from './lock-line.ts';
 
 /**
- * The rotation of a cycle that comes first in sorted order. It begins with the smallest name, and is the same for every name at
- * which the printed cycle may begin.
+ * The rotation of a cycle of lock names that sorts first: it begins with the smallest name. A cycle may be printed from any of
+ * its names on; the result is the same for all of these.
  */
 export function canonicalRotation(names: readonly string[]): string[] {
   const rotations = names.map((_, start) => [...names.slice(start), ...names.slice(0, start)]);
@@ -15,8 +15,9 @@ export function canonicalRotation(names: readonly string[]): string[] {
 }
 
 /**
- * Brings a printed cycle of class names, in the order of acquisition, into a form that is equal in all boots and threads. Names
- * become canonical (canonicalLockName()), equal neighbours become one name, and canonicalRotation() decides the first name.
+ * Brings a printed cycle of lock classes into a form that is equal in all boots and threads. `names` are in the order of
+ * acquisition. Names become canonical (canonicalLockName()), equal neighbours become one name, and canonicalRotation() decides
+ * the first name.
  */
 export function canonicalCycle(names: readonly string[]): string[] {
   const canonical = names.map(canonicalLockName);

@@ -2,24 +2,21 @@ import type { Dependency } from '../records/lock-order.ts';
 import { canonicalLockName } from './lock-line.ts';
 
 /**
- * The lock order that a kernel learned: for each class, the classes that were acquired while it was held. Only names are equal in
- * every boot, so classes of one name (`&q->lock`, `&q->lock#2`) count as one class. A name is left out when a class of this name
- * was never acquired with interrupts enabled, or was acquired in an interrupt. The spinlocks inside mutexes and rw_semaphores are
- * left out as well. All these locks are met under another lock by chance, and none of the watched classes (difference.ts) can be
- * entered while they are held.
+ * The lock order that lockdep learned in a kernel. The key is a lock class; the values are the classes that were acquired while
+ * the key's class was held. Only names are equal in every boot, so classes of one name (`&q->lock`, `&q->lock#2`) count as one
+ * class. A name is left out when a class of this name was never acquired with interrupts enabled, or was acquired in an
+ * interrupt. The spinlocks inside mutexes and rw_semaphores are left out as well. All these locks are met under another lock by
+ * chance, and none of the watched classes (difference.ts) can be entered while they are held.
  */
 export type LockOrder = ReadonlyMap<string, ReadonlySet<string>>;
 
-/**
- * The contents of /proc/lockdep and /proc/lockdep_chains (kernel/locking/lockdep_proc.c; same format in 5.10 to 6.12).
- */
+/** What /proc/lockdep and /proc/lockdep_chains tell (kernel/locking/lockdep_proc.c; same format in 5.10 to 6.12). */
 export interface LockDump {
   /** The direct dependencies that lockdep recorded. */
   readonly order: LockOrder;
   /**
-   * Dependencies that lockdep does not record: between two locks held together with only recursive readers between
-   * them, where check_prevs_add() stops. A deadlock through such a dependency is real, and lockdep's search does not
-   * find it.
+   * Dependencies that lockdep does not record. The two locks are held together, and only recursive readers were taken between
+   * them: there check_prevs_add() stops. A deadlock through such a dependency is real, but lockdep's search does not find it.
    */
   readonly hidden: readonly Dependency[];
 }
@@ -28,14 +25,15 @@ export interface LockDump {
 const insideOfLocks = new Set(['&lock->wait_lock', '&sem->wait_lock']);
 
 /**
- * The usage has one character each for hardirq, hardirq-read, softirq and softirq-read: `+` acquired with interrupts
- * enabled, `-` acquired in an interrupt, `?` both, `.` neither (lockdep-design.rst).
+ * A line of /proc/lockdep with the usage and name of a class. The usage has one character each for hardirq, hardirq-read, softirq
+ * and softirq-read: `+` acquired with interrupts enabled, `-` acquired in an interrupt, `?` both, `.` neither
+ * (lockdep-design.rst).
  */
 const classLine = /^[0-9a-f]{8,16} (?:OPS: *\d+ )?FD: *\d+ BD: *\d+ ([^:]{4,8}): (.+)$/;
 const dependencyLine = /^ -> \[[0-9a-f]{8,16}\] (.+)$/;
 const chainLine = /^\[[0-9a-f]{8,16}\] (.+)$/;
 
-/** Reads the texts of /proc/lockdep and /proc/lockdep_chains; an absent file is an empty text. */
+/** Reads the texts of /proc/lockdep and /proc/lockdep_chains. For a file that is absent, the text is empty. */
 export function readLockDump(lockdep: string, chains: string): LockDump {
   const order = readOrder(lockdep);
   return { order, hidden: hiddenDependencies(order, readChains(chains)) };
@@ -82,7 +80,7 @@ function readChains(chains: string): readonly (readonly string[])[] {
   return all;
 }
 
-/** The read locks of RCU and SRCU, which are recursive: only a waiter for a grace period waits for their readers. */
+/** The read locks of RCU and SRCU, which are recursive: nothing but the wait for a grace period waits for their readers. */
 const recursiveReader = /^(?:rcu_read_lock(?:_bh|_sched)?|\w*srcu\w*|&.*srcu.*)$/;
 
 function hiddenDependencies(
@@ -104,14 +102,14 @@ function hiddenDependencies(
   return [...found.values()];
 }
 
-/** A text that is the same for the same dependency, for maps and sets. No lock class has a NUL in its name. */
+/** A text for maps and sets that is equal for equal dependencies. No lock class has a NUL in its name. */
 export function dependencyKey({ from, to }: Dependency): string {
   return `${from}\0${to}`;
 }
 
 /**
- * The shortest path from one lock class to another, both included, with no recursive read lock between them; undefined when there
- * is no such path.
+ * The shortest path of dependencies from one lock class to another. The path includes both, and has no recursive read lock
+ * between them. Undefined when there is no such path.
  */
 export function shortestPath(
   order: LockOrder,

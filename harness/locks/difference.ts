@@ -3,7 +3,8 @@ import { canonicalRotation } from './cycle.ts';
 import { type LockDump, type LockOrder, shortestPath } from './dependencies.ts';
 
 /**
- * The lock classes at which memory management and drivers meet. A new dependency from or to one of them is reported.
+ * The watched lock classes, at which memory management and drivers meet. A new dependency from or to one of these classes is
+ * reported.
  */
 const watchedLocks = [
   'fs_reclaim',
@@ -15,21 +16,24 @@ const watchedLocks = [
 ] as const;
 
 /**
- * Those of the watched classes that an ordinary action enters, whatever lock is held: an allocation that may reclaim, a
- * fault or copy from user memory, or the signalling of a fence.
+ * The watched classes that ordinary actions enter, whatever lock is held. The actions are an allocation that may reclaim, a fault
+ * or copy from user memory, and the signalling of a fence.
  */
 const ordinary = watchedLocks.slice(0, 3);
 
 const watched = new Set<string>(watchedLocks);
 
-/** The dependencies from or to a watched class. */
+/** The dependencies in a lock order from or to a watched class (`watchedLocks`). */
 export function watchedDependencies(order: LockOrder): readonly Dependency[] {
   return [...order].flatMap(([from, inner]) =>
     [...inner].flatMap((to) => (watched.has(from) || watched.has(to) ? [{ from, to }] : [])),
   );
 }
 
-/** The dependencies from or to a watched class that `now` has and `before` lacks, each described, sorted by name. */
+/**
+ * The dependencies from or to a watched class that `now` has and `before` lacks. Each is described by describeDependency(). They
+ * are sorted by name.
+ */
 export function newDependencies(before: LockOrder, now: LockOrder): readonly NewDependency[] {
   const found = watchedDependencies(now)
     .filter(({ from, to }) => before.get(from)?.has(to) !== true)
@@ -38,9 +42,9 @@ export function newDependencies(before: LockOrder, now: LockOrder): readonly New
 }
 
 /**
- * Describes a dependency. `cycle` is the shortest cycle that the dependency closes in `order`. When it closes none, `almost` is
- * the shortest path from an ordinary class over `from` to `to`; one more dependency, from `to` to that class, would make the path
- * a cycle. When there is no such path either, both fields are absent.
+ * Describes a dependency. `cycle` is the shortest cycle that the dependency closes in `order`. When the dependency closes no
+ * cycle, `almost` is the shortest path from an ordinary class over `from` to `to`. One more dependency, from `to` to that
+ * ordinary class, would make the path a cycle. When there is no such path either, both fields are absent.
  */
 export function describeDependency(order: LockOrder, { from, to }: Dependency): NewDependency {
   const back = shortestPath(order, to, from);
@@ -71,9 +75,9 @@ export function uniteOrders(orders: Iterable<LockOrder>): LockOrder {
 }
 
 /**
- * The cycles through a watched class that a hidden dependency closes; lockdep does not see the dependency, so it reported no such
- * cycle. For each hidden dependency only the shortest cycle is examined. Each cycle occurs once, in canonical rotation, shortest
- * first.
+ * The cycles through a watched class that a hidden dependency closes. lockdep does not record hidden dependencies, so it reported
+ * none of these cycles. For each hidden dependency only the shortest cycle is examined. Each cycle occurs once, in canonical
+ * rotation, shortest first.
  */
 export function unreportedCycles({ order, hidden }: LockDump): readonly (readonly string[])[] {
   const full = uniteOrders([order, asOrder(hidden)]);

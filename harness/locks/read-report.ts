@@ -20,7 +20,7 @@ const kinds: readonly (readonly [RegExp, LockReportKind])[] = [
   [/held lock freed|still has locks held|lock held when returning/, 'other'],
 ];
 
-/** The subject of the lines after a heading. */
+/** What the lines below a heading of a lockdep report are about. */
 type Topic =
   | { readonly kind: 'wanted' | 'held' | 'listed' | 'safe' | 'unsafe' | 'none' }
   | { readonly kind: 'link'; readonly lock: string; readonly stack: LockSite[] }
@@ -37,7 +37,7 @@ interface State {
   current: string;
   readonly classes: Map<string, { mention: LockMention; marks: UsageMark[] }>;
   readonly holdings: LockHolding[];
-  /** In the order printed, newest first: `-> #2`, `-> #1`, `-> #0`. */
+  /** The locks of the chain in the order printed, the highest number first: `-> #2`, `-> #1`, `-> #0`. */
   readonly links: Link[];
   readonly ends: Map<'safe' | 'unsafe', string>;
   usages: string[];
@@ -150,8 +150,8 @@ function readLine(state: State, text: string): void {
 }
 
 /**
- * The edges of a chain, which is printed with the highest number first. Its locks were taken from #0 on, each while the
- * previous one was held, and #0 while the last one was held.
+ * The edges of a chain, which is printed with the highest number first: `-> #2`, `-> #1`, `-> #0`. Each lock was taken while the
+ * lock with the next lower number was held, and #0 while the lock with the highest number was held.
  */
 function edgesOf(links: readonly Link[]): LockEdge[] {
   const ordered = links.toReversed();

@@ -11,8 +11,8 @@ export interface Archive {
 }
 
 /**
- * The releases of Debian that splat reads. A release has the suite `codename`, and a suite `codename-WORD` for each word of
- * `more`. splat also reads the suites in `rolling`.
+ * The releases of Debian that splat reads. The suites of a release are `codename`, and `codename-WORD` for each word of `more`:
+ * `bookworm`, `bookworm-security`. splat also reads the suites in `rolling`.
  */
 export const releases = [
   { codename: 'bullseye', more: ['security'] },
@@ -51,8 +51,9 @@ export function sourcesList({
 }
 
 /**
- * The archive from which the host's apt gets Debian's packages, as apt-get(8) indextargets shows. A mirror that the host does not
- * use is replaced by the one at deb.debian.org. The keyring is always that of debian-archive-keyring. Throws `tool` without apt.
+ * The archive from which the host's apt gets Debian's packages, as apt-get(8) indextargets shows. deb.debian.org stands in for a
+ * mirror that the host does not use, such as that of the security updates. The keyring is always that of debian-archive-keyring.
+ * Throws `tool` without apt.
  */
 export async function hostArchive(signal: AbortSignal): Promise<Archive> {
   const format = '$(SITE) $(RELEASE)';

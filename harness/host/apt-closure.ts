@@ -5,20 +5,21 @@ import { type AptConfig, aptTool } from './apt-tool.ts';
 import { makeFolder } from './disk.ts';
 import { runTool } from './process.ts';
 
-/** A package to fetch. */
+/** A version of a package that is to be fetched. */
 export interface PlannedPackage extends PackageVersion {
   readonly name: string;
-  /** The size of the package file. */
+  /** The size of the package file in bytes. */
   readonly bytes: number;
   /**
-   * The size of the unpacked files on a disk, from the field Installed-Size of the package; 0 when the package has no such field.
+   * The size of the unpacked files on a disk in bytes, from the field Installed-Size of the package. 0 when the package has no
+   * such field.
    */
   readonly unpackedBytes: number;
 }
 
 /** The packages that are wanted, and how they are chosen. */
 export interface WantedPackages {
-  /** Names of packages, `NAME` or `NAME=VERSION`. */
+  /** Names of packages: `NAME`, or `NAME=VERSION` for one version. */
   readonly names: readonly string[];
   /**
    * The suite that apt prefers. Absent: apt takes the newest version outside of backports and experimental. It takes a version
@@ -31,8 +32,8 @@ export interface WantedPackages {
 
 /**
  * The wanted packages with all packages that they depend on, as apt would install them on an empty system. Recommended packages
- * and those of `without` are left out. Each package has one version, with the digest that Debian signed. Throws `tool` when no
- * suite has one of the wanted packages, or when apt finds no versions that fit together.
+ * and those of `without` are left out. Each package has one version, with the digest that Debian signed. Throws `tool` when a
+ * wanted package is in no suite, and when apt finds no versions that fit together.
  */
 export async function packageClosure(
   apt: AptConfig,
@@ -58,8 +59,8 @@ export async function packageClosure(
 }
 
 /**
- * The name and version in a line `'URI' libdrm2_2.4.134-3_amd64.deb 38528 SHA256:...`, in which `%3a` stands for the colon of a
- * version. Undefined for every other line.
+ * The name and version in a line of apt-get(8) such as `'URI' libdrm2_2.4.134-3_amd64.deb 38528 SHA256:...`, in which `%3a`
+ * stands for the colon of a version. Undefined for every other line.
  */
 function namesOf(line: string): { readonly name: string; readonly version: string } | undefined {
   const [, name = '', encoded = ''] =
@@ -106,8 +107,8 @@ async function describePackages(
 }
 
 /**
- * The paragraphs (deb822(5)) that Debian's signed lists have for packages, by `NAME=VERSION`. A package that the lists do not
- * have is absent. Throws `tool` when the lists have none of the packages.
+ * The paragraphs (deb822(5)) that Debian's signed lists have for packages. The key is `NAME=VERSION`. A package that the lists do
+ * not have is absent. Throws `tool` when the lists have none of the packages.
  */
 export async function packageStanzas(
   apt: AptConfig,

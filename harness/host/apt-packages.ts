@@ -12,7 +12,7 @@ export interface PackageVersion {
   readonly sha256: string;
 }
 
-/** The names of the packages in the lists that match a regular expression of apt-cache(8), sorted. */
+/** The names of packages that match a regular expression, sorted. `pattern` has the form that apt-cache(8) takes. */
 export async function packageNames(
   apt: AptConfig,
   pattern: string,
@@ -24,8 +24,8 @@ export async function packageNames(
 }
 
 /**
- * Every version of a package in the suites that splat reads, newest first, each version once. Empty when no suite has the
- * package.
+ * Every version of a package in the suites of Debian that splat reads. The newest version is first, and each version occurs once.
+ * Empty when no suite has the package.
  */
 export async function packageVersions(
   apt: AptConfig,
@@ -52,8 +52,8 @@ export function isVersion(text: string): boolean {
 }
 
 /**
- * Fetches a package into the folder `dir` and returns the path of its .deb. Throws `tool` when apt cannot download the package,
- * for example because the mirror no longer has it, and when the file has another digest than `wanted`.
+ * Fetches a package into the folder `dir` and returns the path of its .deb file. Throws `tool` when apt cannot download the
+ * package, for example because the mirror no longer has it. Throws `tool` as well when the file has another digest than `wanted`.
  */
 export async function downloadPackage(
   apt: AptConfig,

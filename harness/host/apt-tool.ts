@@ -4,7 +4,10 @@ import { type RunResult, runTool } from './process.ts';
 /** Environment variables that apt uses to reach a mirror, besides its configuration (apt-transport-http(1)). */
 const proxies = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'];
 
-/** The folder of splat's own apt, which contains its apt.conf, and options to add to each call, such as those of oneRelease(). */
+/**
+ * The configuration of splat's own apt. `dir` is the folder that contains its apt.conf. `options` are added to each call, such as
+ * those of oneRelease().
+ */
 export interface AptConfig {
   readonly dir: string;
   readonly options?: readonly string[];

@@ -17,14 +17,14 @@ export interface Apt {
   readonly dir: string;
   /** The time of the last attempt to update the lists, in milliseconds since 1970. */
   readonly readAtMs: number;
-  /** The suites that this attempt could not read, each with the reason: `bullseye-security: 404  Not Found`. */
+  /** The suites that the last update of the lists could not read, each with the reason: `bullseye-security: 404  Not Found`. */
   readonly unreadable: readonly string[];
 }
 
 export interface AptOptions {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
-  /** Lists older than this are updated; default a day. */
+  /** The age in milliseconds above which package lists are updated; default a day. */
   readonly maxAgeMs?: number;
   /** Called before an update of the lists, with the address of the mirror; not called when no update is needed. */
   readonly onRefresh?: (mirror: string) => void;
@@ -36,15 +36,18 @@ const dayMs = 24 * 60 * 60_000;
 
 /** The file `read.json`: the record of the last update that could read at least one suite. */
 interface Reading {
-  /** The digest of `releases`, and of the archive when the caller named one. The mirror that the host uses is not part of it. */
+  /**
+   * The digest of `releases`, and of the archive when the caller named an archive. The mirror that the host uses does not count.
+   */
   readonly sources: string;
   readonly atMs: number;
   readonly unreadable: readonly string[];
 }
 
 /**
- * Opens apt, and updates lists that are older than `maxAgeMs`. The older list of a suite that cannot be read now stays in use.
- * Throws `tool` without apt, when no suite was ever read, and, if an update is needed, without the keyring of the archive.
+ * Opens splat's apt, and updates package lists that are older than `maxAgeMs`. When a suite cannot be read now, its older list
+ * stays in use. Throws `tool` without apt, and when no suite was ever read. When an update is needed, throws `tool` without the
+ * keyring of the archive.
  */
 export async function openApt(options: AptOptions): Promise<Apt> {
   const { cacheRoot, signal, maxAgeMs = dayMs } = options;
@@ -162,8 +165,8 @@ async function refresh(
 }
 
 /**
- * By suite: the reason why it was not read, from apt's lines `E: The repository 'URI SUITE Release' ...`,
- * `E: Failed to fetch URI/dists/SUITE/...` and `E: Release file for URI/dists/SUITE/InRelease is expired`.
+ * The reasons why suites were not read, from the lines of apt `E: The repository 'URI SUITE Release' ...`, `E: Failed to fetch
+ * URI/dists/SUITE/...` and `E: Release file for URI/dists/SUITE/InRelease is expired`. The key is the suite.
  */
 function complaintsOf(stderr: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
@@ -179,7 +182,7 @@ function complaintsOf(stderr: string): ReadonlyMap<string, string> {
   return found;
 }
 
-/** The suites whose packages are in the lists, from this update or an earlier one. */
+/** The suites whose packages are in the lists. This update or an earlier update read these lists. */
 async function readSuites(dir: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
   const args = ['indextargets', '--format', '$(RELEASE) $(FILENAME)', 'Created-By: Packages'];
   const { stdout } = await aptTool({ dir }, 'apt-get', args, signal);

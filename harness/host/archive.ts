@@ -12,8 +12,8 @@ import { cleanEnv, throwIfAborted } from './process.ts';
 import { compressions, gzipMagic } from './unpack.ts';
 
 /**
- * The largest number of members (files, folders and links) and of bytes in a tarball. Both are larger than in any kernel tree
- * (6.12: 87,000 files, 1.5 GB).
+ * The largest number of members (files, folders and links) of a tarball that is unpacked; `byteLimit` is the largest number of
+ * bytes. Both are larger than in any kernel tree (6.12: 87,000 files, 1.5 GB).
  */
 const entryLimit = 400_000;
 const byteLimit = 6 * 1024 ** 3;
@@ -95,7 +95,7 @@ function topOf(path: string): string {
 /** The bytes of a file without its compression. */
 interface Decompressed {
   readonly bytes: Readable;
-  /** Resolves when the program that decompresses has ended: to what went wrong, or to undefined. */
+  /** Resolves when the program that decompresses has ended: to an error when something went wrong, else to undefined. */
   readonly fault: Promise<HarnessError | undefined>;
 }
 

@@ -26,8 +26,8 @@ export async function borrowRepository(
 }
 
 /**
- * Writes the files of a commit to the new or empty folder `tree`. The borrowed repository for it, `TREE.git`, is deleted at the
- * end. The folder of a submodule stays empty.
+ * Writes the files of a commit to the new or empty folder `tree`. The folder of a submodule stays empty. The commit is read
+ * through a borrowed repository, `TREE.git`, which is deleted at the end.
  */
 export async function exportRevision(
   revision: Revision,

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 /** The names of the folders in the cache, for the code that creates them and for the code that lists and prunes them. */
 
 /**
- * Folders of the cache with one subfolder for each entry. The modification time of an entry's file `stamp` is the time of its
- * last use. Sizes are counted in this order: a file that a source and a workspace share is counted with the source.
+ * Folders of the cache with one subfolder for each entry. An entry was last used when its file `stamp` was last modified. Sizes
+ * are counted in this order, so a file that a source and a workspace share is counted with the source.
  */
 export const entryFolders = [
   { kind: 'source', stamp: 'entry.json' },
@@ -16,9 +16,9 @@ export const entryFolders = [
 ] as const;
 
 /**
- * Folders of the cache that are a single entry each. When splat runs as root and compilers run as nobody, they use `ccache`;
- * compilers that run as the user of splat use `ccache-self`. There are two folders because one user cannot replace files that the
- * compilers of another user wrote.
+ * Folders of the cache that are a single entry each. Compilers use `ccache` when they run as nobody, because splat runs as root.
+ * When they run as the user of splat, they use `ccache-self`. There are two folders because one user cannot replace files that
+ * the compilers of another user wrote.
  */
 export const wholeFolders = [
   { kind: 'ccache', name: 'ccache', stamp: 'tmp' },
@@ -27,8 +27,8 @@ export const wholeFolders = [
 ] as const;
 
 /**
- * Small folders of the cache: locks, unfinished entries, digests of working trees, the numbers of objects in earlier builds, and
- * the counts of the last coverage runs.
+ * Small folders of the cache. They hold locks, unfinished entries (`drafts`), digests of working trees, the numbers of objects in
+ * earlier builds (`totals`), and the counts of the last coverage runs.
  */
 const workFolders = ['locks', 'drafts', 'digests', 'totals', 'coverage'] as const;
 

@@ -1,8 +1,8 @@
 import { runTool } from './process.ts';
 
 /**
- * Names the function at an address, as `do_swap_page+0x12/0x8b0` (offset and size in bytes). A function counts as reaching to the
- * next symbol. Undefined for an address outside of any function.
+ * Names the function at an address, such as `do_swap_page+0x12/0x8b0` (offset and size in bytes). A function counts as reaching
+ * to the next symbol. Undefined for an address outside of any function.
  */
 export type CodeSymbols = (address: bigint) => string | undefined;
 
@@ -58,7 +58,7 @@ export async function readCodeSymbols(
   };
 }
 
-/** Returns a function that searches the rows, which must be sorted by address. */
+/** Returns a function that names the code at an address. `rows` must be sorted by address. */
 function symbolsOf(rows: readonly SymbolRow[]): CodeSymbols {
   return (address) => {
     let low = 0;
@@ -76,9 +76,9 @@ function symbolsOf(rows: readonly SymbolRow[]): CodeSymbols {
 }
 
 /**
- * The symbols in the section `.text` of a module's file, sorted by address. Addresses count from the beginning of the section,
- * and the last row is its end. In a relocatable file every section begins at address 0, so symbols of other sections are left
- * out.
+ * The symbols in the section `.text` of a module's file, sorted by address. Addresses count from the beginning of the section.
+ * The last row is the end of the section. Symbols of other sections are left out, because in a relocatable file every section
+ * begins at address 0.
  */
 export async function readModuleText(
   path: string,

@@ -74,8 +74,8 @@ function readRanges(aranges: string, names: ReadonlyMap<string, string>): readon
 }
 
 /**
- * Reads from an image what placeFunctions() returns. It takes about a second of CPU time. Throws `tool` when binutils are missing
- * or when the file is not an image.
+ * Reads the functions of an image and the files that they were compiled in, as placeFunctions() returns them. This takes about a
+ * second of CPU time. Throws `tool` when binutils are missing or when the file is not an image.
  */
 export async function readPlacedFunctions(
   image: string,

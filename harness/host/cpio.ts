@@ -76,7 +76,7 @@ function header(name: string, inode: number, { mode, size, major, minor }: Heade
   return pad(Buffer.concat([Buffer.from(head), nameBytes]));
 }
 
-/** Appends zeros up to a multiple of four bytes, where the next header or content begins. */
+/** Appends zeros up to a multiple of four bytes. The next header or content begins there. */
 function pad(bytes: Uint8Array): Buffer {
   return Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
 }

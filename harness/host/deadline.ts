@@ -1,6 +1,6 @@
 /**
  * Calls `onOver` once, when `ms` milliseconds have passed or when the signal fires, unless the deadline is disposed before. If
- * the signal has fired already, `onOver` is called soon after startDeadline() returns. This function is used instead of
+ * the signal has fired already, `onOver` is called soon after startDeadline() returns. This function replaces
  * `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 can collect the timeout of such a combination as garbage, and
  * then the combination never fires.
  */

@@ -10,16 +10,16 @@ import {
 import { makeFolder, writeWhole } from './disk.ts';
 import { runTool } from './process.ts';
 
-/** The versions of the package linux-source-X.Y in all suites that splat reads, newest first. */
+/** A kernel series X.Y of Debian: the versions of the package linux-source-X.Y in all suites that splat reads, newest first. */
 export interface DebianKernels {
-  /** X.Y: `6.1`. */
+  /** The X.Y of linux-source-X.Y, such as `6.1`. */
   readonly series: string;
   readonly versions: readonly PackageVersion[];
 }
 
 /**
- * Every linux-source-X.Y in apt's lists, oldest X.Y first. The result is stored beside the lists until they are updated, because
- * reading it with apt takes most of a second.
+ * The kernel series of Debian: every package linux-source-X.Y in apt's lists, oldest X.Y first. The result is stored in a file
+ * beside the lists until the lists are updated, because reading it with apt takes most of a second.
  */
 export async function knownKernels(
   apt: Apt,

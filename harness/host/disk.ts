@@ -3,7 +3,7 @@ import { mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
 
-/** The errno names in plain words (errno(3)). */
+/** Reasons in plain words for errors of the disk. The key is the errno name (errno(3)). */
 const diskFaults: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left',
   EDQUOT: 'disk quota exceeded',
@@ -27,10 +27,10 @@ const diskFaults: Readonly<Record<string, string>> = {
 const notOfDisk = /^(kill|spawn|connect|listen|bind|accept|setPriority)/;
 const reading = /^(read|readlink|scandir|opendir|l?stat|realpath)$/;
 
-/** The reason for ENOENT of mkdir(2) when the parent folder exists: a file system that makes no folders. */
+/** The reason for an ENOENT of mkdir(2) although the parent folder exists: the file system makes no folders. */
 const noFolders = 'no folder can be made there';
 
-/** The reasons of disk errors in plain words, by the texts of strerror(3) that programs print. */
+/** Reasons in plain words for errors of the disk that programs report. The key is the text of strerror(3) that they print. */
 const toldFaults: Readonly<Record<string, string>> = {
   'No space left on device': 'no space left',
   'Disk quota exceeded': 'disk quota exceeded',
@@ -41,7 +41,7 @@ const toldFault = new RegExp(`: (${Object.keys(toldFaults).join('|')})\\b`);
 /**
  * Turns an error of the disk into an `infra` error of one line and returns every other error unchanged. Errors of the disk are
  * those in `diskFaults`, such as ENOSPC, and ENOENT of mkdir(2). The ENOENT of a missing file is not an error of the disk. The
- * message names the path in the error, or else `where`: write(2) does not know the name of its file.
+ * message names the path in the error. When the error has no path, as with write(2), the message names `where`.
  */
 export function explainDiskError(error: unknown, where: string): unknown {
   if (!(error instanceof Error) || error instanceof HarnessError) return error;
@@ -57,8 +57,8 @@ export function explainDiskError(error: unknown, where: string): unknown {
 }
 
 /**
- * The reason why a user's file cannot be read, in plain words: `no such file`. For an unknown error it is the error's own
- * message.
+ * The reason why a user's file cannot be read, in plain words such as `no such file`. For an unknown error it is the message of
+ * the error.
  */
 export function readFaultIn(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -68,7 +68,7 @@ export function readFaultIn(error: unknown): string {
 
 /**
  * The fault of the disk that the output of a program names: `no space left`, `disk quota exceeded` or `read-only file system`.
- * Undefined when the output names none. The program may be wrong or lie.
+ * Undefined when the output names none. The program may be wrong or lie, so the fault is not certain.
  */
 export function diskFaultIn(output: string): string | undefined {
   return toldFaults[toldFault.exec(output)?.[1] ?? ''];
@@ -150,7 +150,8 @@ export async function nearestFolder(path: string): Promise<string> {
 }
 
 /**
- * The free space on the file system of a path, in whole MiB, that a user without privileges can fill. The path need not exist.
+ * The free space on the file system of a path, in whole MiB. Only space that a user without privileges can fill counts. The path
+ * need not exist.
  */
 export async function freeDiskMib(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(await nearestFolder(path));

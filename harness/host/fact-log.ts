@@ -6,20 +6,21 @@ import { type QuestionFact, questionFactSchema } from '../records/journal.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 
 /**
- * The facts that a series or a bisection has found, each written as a line of journal.jsonl as soon as it is known. Work that was
- * stopped continues from these facts.
+ * The facts that a series or a bisection has found so far. Each fact is written to the file journal.jsonl, as one line, as soon
+ * as it is known. Work that was stopped continues from these facts.
  */
 export interface FactLog<F> {
-  /** All facts so far, in the order of the lines. The first fact is the question that the work answers. */
+  /** All facts so far, in the order of the lines of the file. The first fact is the question: the input and flags of the work. */
   readonly facts: readonly F[];
   /** Adds a fact. When the promise resolves, the fact is on disk and survives a SIGKILL and a power cut. */
   readonly append: (fact: F) => Promise<void>;
 }
 
 /**
- * Opens the log in the folder `dir`, or begins a log with the question `key`. `what` names the work in messages, such as
- * "bisection". An unfinished last line is cut off. Throws `usage` when the log answers another question, or when its signatures
- * were made by other rules than those of this version of splat. Throws `config` when a line is not a fact.
+ * Opens the file of facts (journal.jsonl) in the folder `dir`, or begins a file. `key` identifies the question that the work
+ * answers, and `what` names the work in messages, such as "bisection". An unfinished last line is cut off. Throws `usage` when
+ * the facts answer another question, and when their signatures were made by other rules than those of this version of splat.
+ * Throws `config` when a line is not a fact.
  */
 export async function openFactLog<S extends RecordSchema>(
   dir: string,
@@ -90,8 +91,8 @@ function requireQuestion(
 }
 
 /**
- * Reads one line of the log. Throws `config` for an invalid line: if the line were skipped, the later facts would change their
- * meaning.
+ * Reads one line of the file of facts. Throws `config` for an invalid line: if the line were skipped, the later facts would
+ * change their meaning.
  */
 function readFact<S extends RecordSchema>(
   line: string,

@@ -1,9 +1,9 @@
 import { type RunOptions, type RunResult, runTool } from './process.ts';
 
 /**
- * Settings that keep git from running a program that a repository's own configuration names, and from reaching a network: no
- * hooks, no file-system monitor, no attributes file of the user, no transport. git reads `safe.directory` only from the command
- * line and from the files of the system and of the user.
+ * Settings against the configuration of a repository. They keep git from running a program that the repository names, and from
+ * reaching a network: no hooks, no file-system monitor, no attributes file of the user, no transport. git reads `safe.directory`
+ * only from the command line and from the files of the system and of the user.
  */
 const guards = [
   'core.hooksPath=/dev/null',

@@ -36,8 +36,8 @@ function requireHeld(lock: HeldLock | undefined, path: string, signal: AbortSign
 }
 
 /**
- * Takes the lock as acquireLock() does, but does not wait: undefined when another holder has it. Also undefined when flock(1)
- * fails or the signal fires meanwhile. Throws `infra` when the file cannot be opened.
+ * Takes the lock as acquireLock() does, but does not wait. Undefined when another holder has the lock, when flock(1) fails, and
+ * when the signal fires meanwhile. Throws `infra` when the file cannot be opened.
  */
 export async function tryLock(
   path: string,
@@ -59,10 +59,10 @@ export interface Lease extends AsyncDisposable {
 }
 
 /**
- * Takes a lock as acquireLock() does, and holds it until the result is disposed or was not renewed for `leaseMs`, which is whole
- * seconds. A child has the lock, and it ends when it hears nothing from this process for that time. So a process that was stopped
- * (SIGTSTP, SIGSTOP) does not keep the lock. A process that is stopped while it waits for the lock loses its turn in the same
- * way.
+ * Takes a lock as acquireLock() does, and holds it until the result is disposed, or until it was not renewed for `leaseMs` (whole
+ * seconds). A child process has the lock, and the child ends when it hears nothing from this process for that time. So a process
+ * that was stopped (SIGTSTP, SIGSTOP) does not keep the lock. A process that is stopped while it waits for the lock loses its
+ * turn in the same way.
  */
 export async function acquireLease(
   path: string,
@@ -99,7 +99,7 @@ async function requireFile(path: string): Promise<void> {
   }
 }
 
-/** A lock that a child holds until it is released, or until the child ends. */
+/** A lock that a child process holds until it is released, or until the child ends. */
 interface HeldLock {
   readonly release: () => Promise<void>;
   /** Writes a line to the child. */
@@ -108,8 +108,8 @@ interface HeldLock {
 }
 
 /**
- * Starts the child that takes a lock, and resolves once the child has the lock; undefined when the child ends without it. The
- * child then runs `keeper`, and holds the lock until `keeper` ends: at the end of its stdin or before.
+ * Starts the child process that takes a lock, and resolves when the child has the lock. Undefined when the child ends without the
+ * lock. The child then runs `keeper`, and holds the lock until `keeper` ends: at the end of its stdin or before.
  */
 async function holdLock(
   path: string,

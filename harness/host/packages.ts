@@ -49,7 +49,7 @@ export const toolsNeeds: readonly Need[] = [
   { program: 'dpkg-deb', debian: 'dpkg', why: 'unpacks packages of Debian' },
 ];
 
-/** The programs that splat needs only to make a guest that is a Debian. A user other than root also needs newuidmap. */
+/** The programs that splat needs only to make a guest that is a whole Debian. A user other than root also needs newuidmap. */
 export const debianNeeds: readonly Need[] = [
   { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of a Debian' },
   { program: 'perl', debian: 'perl', why: 'runs mmdebstrap' },
@@ -109,15 +109,20 @@ export interface InstallOptions {
   readonly onStart: (packages: readonly string[]) => void;
 }
 
-/** Held while packages are installed: apt-get ends with an error when another splat process of root installs, too. */
+/**
+ * The lock that is held while packages are installed: apt-get ends with an error when another splat process of root installs,
+ * too.
+ */
 const installLock = '/run/splat-install.lock';
-/** How many seconds apt-get waits for another program that installs packages, such as unattended-upgrades (apt.conf(5)). */
+/**
+ * The number of seconds that apt-get waits for another program that installs packages, such as unattended-upgrades (apt.conf(5)).
+ */
 const aptPatienceS = 300;
 
 /**
  * Installs those packages of `needs` that this host lacks, with apt-get(8). A person at the terminal is asked first; when
- * unattended, nobody is asked. Throws `tool` without apt, without root, after a no, and when something is still missing
- * afterwards. The message names the packages.
+ * unattended, nobody is asked. Throws `tool` without apt, without root, when the person says no, and when something is still
+ * missing afterwards. The message names the packages.
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
   const missing = await missingPackages(options.needs);

@@ -15,9 +15,9 @@ export interface PostOptions {
   /** The token, which is sent as `Authorization: Bearer TOKEN` to this address only. */
   readonly token: string | undefined;
   readonly signal: AbortSignal;
-  /** The time limit for each try. */
+  /** The time limit for each try, in milliseconds. */
   readonly timeoutMs: number;
-  /** The wait before each further try, in milliseconds. Empty: there is only one try. */
+  /** The waits before further tries, in milliseconds: one number for each further try. Empty when there is only one try. */
   readonly retryMs: readonly number[];
 }
 
@@ -25,9 +25,9 @@ export interface PostOptions {
 const longestAnswer = 4096;
 
 /**
- * Posts JSON and resolves to the last answer, or to the reason why there was none. When there is no answer, or the server is busy
- * or broken (408, 429, 5xx), the request is tried again while `retryMs` has a further wait. Redirections are not followed: the
- * token is meant only for the address that the user named. Throws `interrupted` when the signal fires.
+ * Posts JSON and resolves to the last answer, or to the reason why there was no answer. The request is tried again, after a wait
+ * of `retryMs`, when there is no answer or the server is busy or broken (408, 429, 5xx). Redirections are not followed: the token
+ * is meant only for the address that the user named. Throws `interrupted` when the signal fires.
  */
 export async function postJson(json: string, options: PostOptions): Promise<Answer> {
   const { signal, retryMs } = options;
@@ -79,7 +79,7 @@ async function beginningOf({ body }: Response): Promise<string> {
   return text.slice(0, longestAnswer);
 }
 
-/** The reason why a request failed, from the error's cause: the error of fetch() says only that it failed. */
+/** The reason why a request failed. It is in the cause of the error: the error of fetch() says only that the request failed. */
 function faultOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause instanceof Error) return 'code' in cause ? String(cause.code) : cause.message;

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-/** The fields of /proc/PID/stat (proc_pid_stat(5)) that give the parent of a process. */
+/** A process, with its parent, from the fields of /proc/PID/stat (proc_pid_stat(5)). */
 interface ProcessLine {
   readonly pid: number;
   readonly parent: number;
@@ -46,7 +46,7 @@ async function listProcesses(): Promise<readonly ProcessLine[]> {
   return lines.flatMap(parseStat);
 }
 
-/** Reads `4711 (cc1) S 4710 ...`; the name may contain spaces and brackets. */
+/** Reads a line of /proc/PID/stat, `4711 (cc1) S 4710 ...`. The name of the program may contain spaces and brackets. */
 function parseStat(line: string): readonly ProcessLine[] {
   const match = /^(\d+) \((.*)\) \S (\d+) /s.exec(line);
   if (match === null) return [];

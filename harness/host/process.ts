@@ -20,31 +20,34 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
   /**
-   * Called for every line of stdout and stderr as it appears, without its line end. Of a very long line only the last 64 KiB may
-   * come.
+   * Called for every line of stdout and stderr as it appears, without its line end. Of a line of more than 64 KiB, perhaps only
+   * the last 64 KiB come.
    */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
   /** The process group gets SIGTERM after this time, and is then killed as startTool() describes. Absent: no limit. */
   readonly timeoutMs?: number;
   /** An open file descriptor that becomes the stdin of the program; it stays open in this process. */
   readonly stdinFd?: number;
-  /** The number of socket pairs of which the program gets one end each, as descriptors from 3 on; default 0. */
+  /**
+   * The number of socket pairs between the program and this process; default 0. The program gets its ends as descriptors from 3
+   * on.
+   */
   readonly channels?: number;
   /** Exit codes that do not count as a failure of runTool(); default only 0. */
   readonly okCodes?: readonly number[];
 }
 
 export interface RunResult {
-  /** The exit code; -1 when a signal ended the program or it could not be started. */
+  /** The exit code; -1 when a signal ended the program or the program could not be started. */
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
   readonly durationMs: number;
 }
 
-/** The time between SIGTERM and SIGKILL when the signal fires. */
+/** The time between SIGTERM and SIGKILL when a process group is ended. */
 const killDelayMs = 5_000;
-/** The number of characters of an unfinished line that are kept, counted from its end. */
+/** The number of characters that are kept of an unfinished line: its last characters. */
 const longestLineChars = 65_536;
 /** The largest output of a program on stdout or on stderr, in characters. A program that prints more is ended. */
 const keptOutputBytes = 64 * 1024 * 1024;
@@ -99,9 +102,10 @@ export interface ChildEnd extends RunResult {
 }
 
 /**
- * Runs a program to its end. Throws `tool` with the tail of its output when the exit code is not one of `okCodes`, `infra` when a
- * program that failed reports a fault of the disk on stderr, and `tool` when the program is not installed. Throws `interrupted`
- * when the signal has fired, even if the program succeeded; the process group was then ended as startTool() describes.
+ * Runs a program to its end. Throws `tool` with the tail of its output when the exit code is not one of `okCodes`, and `tool`
+ * when the program is not installed. When a program that failed reports a fault of the disk on stderr, throws `infra`. Throws
+ * `interrupted` when the signal has fired, even if the program succeeded; the process group was then ended as startTool()
+ * describes.
  */
 export async function runTool(
   program: string,
@@ -129,8 +133,8 @@ export async function runTool(
 
 /**
  * Starts a program; the caller awaits its end. When the harness ends, even by SIGKILL, the program gets SIGKILL. When the signal
- * fires, the process group gets SIGTERM. It gets SIGKILL as soon as the program has ended, at the latest 5 s after SIGTERM.
- * Throws only when the signal has fired already. When the program cannot be started, `ended` reports it.
+ * fires, the process group gets SIGTERM. The group gets SIGKILL as soon as the program has ended, at the latest 5 s after
+ * SIGTERM. Throws only when the signal has fired already. When the program cannot be started, `ended` reports this.
  */
 export function startTool(program: string, args: readonly string[], options: RunOptions): Child {
   throwIfAborted(options.signal);
@@ -194,7 +198,8 @@ function socketAt(stdio: readonly unknown[], fd: number): Socket {
 }
 
 /**
- * Ends a process group when the signal fires or the time is over, whichever is first. `isOver` is true when the time was first.
+ * Ends a process group when the signal fires or `timeoutMs` has passed, whichever is first. `isOver` is true when the time was
+ * first.
  */
 function endGroupInTime(
   pid: number | undefined,
@@ -252,8 +257,8 @@ function streamLines(
 }
 
 /**
- * The path of a program, which is searched in the folders of `path`; undefined when no folder has an executable file of this
- * name. A name with a slash is a path itself.
+ * The path of a program, which is searched in the folders of `path`. Undefined when no folder has an executable file of this
+ * name. A name with a slash is not searched: it is itself the path.
  */
 export async function findProgram(
   program: string,

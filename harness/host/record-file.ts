@@ -4,7 +4,7 @@ import { HarnessError } from '../errors.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 import { isCode } from './disk.ts';
 
-/** The default for the largest record that is read; results of thousands of trials are smaller. */
+/** The default for the largest record that is read, in bytes. Results of thousands of trials are smaller. */
 const largestRecordBytes = 256 * 1024 * 1024;
 
 /**
@@ -39,7 +39,7 @@ async function readAs<S extends RecordSchema>(
   return json === undefined ? undefined : requireRecord(json.value, schema, file);
 }
 
-/** The value when it fits the schema; otherwise throws `usage`, with `file` and the wrong field in the message. */
+/** Returns the value when it fits the schema. Otherwise throws `usage`, with `file` and the wrong field in the message. */
 function requireRecord<S extends RecordSchema>(
   value: unknown,
   schema: S,

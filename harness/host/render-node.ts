@@ -5,8 +5,8 @@ import { readIfThere } from './disk.ts';
 const folder = '/dev/dri';
 
 /**
- * The first of the host's render nodes that this user may read and write, such as `/dev/dri/renderD128`. Undefined when there is
- * none.
+ * The first render node of the host's GPUs that this user may read and write, such as `/dev/dri/renderD128`. Undefined when there
+ * is no such node.
  */
 export async function hostRenderNode(): Promise<string | undefined> {
   const names = (await readIfThere(readdir(folder))) ?? [];

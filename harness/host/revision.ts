@@ -3,13 +3,13 @@ import { HarnessError } from '../errors.ts';
 import { readIfThere } from './disk.ts';
 import { runGit } from './git.ts';
 
-/** A commit of the user's repository. The ids are those of git objects, in hex. */
+/** A commit of the user's git repository. The ids are those of git objects, in hex. */
 export interface Revision {
   readonly commitId: string;
   readonly treeId: string;
   /** The absolute path of the folder with the objects of the repository. */
   readonly objects: string;
-  /** In a shallow clone, the file that lists the commits without parents; absent for a complete repository. */
+  /** The file of a shallow clone that lists the commits without parents. Absent for a complete repository. */
   readonly shallow?: string;
 }
 

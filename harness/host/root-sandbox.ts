@@ -4,9 +4,9 @@ import type { Mount } from './sandbox.ts';
 import { systemFolders } from './sandbox.ts';
 
 /**
- * The capabilities of root in the sandbox: those that dpkg(1) and the scripts of packages need for files, and the one for
- * chroot(2). Root in the sandbox cannot mount, and reaches no network, no processes outside, and no devices but those of bwrap's
- * own /dev, such as /dev/null.
+ * The capabilities of root in the sandbox: those that dpkg(1) and the scripts of packages need for files, and the capability for
+ * chroot(2). Root in the sandbox cannot mount, and reaches no network and no processes outside. It reaches no devices but those
+ * in the /dev that bwrap makes, such as /dev/null.
  */
 const capabilities = [
   'CHOWN',
@@ -36,9 +36,10 @@ const emptyFolders = [
 const idMapper = 'newuidmap';
 
 /**
- * Runs a program to its end as root of a sandbox. The sandbox contains the host's /usr and the configuration of its linker,
- * read-only, `mounts`, and a /proc, /dev and /tmp of its own. For a user other than root, its root is that of a user namespace.
- * Throws `tool` when the host lacks bwrap(1) or newuidmap(1), does not allow such a sandbox, or when the program fails.
+ * Runs a program to its end as root of a sandbox. The sandbox contains, read-only, the host's /usr and the configuration of the
+ * host's linker. It also contains `mounts`, and a /proc, /dev and /tmp of its own. When splat does not run as root, the program
+ * is root only in a user namespace. Throws `tool` when the host lacks bwrap(1) or newuidmap(1), when it does not allow such a
+ * sandbox, or when the program fails.
  */
 export async function runAsRoot(
   program: string,

@@ -7,22 +7,22 @@ import { signalDescendants } from './process-tree.ts';
 /**
  * How other people's code is confined while it runs (a kernel's Makefiles and Kconfig run any program they like).
  *
- * - `bwrap`: own mounts, of which only /tmp and those marked `writable` can be written, no network, own processes; when splat
- *   runs as root, also another user if the host allows it
- * - `unshare`: no network and own processes, but the host's files as the invoking user sees them
- * - `none`: nothing
+ * - `bwrap`: no network, and a separate view of processes and files, in which only /tmp and `writable` mounts can be written.
+ *   When splat runs as root, the code also runs as another user, if the host allows this
+ * - `unshare`: no network and a separate view of processes, but the host's files as the invoking user sees them
+ * - `none`: no confinement
  */
 export interface Sandbox {
   readonly kind: 'bwrap' | 'unshare' | 'none';
   /** The user id of the confined code; undefined when it runs as the user of splat. */
   readonly uid: number | undefined;
-  /** The missing parts of the confinement, one phrase each; empty when it is complete. */
+  /** The missing parts of the confinement, one phrase each. Empty when the confinement is complete. */
   readonly missing: readonly string[];
 }
 
 /**
- * A folder that the confined program sees: under bwrap at `inside`, else at `host`. Only bwrap makes a mount that is not
- * `writable` read-only.
+ * A folder that the confined program sees. Its path for the program is `inside` under bwrap, and `host` otherwise. A mount that
+ * is not `writable` is read-only under bwrap only.
  */
 export interface Mount {
   readonly host: string;
@@ -37,8 +37,8 @@ export interface SandboxOptions extends Pick<RunOptions, 'signal' | 'env' | 'onL
 
 export interface SandboxEnd extends ChildEnd {
   /**
-   * User and system time of the program and of the descendants that were waited for; 0 when the program was killed or could not
-   * be started.
+   * The user and system time of the program and of the descendants that were waited for, in seconds. 0 when the program was
+   * killed or could not be started.
    */
   readonly cpuSeconds: number;
   /**
@@ -51,7 +51,7 @@ export interface SandboxEnd extends ChildEnd {
 /** The user id of confined programs when splat runs as root: `nobody` (Debian policy, 9.2.2). */
 const nobodyUid = 65_534;
 const probeTimeoutMs = 10_000;
-/** The time that a program gets to end after an abort. */
+/** The time that a program gets to end after an abort, before it is killed. */
 const graceMs = 5_000;
 
 /** The path of a mount as the confined program sees it. */
@@ -104,8 +104,8 @@ export function describeSandbox(sandbox: Sandbox): string {
 
 /**
  * Runs a program confined, to its end. When the signal fires, the program and its descendants get SIGTERM, so that make(1) can
- * delete unfinished files; what has not ended after 5 s is killed. Neither a failure of the program nor an abort is thrown: the
- * caller looks at the result and at the signal.
+ * delete unfinished files. Processes that have not ended after 5 s are killed. Neither a failure of the program nor an abort is
+ * thrown: the caller looks at the result and at the signal.
  */
 export async function runSandboxed(
   sandbox: Sandbox,
@@ -157,8 +157,8 @@ function stopGently(
 }
 
 /**
- * Runs "$@" and then prints its CPU time to stderr. The shell has a trap, so that it survives the SIGTERM of an abort and can
- * print. The program does not inherit the trap.
+ * Runs "$@" and then prints the CPU time of the command to stderr. The shell has a trap, so that it survives the SIGTERM of an
+ * abort and can print. The command does not inherit the trap.
  */
 const timesScript = 'trap : TERM; "$@"; status=$?; times >&2; exit $status';
 const timesLine = /^(\d+)m([\d.]+)s (\d+)m([\d.]+)s$/;
@@ -212,8 +212,8 @@ async function wrapCommand(
 }
 
 /**
- * The command that changes the user; empty when the user stays. bwrap makes the mounts as root, because other users cannot enter
- * a cache under /root; the user changes afterwards.
+ * The command that changes the user of the confined code. Empty when the code runs as the user of splat. bwrap makes the mounts
+ * as root, because other users cannot enter a cache under /root; this command runs afterwards.
  */
 function dropUser(sandbox: Sandbox): readonly string[] {
   if (sandbox.uid === undefined) return [];

@@ -4,7 +4,7 @@ import { HarnessError } from '../errors.ts';
 import { readIfThere } from './disk.ts';
 import { runTool } from './process.ts';
 
-/** A file with the libraries that the dynamic linker must load for it (ld.so(8)). */
+/** A file, and the libraries that the dynamic linker must load for this file (ld.so(8)). */
 export interface Linked {
   readonly file: string;
   /** The names of the shared libraries, as in DT_NEEDED. Empty for a static program, and for a file that is not a program. */
@@ -38,8 +38,9 @@ async function readLinked(
 }
 
 /**
- * By name: the path of each shared library that the programs need, directly or through other libraries. A library is searched in
- * `folders`, in order. Throws `tool` for a library that no folder has, and names a file that needs it.
+ * The shared libraries that the programs need, directly or through other libraries. The key is the name of a library, the value
+ * its path. A library is searched in `folders`, in order. Throws `tool` for a library that no folder has; the message names a
+ * file that needs it.
  */
 export async function collectLibraries(
   programs: readonly string[],

@@ -6,17 +6,14 @@ import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
 import { acquireLock, type LockOptions, tryLock } from './lock.ts';
 import { runTool } from './process.ts';
 
-/**
- * A part of the cache that can be removed by itself: an entry of the store, a workspace, a compiler cache, or apt's
- * lists.
- */
+/** A part of the cache that can be removed alone: an entry of the store, a workspace, a compiler cache, or apt's lists. */
 export interface StoreItem {
   /** The kind: `source`, `kernel`, `guest`, `checkpoint`, `tool`, `workspace`, `ccache` or `apt`. */
   readonly kind: string;
   /** The name of the folder `dir`. */
   readonly key: string;
   readonly dir: string;
-  /** The size on disk. A file that a workspace shares with its source by a hard link counts with the source. */
+  /** The size on disk, in bytes. A file that a workspace shares with its source by a hard link counts with the source. */
   readonly bytes: number;
   /** The time of the last use, in milliseconds since 1970. */
   readonly usedAtMs: number;
@@ -49,7 +46,7 @@ function useLock(root: string): string {
 }
 
 /**
- * All items of the cache, least recently used first; none when the cache does not exist. Throws `infra` when the cache is not a
+ * All items of the cache, least recently used first. Empty when the cache does not exist. Throws `infra` when the cache is not a
  * folder.
  */
 export async function listStore(root: string, signal: AbortSignal): Promise<readonly StoreItem[]> {
@@ -77,7 +74,7 @@ export async function listStore(root: string, signal: AbortSignal): Promise<read
     .toSorted((a, b) => a.usedAtMs - b.usedAtMs);
 }
 
-/** Throws `infra` when the cache exists and is not a folder. A missing cache counts as an empty one. */
+/** Throws `infra` when the cache exists and is not a folder. A missing cache is no error. */
 async function requireRoot(root: string): Promise<void> {
   const found = await readIfThere(stat(root));
   if (found === undefined || found.isDirectory()) return;
@@ -85,8 +82,8 @@ async function requireRoot(root: string): Promise<void> {
 }
 
 /**
- * The sizes of folders, from du(1). It counts a file once, however many folders link to it, and counts half a million files in
- * seconds.
+ * The sizes of folders in bytes, from du(1). The key is the path. du counts a file once, however many folders link to it, and
+ * counts half a million files in seconds.
  */
 async function diskUse(
   dirs: readonly string[],
@@ -105,8 +102,8 @@ async function diskUse(
 }
 
 /**
- * The items to remove: those that were not used for `olderThanMs`, and then the least recently used until the rest fits into
- * `maxBytes`. An absent limit removes nothing.
+ * The items to remove: all that were not used for `olderThanMs`, and then the least recently used items until the remaining items
+ * fit into `maxBytes`. A limit that is absent removes nothing.
  */
 export function choosePrunable(
   items: readonly StoreItem[],

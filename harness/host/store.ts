@@ -10,7 +10,10 @@ import { acquireLock } from './lock.ts';
 /** The kinds of entries in the store. Each kind is a folder of the cache, with one folder for each entry, named by its key. */
 export type EntryKind = 'source' | 'kernel' | 'guest' | 'checkpoint' | 'tool';
 
-/** A complete entry of the store whose files were checked: by size, and those of at most 160 MiB also by digest. */
+/**
+ * A complete entry of the store. When an entry is found, its files are checked: by size, and files of at most 160 MiB also by
+ * digest.
+ */
 export interface Entry {
   readonly kind: EntryKind;
   readonly key: string;
@@ -21,7 +24,7 @@ export interface Entry {
 
 export interface EntryRequest {
   readonly kind: EntryKind;
-  /** Hex digits or words joined by `-`, `.` and `_`; the name of the entry's folder. */
+  /** The name of the entry's folder: hex digits, or words joined by `-`, `.` and `_`. */
   readonly key: string;
   readonly signal: AbortSignal;
   /** Called once when another process is making the entry and the wait begins. */
@@ -45,7 +48,7 @@ interface Manifest {
 
 const manifestName = 'entry.json';
 /**
- * The largest file that is checked by its digest; larger files are checked only by size, because reading a vmlinux of half a
+ * The largest file that is checked by its digest. Larger files are checked only by size, because reading a vmlinux of half a
  * gigabyte takes too long.
  */
 const hashedFileBytes = 160 * 1024 * 1024;
@@ -101,8 +104,8 @@ async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
 }
 
 /**
- * Looks for an entry without making it. Returns the entry, or the reason why it cannot be used, or neither when the entry is
- * absent. An entry that is returned counts as used now.
+ * Looks for an entry without making it. `entry` is the entry; it counts as used now. `corrupt` is the reason why the stored entry
+ * cannot be used. Both are absent when the store has no such entry.
  */
 export async function findEntry(
   root: string,
@@ -128,7 +131,7 @@ export async function findEntry(
   return { entry: { kind, key, dir, meta: manifest.meta } };
 }
 
-/** Returns the value of a manifest's JSON. Throws for a value that is no manifest. */
+/** Returns a value that was read from a manifest's JSON. Throws for a value that is no manifest. */
 function requireManifest(value: unknown): Manifest {
   const { files } = value as Manifest;
   for (const file of Object.values(files)) {

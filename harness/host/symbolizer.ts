@@ -37,7 +37,7 @@ export interface Symbolizer extends AsyncDisposable {
   locate(query: FrameQuery): Promise<readonly SourcePlace[]>;
   /**
    * True when a function of this name in the image (or the module) has this size; false when all functions of this name have
-   * other sizes. Undefined when there is no function of this name, or when the size of one of them is unknown.
+   * other sizes. Undefined when there is no function of this name, or when a function of this name has an unknown size.
    */
   hasSize(query: FrameQuery): Promise<boolean | undefined>;
 }
@@ -183,9 +183,9 @@ async function findModule(root: string, module: string): Promise<string | undefi
 }
 
 /**
- * Opens a kernel image. A module is searched below the folder of the image when a frame names the module. The paths of source
- * lines lose the prefix `source`; without it, they lose the folder in which the kernel was built. Throws `usage` for an ELF file
- * that is not a kernel image, and `tool` for any other file or without binutils.
+ * Opens a kernel image. When a frame names a module, the module is searched below the folder of the image. The paths of source
+ * lines lose the prefix `source`. Without `source`, they lose the folder in which the kernel was built. Throws `usage` for an ELF
+ * file that is not a kernel image, and `tool` for any other file or without binutils.
  */
 export async function openSymbolizer(
   image: string,
@@ -238,8 +238,8 @@ export async function openSymbolizer(
 }
 
 /**
- * The prefix to remove from the paths of source lines: `source`, or else the folder in which the kernel was built, in whose
- * init/main.c start_kernel() is. Empty when it is not known.
+ * The prefix to remove from the paths of source lines. It is `source`, or else the folder in which the kernel was built, which
+ * the path of start_kernel() in init/main.c shows. Empty when neither is known.
  */
 async function sourcePrefix(kernel: ObjectFile, source: string | undefined): Promise<string> {
   if (source !== undefined) return source.endsWith('/') ? source : `${source}/`;

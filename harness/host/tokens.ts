@@ -5,9 +5,9 @@ import { makeFolder, readIfThere } from './disk.ts';
 import { runTool } from './process.ts';
 
 /**
- * A pool of tokens that all processes of a user share. A token is a file, and its holder has an flock(2) on it. The lock belongs
- * to an open file of the holding process, so the host's kernel releases the lock when that process dies in any way. The file has
- * the name of the holder as its text.
+ * A pool of tokens that all processes of a user share. A token is a file, and its holder has an flock(2) on the file. The lock
+ * belongs to an open file of the holding process, so the host's kernel releases the lock when that process dies in any way. The
+ * text in the file is the name of the holder.
  */
 export interface TokenPool {
   /** The folder of the token files. */
@@ -29,7 +29,7 @@ export interface Token {
 }
 
 /**
- * Takes a free token; undefined when other holders, in this process or in others, have all of them. Throws the errors of open(2)
+ * Takes a free token. Undefined when other holders, in this process or in others, have all tokens. Throws the errors of open(2)
  * and flock(1).
  */
 export async function tryToken(pool: TokenPool, options: TokenOptions): Promise<Token | undefined> {
@@ -67,8 +67,8 @@ export async function tryTokens(
 }
 
 /**
- * The holders of the tokens of a pool, each once. The file of a holder that was killed still names it, so only a file that is
- * locked counts. Throws the errors of open(2) and flock(1).
+ * The holders of the tokens of a pool, each holder once. The file of a token still names a holder that was killed, so only a file
+ * that is locked counts. Throws the errors of open(2) and flock(1).
  */
 export async function holdersOf(pool: TokenPool, signal: AbortSignal): Promise<readonly string[]> {
   const holders = new Set<string>();
@@ -86,7 +86,7 @@ async function isLocked(path: string, signal: AbortSignal): Promise<boolean> {
   return !(await tryFlock(file, '--shared', signal));
 }
 
-/** Takes an flock(2) on an open file, which has it until it is closed. False when another holder has the file locked. */
+/** Takes an flock(2) on an open file; the lock lasts until the file is closed. False when another holder has the file locked. */
 async function tryFlock(
   file: FileHandle,
   mode: '--exclusive' | '--shared',

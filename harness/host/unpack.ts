@@ -10,7 +10,7 @@ export const compressions = [
   { magic: '28b52ffd', program: 'zstd' },
   { magic: '425a68', program: 'bzip2' },
 ] as const;
-/** The first bytes of a gzip file in hex. zlib decompresses it, so it needs no program. */
+/** The first bytes of a gzip file in hex. zlib decompresses gzip files, so no program is needed. */
 export const gzipMagic = '1f8b';
 
 /** The limits and the name of a file to decompress. */
@@ -26,9 +26,9 @@ export interface UnpackOptions {
 const deepest = 3;
 
 /**
- * Decompresses bytes of gzip, xz, bzip2 or zstd, recognised by the first bytes; other bytes are returned unchanged. A result that
- * is itself compressed is decompressed again, up to three times in all. Throws `usage` for an incomplete or damaged file and for
- * one that holds more than the limit, and `tool` when the program is not installed.
+ * Decompresses bytes of gzip, xz, bzip2 or zstd, recognised by the first bytes. Other bytes are returned unchanged. A result that
+ * is itself compressed is decompressed again, up to three times in all. Throws `usage` for an incomplete or damaged file, and for
+ * a file that holds more than the limit. Throws `tool` when the program is not installed.
  */
 export async function decompress(bytes: Buffer, options: UnpackOptions): Promise<Buffer> {
   let plain = bytes;
@@ -105,7 +105,7 @@ export interface Member {
   readonly bytes: Buffer;
 }
 
-/** An archive with this number of files or more is refused; no queue of patches has so many. */
+/** The smallest number of files in an archive that is refused. No queue of patches has so many files. */
 const mostMembers = 50_000;
 
 /** True for a tar archive of POSIX or GNU, which has the magic word `ustar` in its first header. */

@@ -13,8 +13,8 @@ import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
 /**
- * The largest blob that a PUT may send; a larger one is answered with 413. A vmlinux with the DWARF of a distribution's
- * configuration has 1 GiB.
+ * The largest blob (the content of a file) that a PUT may send; a larger blob is answered with 413. A vmlinux with the DWARF of a
+ * distribution's configuration has 1 GiB.
  */
 export const largestBlobBytes = 4 * 2 ** 30;
 /** The free space that stays on the disk: a PUT of a blob that would leave less is answered with 507. */
@@ -22,27 +22,27 @@ const reservedBytes = 2 ** 30;
 
 /** A store that is served over HTTP, and who may read and write it. */
 export interface ServedStore {
-  /** The folder of the store. `place` is the same folder, for reading and writing it. */
+  /** The folder of the store. `place` reads and writes the same folder. */
   readonly dir: string;
   readonly place: StorePlace;
-  /** The token that PUT needs; undefined: nobody may PUT. */
+  /** The token that PUT needs. When it is undefined, nobody may PUT. */
   readonly writeToken: string | undefined;
-  /** The token that GET needs; undefined: everybody may GET. The token of PUT is valid for GET as well. */
+  /** The token that GET needs; the token of PUT is valid for GET as well. When it is undefined, everybody may GET. */
   readonly readToken: string | undefined;
   /**
-   * A PUT of a manifest is refused unless one of these keys signed it. Empty: every manifest is taken, and its signature is not
-   * checked.
+   * A PUT of a manifest is refused unless one of these keys signed the manifest. When there are no keys, every manifest is taken,
+   * and its signature is not checked.
    */
   readonly trusted: readonly TrustedKey[];
   /**
-   * Called with one line for each PUT, and for each other request that lacks its token (401) or fails in the server (5xx). The
-   * line is untrusted text.
+   * Called with one line for each PUT. Called as well for each other request that lacks its token (401) or fails in the server
+   * (5xx). The line is untrusted text.
    */
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** An answer other than a file. */
+/** An answer of the server other than the bytes of a blob: a status code and a text. */
 interface Answer {
   readonly status: number;
   readonly text: string;
@@ -55,8 +55,8 @@ interface Call {
 }
 
 /**
- * Answers one request of GET, HEAD or PUT; a request that is refused or fails is answered too. Rejects when the connection breaks
- * while a blob is sent.
+ * Answers one request of GET, HEAD or PUT. A request that is refused or fails gets an answer, too. Rejects when the connection
+ * breaks while a blob is sent.
  */
 export async function answerRequest(
   request: IncomingMessage,
@@ -148,8 +148,8 @@ function denyWrite(request: IncomingMessage, { writeToken }: ServedStore): Answe
 }
 
 /**
- * True when the request has the token. Digests of equal length are compared, in a time that does not tell how much of a wrong
- * token is right.
+ * True when the request has the token. Digests of equal length are compared. The time of the comparison does not tell how much of
+ * a wrong token is right.
  */
 function hasToken({ headers }: IncomingMessage, token: string): boolean {
   return timingSafeEqual(digestOf(headers.authorization ?? ''), digestOf(`Bearer ${token}`));
@@ -204,8 +204,8 @@ async function putBlob(
 }
 
 /**
- * Stores a manifest, provided that all blobs it names are in the store. The server checks the signature only when it has keys;
- * readers check it in any case.
+ * Stores a manifest if all blobs that it names are in the store. The server checks the signature only when it has keys; readers
+ * check it in any case.
  */
 async function putManifest(
   request: IncomingMessage,

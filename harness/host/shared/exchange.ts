@@ -5,11 +5,15 @@ import { type Entry, ensureEntry, findEntry } from '../store.ts';
 import type { SharedEntry, SharedStore } from './shared-store.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** The shared store behind each cache, by the root of the cache. A process has one cache; tests have several. */
+/**
+ * The shared stores that are mounted. The key is the root folder of the cache, the value is the store behind this cache. A
+ * process has one cache; tests have several.
+ */
 const mounted = new Map<string, SharedStore>();
 
 /**
- * Puts a shared store behind a cache, as a file system is mounted. Disposing of the result takes the store away and closes it.
+ * Puts a shared store behind a cache, as a file system is mounted. Disposing of the result closes the store, and the cache is
+ * then without a store.
  */
 export function mountStore(cacheRoot: string, store: SharedStore): AsyncDisposable {
   const root = resolve(cacheRoot);
@@ -29,17 +33,18 @@ export interface ExchangeOptions {
   readonly onFault: (line: string) => void;
 }
 
-/** A cache entry under the name by which hosts share it. */
+/** A cache entry as hosts share it: its name in the shared store (kind and key), and which of its files are shared. */
 export interface SharedName {
   readonly kind: SharedKind;
   readonly key: string;
   /**
-   * Returns the paths, below the folder of the entry, of those of its files that hosts share. `meta` is the meta of the entry.
+   * Returns the paths of those files of the entry that hosts share. The paths are below the folder of the entry. `meta` is the
+   * meta of the entry.
    */
   readonly filesOf: (meta: unknown) => readonly string[];
-  /** Returns what is wrong with a manifest whose signature is valid; undefined when nothing is. Default: no such check. */
+  /** Returns what is wrong with a manifest whose signature is valid; undefined when nothing is wrong. Default: no such check. */
   readonly check?: (manifest: StoreManifest) => string | undefined;
-  /** Makes the files that are not shared, in the folder of an entry that was just fetched. Default: all files are shared. */
+  /** Makes the files that hosts do not share, in the folder of an entry that was just fetched. Default: all files are shared. */
   readonly finish?: (dir: string) => Promise<void>;
   /** False for an entry of many thousand files: in the cache its files have no digests and are never checked. Default true. */
   readonly digests?: boolean;
@@ -51,8 +56,8 @@ export interface Offer {
   /** The sum of the sizes of the entry's shared files. */
   readonly bytes: number;
   /**
-   * Fetches the entry into the cache, checks its files and returns it. Undefined when this fails; `onFault` has then got the
-   * reason.
+   * Fetches the entry into the cache, checks its files and returns it. Undefined when this fails; `onFault` was then called with
+   * the reason.
    */
   readonly fetch: () => Promise<Entry | undefined>;
 }
@@ -64,8 +69,8 @@ export function originOf({ meta }: Pick<Entry, 'meta'>): StoreOrigin | undefined
 
 /**
  * Looks for an entry in the shared store behind the cache. Undefined when there is no store, when the store does not have the
- * entry, and when the store fails or failed within the last minutes; the caller then makes the entry itself. Throws nothing but
- * `interrupted`.
+ * entry, when the store fails, and for five minutes after the store could not be reached; the caller then makes the entry itself.
+ * Throws nothing but `interrupted`.
  */
 export async function findOffer(
   name: SharedName,
@@ -131,8 +136,8 @@ export function hasStore(cacheRoot: string): boolean {
 }
 
 /**
- * True when this host may put entries of this cache into a shared store now: it has a key, and the store did not fail within the
- * last minutes.
+ * True when this host may put entries of this cache into a shared store now: it has a key, and no failure to reach the store lies
+ * within the last five minutes.
  */
 export function isOffering(cacheRoot: string): boolean {
   const store = mounted.get(resolve(cacheRoot));
@@ -141,8 +146,8 @@ export function isOffering(cacheRoot: string): boolean {
 
 /**
  * Puts a cache entry into the shared store behind the cache and returns true. Returns false, and puts nothing, when there is no
- * store, when this host has no key or has signed the entry before, when the entry came from this store, or when the store fails;
- * a failure is reported as one line to `onFault`.
+ * store, when this host has no key or has signed the entry before, when the entry came from this store, or when the store fails.
+ * `onFault` gets one line about such a failure.
  */
 export async function offerEntry(
   entry: Pick<Entry, 'key' | 'dir' | 'meta'> & {
@@ -168,8 +173,8 @@ export async function offerEntry(
 }
 
 /**
- * Returns the entry from the cache, else from the shared store behind the cache, else makes the entry. An entry that was in the
- * cache or was made is also offered to the store.
+ * Returns the entry from the cache, or else from the shared store behind the cache. When neither has the entry, makes it. An
+ * entry that was in the cache or was made is also offered to the store.
  */
 export async function ensureShared(
   name: SharedName,
@@ -187,7 +192,7 @@ export async function ensureShared(
 
 /**
  * Returns the entry from the cache, and offers the entry to the shared store. When the cache does not have the entry, returns it
- * from the store. Undefined when neither has it.
+ * from the store. Undefined when neither the cache nor the store has the entry.
  */
 export async function recallShared(
   name: SharedName,

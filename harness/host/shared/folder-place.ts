@@ -12,24 +12,24 @@ import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
 /**
- * The lock file of a store in the folder `dir`: hosts that use the store take it shared, and a prune takes it exclusively, with
- * flock(2).
+ * The lock file (flock(2)) of a shared store in the folder `dir`. Hosts that use the store take the lock shared, and `splat store
+ * prune` takes it exclusively.
  */
 export function inUseLock(dir: string): string {
   return join(dir, 'locks', 'in-use');
 }
 
-/** The folder of the files that are being written to the store in `dir`. */
+/** The folder of a shared store for files that are still being written. `dir` is the folder of the store. */
 export function draftsFolder(dir: string): string {
   return join(dir, 'drafts');
 }
 
-/** The longest wait for the lock while a prune holds it. */
+/** The longest wait for the lock of the store while `splat store prune` holds the lock. */
 const lockWaitMs = 10_000;
 
 /**
- * A store in the folder `dir`, which several hosts may share (NFS). Other users may write to the folder, so a link in the place
- * of a file is never read.
+ * A shared store in the folder `dir`, which may lie on NFS for several hosts. Other users may write to the folder, so a link in
+ * the place of a file is never read.
  */
 export function folderPlace(dir: string): StorePlace {
   const at = (path: string): string => join(dir, path);
@@ -73,9 +73,9 @@ async function explained<T>(dir: string, work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Takes the lock of the store. When this user may not take the lock, the result locks nothing: the store stays readable, and what
- * a prune removes meanwhile is then absent. Throws a StoreFault `unreachable` without the folder, and when a prune keeps the lock
- * for 10 s.
+ * Takes the lock of the store. When this user may not take the lock, the result locks nothing: the store stays readable, and
+ * files that `splat store prune` removes meanwhile are then absent. Throws a StoreFault `unreachable` when the folder does not
+ * exist, and when a prune keeps the lock for 10 s.
  */
 async function holdFolder(dir: string, signal: AbortSignal): Promise<AsyncDisposable> {
   if ((await readIfThere(stat(dir)))?.isDirectory() !== true) {
@@ -104,7 +104,10 @@ async function openPlain(path: string): Promise<FileHandle | undefined> {
   throw new StoreFault('refused', `${path}: not a plain file`);
 }
 
-/** Marks a file as used now, for prune. Where this host cannot write to the store, the times stay as they are. */
+/**
+ * Marks a file as used now, for `splat store prune`. Where this host cannot write to the store, the times of the file stay as
+ * they are.
+ */
 async function touch(path: string): Promise<void> {
   const now = new Date();
   await utimes(path, now, now).catch(() => undefined);
@@ -122,8 +125,8 @@ async function readSmall(path: string): Promise<string | undefined> {
 }
 
 /**
- * Marks a blob as used now and resolves to true when the store has a file of this size for it. Otherwise resolves to false: a
- * file that was cut off is written again.
+ * Resolves to true, and marks the blob as used now, when the store has a file of this size for the blob. Otherwise resolves to
+ * false: a file that was cut off is written again.
  */
 async function touchBlob(path: string, bytes: number): Promise<boolean> {
   const found = await readIfThere(stat(path));
@@ -146,7 +149,7 @@ async function writeText(dir: string, path: string, text: string): Promise<void>
 }
 
 /**
- * Writes a file aside and renames it, so that the file is either complete or absent, whichever other host writes it at the same
+ * Writes a file aside and then renames it. So the file is either complete or absent, even when another host writes it at the same
  * time.
  */
 async function inDraft(

@@ -10,11 +10,11 @@ import { blobPath, manifestPath, manifestsPath, type StorePlace } from './place.
 import { transferLimitMs } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** How long to wait for a server. */
+/** How long to wait for the server of a shared store. */
 export interface Patience {
   /**
-   * The time limit for the answer to a request without a body, connecting included, and for reading a text, in milliseconds. A
-   * request with a body has transferLimitMs().
+   * The time limit in milliseconds for the answer to a request without a body, connecting included. It is also the limit for
+   * reading a text. A request with a body has the limit transferLimitMs().
    */
   readonly answerMs: number;
   /** A connection on which nothing moves for this time, in milliseconds, is closed. */
@@ -55,15 +55,15 @@ interface Exchange {
   readonly path: string;
   readonly signal: AbortSignal;
   readonly headers?: Readonly<Record<string, string | number>>;
-  /** The body: a file with its size, or a text. */
+  /** The body of the request: a file with its size, or a text. Absent: no body. */
   readonly body?: { readonly file: string; readonly bytes: number } | string;
   /** The status codes that count as an answer; for any other code a StoreFault `unreachable` is thrown. */
   readonly valid: readonly number[];
 }
 
 /**
- * A store that is read with GET and written with PUT, with `token` as its bearer token. Redirects are not followed, so the token
- * and the requests go to the host of `url` only.
+ * A shared store on an HTTP server, which is read with GET and written with PUT. `token` is its bearer token. Redirects are not
+ * followed, so the token and the requests go to the host of `url` only.
  */
 export function httpPlace(
   url: URL,
@@ -123,7 +123,7 @@ export function httpPlace(
 }
 
 const signerLine = /^[0-9a-f]{16}$/gm;
-/** The status codes of a successful PUT. 412: another host has put the same blob meanwhile. */
+/** The status codes of a successful PUT. 412 is among them: another host has put the same blob meanwhile. */
 const created = [200, 201, 204, 412];
 
 function discard(answer: IncomingMessage): void {
@@ -139,7 +139,7 @@ interface Route {
   readonly token?: string;
 }
 
-/** Sends a request and resolves to the answer when its head has come; the body is still unread. */
+/** Sends a request. Resolves to the answer when the head of the answer has come; its body is still unread. */
 async function exchange(asked: Exchange, route: Route): Promise<IncomingMessage> {
   const { method, signal, body, headers = {} } = asked;
   const { answerMs, silenceMs } = route.patience;
@@ -197,7 +197,7 @@ function unreachable(error: unknown): unknown {
   return new StoreFault('unreachable', code, { cause: error });
 }
 
-/** Describes an answer whose status code is not valid. */
+/** Describes an answer whose status code is not among the valid codes of the request. */
 function describeStatus({ statusCode = 0 }: IncomingMessage): string {
   if (statusCode >= 300 && statusCode < 400) {
     return `it redirects (${statusCode}), and no redirect is followed`;
@@ -212,7 +212,7 @@ function describeStatus({ statusCode = 0 }: IncomingMessage): string {
 }
 
 /**
- * Reads the body of an answer as text; undefined for a status other than 200. Throws a StoreFault `refused` for a body that is
+ * Reads the body of an answer as text. Undefined for a status other than 200. Throws a StoreFault `refused` for a body that is
  * larger than any manifest.
  */
 async function readText(

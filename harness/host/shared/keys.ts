@@ -23,14 +23,14 @@ export interface SigningKey extends TrustedKey {
   readonly privateKey: KeyObject;
 }
 
-/** The first word of a line with a public key: `splat-ed25519 rFv3...Q8 lab`. */
+/** The first word of a line with a public key, such as `splat-ed25519 rFv3...Q8 lab`. */
 const lineWord = 'splat-ed25519';
 const largestKeyFileBytes = 64 * 1024;
 
 /**
  * Makes a key pair. The private key goes to `file` (PKCS #8, PEM, readable by its owner only), the public key to `file`.pub as
- * one line. Returns that line and the id of the key. Throws `usage` when one of the files exists or their folder does not. When it
- * throws, it leaves no new file.
+ * one line. Returns that line and the id of the key. Throws `usage` when one of the two files exists, or when their folder does
+ * not exist. When it throws, it leaves no new file.
  */
 export async function makeKeyFiles(file: string): Promise<{ id: string; line: string }> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -86,9 +86,9 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
 }
 
 /**
- * Reads the public keys of `--store-trust`: one on each line, as `splat store key` writes them to a .pub file; words after the
+ * Reads the public keys of `--store-trust`, one on each line, as `splat store key` writes them to a .pub file. Words after the
  * key are ignored. Empty lines and lines that begin with # are skipped. Throws `usage` for a file that cannot be read or has no
- * key, and, with the number of the line, for any other line.
+ * key. Throws `usage`, with the number of the line, for any other line.
  */
 export async function readTrustedKeys(path: string): Promise<readonly TrustedKey[]> {
   const { text } = await readKeyFile('--store-trust', path);

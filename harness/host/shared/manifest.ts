@@ -9,8 +9,8 @@ import { isSignedBy, type SigningKey, signText, type TrustedKey } from './keys.t
 import { StoreFault } from './store-fault.ts';
 
 /**
- * The largest manifest in bytes; reading a larger one ends with a StoreFault `refused`. The manifest of a kernel has 50 KiB if
- * its build gave many warnings.
+ * The largest manifest in bytes; reading a larger manifest ends with a StoreFault `refused`. The manifest of a kernel has 50 KiB
+ * if its build gave many warnings.
  */
 export const largestManifestBytes = 1024 * 1024;
 /** The largest sum of the sizes of an entry's files. A kernel with DWARF has 70 MiB, a packed source 250 MiB. */
@@ -25,7 +25,10 @@ export interface EntryName {
   readonly key: string;
 }
 
-/** Converts a manifest to its signed text: one line of JSON with the signer, the signature and the payload. */
+/**
+ * Converts a manifest, the list of an entry's files, to its signed text: one line of JSON with the signer, the signature and the
+ * payload.
+ */
 export function sealManifest(manifest: StoreManifest, key: SigningKey): string {
   const payload = JSON.stringify(manifest);
   const signature = signText(`${domain}\n${payload}`, key);
@@ -33,8 +36,8 @@ export function sealManifest(manifest: StoreManifest, key: SigningKey): string {
 }
 
 /**
- * Opens the manifest of an entry, if a trusted key has signed it for exactly this entry. Otherwise throws a StoreFault `refused`.
- * The signature is checked before anything in the payload is parsed.
+ * Opens a manifest, the signed list of an entry's files, if a trusted key has signed it for exactly this entry. Otherwise throws
+ * a StoreFault `refused`. The signature is checked before anything in the payload is parsed.
  */
 export function openManifest(
   text: string,
@@ -54,8 +57,8 @@ export function openManifest(
 }
 
 /**
- * Opens a manifest without checking its signature: for a server without keys and for a prune, which only keep the store in order.
- * Throws a StoreFault `refused` for a text that is not the manifest of this entry.
+ * Opens a manifest without checking its signature. This is for a server without keys and for a prune, which only keep the store
+ * in order. Throws a StoreFault `refused` for a text that is not the manifest of this entry.
  */
 export function peekManifest(
   text: string,

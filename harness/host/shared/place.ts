@@ -1,48 +1,48 @@
 import type { Readable } from 'node:stream';
 import type { EntryName } from './manifest.ts';
 
-/** The digest and the size of a file's content. */
+/** The digest and the size of a blob. A blob is the content of a file. */
 export interface Blob {
   /** The SHA-256 in hex. */
   readonly sha256: string;
   readonly bytes: number;
 }
 
-/** The signal that ends the waiting for a place. */
+/** The signal that ends the waiting for a shared store. */
 export interface Waiting {
   readonly signal: AbortSignal;
 }
 
 /**
- * Where a shared store lies: a folder, or an HTTP server. A place only moves bytes: what it reads is not checked, and its callers
- * check digests and signatures. A place that fails throws a StoreFault. When the signal fires, its functions throw `interrupted`.
+ * Where a shared store lies: a folder, or an HTTP server. A place only moves bytes and checks none of them; its callers check
+ * digests and signatures. The functions of a place throw a StoreFault when they fail, and `interrupted` when the signal fires.
  */
 export interface StorePlace extends AsyncDisposable {
-  /** The absolute folder or the URL. */
+  /** The absolute path of the folder, or the URL. */
   readonly name: string;
   /**
-   * Returns the text of the manifest under the name of the key `signer`; undefined when there is none. The signature is not
-   * checked.
+   * Returns the text of the manifest that the key `signer` is said to have signed. The signature is not checked. Undefined when
+   * there is no such manifest.
    */
   readonly readManifest: (
     entry: EntryName,
     signer: string,
     options: Waiting,
   ) => Promise<string | undefined>;
-  /** Returns the ids of all keys under which the place has a manifest of the entry; empty when the place cannot list them. */
+  /** Returns the ids of the keys that are said to have signed a manifest of the entry. Empty when the place cannot list them. */
   readonly signers: (entry: EntryName, options: Waiting) => Promise<readonly string[]>;
-  /** Writes or replaces the manifest of the entry under the name of the key `signer`. */
+  /** Writes or replaces the manifest of the entry that the key `signer` signed. */
   readonly writeManifest: (
     entry: EntryName,
     signer: string,
     text: string,
     options: Waiting,
   ) => Promise<void>;
-  /** Returns the bytes of a blob, which are not verified; undefined when there is no such blob. */
+  /** Returns the bytes of a blob; they are not verified. Undefined when there is no such blob. */
   readonly readBlob: (blob: Blob, options: Waiting) => Promise<Readable | undefined>;
   /**
-   * Stores the content of the local file `file` if the blob is absent. With `replace`, stores it in any case, because the stored
-   * blob was refused.
+   * Stores the content of the local file `file` if the store lacks the blob. With `replace`, stores the content in any case,
+   * because the stored blob was refused.
    */
   readonly writeBlob: (
     blob: Blob,
@@ -56,14 +56,14 @@ export interface StorePlace extends AsyncDisposable {
   readonly hold: (options: Waiting) => Promise<AsyncDisposable>;
 }
 
-/** The path of a blob, below the folder of the store or its URL. */
+/** The path of a blob. It is below the folder of the store, or below the URL of the store. */
 export function blobPath(sha256: string): string {
   return `blobs/${sha256}`;
 }
 
 /**
- * The path of the folder with the manifests of an entry, below the folder of the store or its URL. The folder has one file for
- * each signer.
+ * The path of the folder with the manifests of an entry. It is below the folder or the URL of the store. The folder has one file
+ * for each key that signed the entry.
  */
 export function manifestsPath({ kind, key }: EntryName): string {
   return `manifests/${kind}/${key}`;
@@ -82,7 +82,7 @@ export type StorePath =
 
 /**
  * Reads the path of a request's URL: `/blobs/SHA256`, `/manifests/KIND/KEY` or `/manifests/KIND/KEY/SIGNER`. Undefined for every
- * other path, so that no request leaves the folders of a store.
+ * other path, so no request leaves the folders of a store.
  */
 export function parseStorePath(path: string): StorePath | undefined {
   const sha256 = /^\/blobs\/([0-9a-f]{64})$/.exec(path)?.[1];

@@ -7,14 +7,17 @@ import { tryLock } from '../lock.ts';
 import { draftsFolder, inUseLock } from './folder-place.ts';
 import { type EntryName, entryBytes, peekManifest } from './manifest.ts';
 
-/** A manifest in the folder of a store, with the entry that it names. Its signature is not checked here. */
+/**
+ * A manifest (the signed list of an entry's files) in the folder of a store, and the entry that it names. The signature is not
+ * checked here.
+ */
 export interface StoredEntry {
   readonly kind: SharedKind;
   readonly key: string;
   readonly signer: string;
   /**
-   * The sum of the sizes of the entry's blobs; 0 for a damaged manifest. A blob that several entries share counts for each of
-   * them.
+   * The sum of the sizes of the entry's blobs, in bytes; 0 for a damaged manifest. A blob that several entries share counts for
+   * each of them.
    */
   readonly bytes: number;
   /** The time at which the manifest was last read or written, in milliseconds since 1970. */
@@ -27,20 +30,20 @@ interface ListedManifest extends StoredEntry {
 }
 
 /**
- * A manifest, blob or draft that was used within this time (an hour) is not removed: a host may be reading the blobs, or may be
+ * A manifest, blob or draft is not removed for this time (an hour) after its last use. A host may be reading the blobs, or may be
  * about to sign them.
  */
 const graceMs = 3_600_000;
 
 /**
- * All manifests in the folder of a store, least recently used first; none for a folder without manifests. Throws `usage` when the
- * folder does not exist.
+ * All manifests in the folder of a store, least recently used first. Empty for a folder without manifests. Throws `usage` when
+ * the folder does not exist.
  */
 export async function listEntries(dir: string): Promise<readonly StoredEntry[]> {
   return (await listManifests(dir)).map(({ path: _path, blobs: _blobs, ...entry }) => entry);
 }
 
-/** What a prune removed, or would remove: manifests, and the number and total size of blobs. */
+/** What a prune removed, or would remove: the manifests, and the number and total size of the blobs. */
 export interface Pruned {
   readonly entries: readonly StoredEntry[];
   readonly blobs: number;
@@ -48,10 +51,10 @@ export interface Pruned {
 }
 
 /**
- * Removes manifests that were not used for `olderThanMs`, then the least recently used manifests until the blobs of the others
- * fit into `maxBytes`. An absent limit removes no manifest. After that it removes each blob that no manifest names, and drafts of
- * writers that died. Nothing that was used within the last hour is removed. With `isDry` nothing is removed at all. Otherwise it
- * throws `infra` while another process uses the folder.
+ * Removes manifests that were not used for `olderThanMs`, then the least recently used manifests until the blobs of the remaining
+ * manifests fit into `maxBytes`. A limit that is absent removes no manifest. Then removes each blob that no manifest names, and
+ * drafts of writers that died. Nothing that was used within the last hour is removed. With `isDry` nothing is removed at all.
+ * Without `isDry`, throws `infra` while another process uses the folder.
  */
 export async function pruneStore(
   dir: string,
@@ -161,8 +164,8 @@ async function listManifests(dir: string): Promise<readonly ListedManifest[]> {
 }
 
 /**
- * Reads a manifest; undefined when it was removed meanwhile. A damaged manifest counts as a manifest without blobs, so that a
- * prune removes it when it is old.
+ * Reads a manifest. Undefined when it was removed meanwhile. A damaged manifest counts as a manifest without blobs, so a prune
+ * removes it when it is old.
  */
 async function readListed(path: string): Promise<ListedManifest | undefined> {
   const facts = await readIfThere(stat(path));

@@ -10,15 +10,15 @@ import { StoreFault } from './store-fault.ts';
 const slowestBytesPerSecond = 512 * 1024;
 const patienceMs = 30_000;
 
-/** The time limit for a transfer of this size, in milliseconds: 30 s, and a second for each 512 KiB. */
+/** The time limit for the transfer of a blob of this size, in milliseconds: 30 s, and a second more for each 512 KiB. */
 export function transferLimitMs(bytes: number): number {
   return patienceMs + (bytes / slowestBytesPerSecond) * 1000;
 }
 
 /**
- * Writes a stream to the new file `path` and digests it on the way. When it resolves, the file has exactly the bytes of `blob`.
- * The first byte too many ends the stream. On a failure the file is removed. Throws a StoreFault: `refused` for other bytes,
- * `unreachable` for a stream that takes too long. An error of the stream itself or of the disk is thrown as it is.
+ * Writes a stream to the new file `path` and computes its digest on the way. When it resolves, the file has exactly the bytes of
+ * `blob`. The first byte too many ends the stream. On a failure the file is removed. Throws a StoreFault: `refused` for other
+ * bytes, `unreachable` for a stream that takes too long. An error of the stream itself or of the disk is thrown as it is.
  */
 export async function receiveBlob(
   stream: Readable,

@@ -12,14 +12,14 @@ import { transferLimitMs } from './receive.ts';
 const mostConnections = 128;
 /** A connection on which nothing moves for this time is closed. */
 const silenceLimitMs = 30_000;
-/** The time that running requests get to end after the server was told to stop. */
+/** The time that running requests get to end when the server is told to stop. */
 const graceMs = 5_000;
 
 export interface ServeOptions extends Omit<ServedStore, 'place'> {
   readonly host: string;
   /** The port to listen on; 0 for any free port. */
   readonly port: number;
-  /** The texts of the certificate and of its private key, in PEM. Absent: http. */
+  /** The certificate and its private key, as texts in PEM. Absent: the server speaks http. */
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
@@ -30,8 +30,8 @@ export interface StoreServer {
 }
 
 /**
- * Serves the folder of a store, which is created when it is missing, until the signal fires. Resolves when the server accepts
- * connections. Throws `infra` when the address cannot be used.
+ * Serves the folder of a shared store over HTTP until the signal fires. A missing folder is created. Resolves when the server
+ * accepts connections. Throws `infra` when the address cannot be used.
  */
 export async function serveStore(options: ServeOptions): Promise<StoreServer> {
   await makeFolder(draftsFolder(options.dir));

@@ -12,7 +12,7 @@ import type { StorePlace } from './place.ts';
 import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** An entry that the store has, and that a trusted key signed. */
+/** An entry that a shared store has, and that a trusted key signed. */
 export interface SharedEntry {
   readonly manifest: StoreManifest;
   readonly signer: string;
@@ -20,20 +20,20 @@ export interface SharedEntry {
   readonly bytes: number;
 }
 
-/** The store of several hosts, seen from this one. */
+/** The store that several hosts share, as this host uses it. */
 export interface SharedStore extends AsyncDisposable {
-  /** The folder or the URL. */
+  /** The folder or the URL of the store. */
   readonly name: string;
-  /** The id of the key with which this host signs; undefined: this host only reads the store. */
+  /** The id of the key with which this host signs. Undefined when this host only reads the store. */
   readonly signer: string | undefined;
   /**
-   * Looks for an entry. Undefined when the store does not have it, and when its bytes were refused before. Throws a StoreFault
-   * `refused` when only a key that is not trusted has signed it.
+   * Looks for an entry. Undefined when the store does not have the entry, and when the entry was refused before. Throws a
+   * StoreFault `refused` when only a key that is not trusted has signed the entry.
    */
   readonly find: (name: EntryName, signal: AbortSignal) => Promise<SharedEntry | undefined>;
   /**
-   * Writes the files of an entry into the empty folder `dir` and verifies the digest of each. `check` returns what is wrong with
-   * the manifest, or undefined. Throws a StoreFault `refused` when something is wrong.
+   * Writes the files of an entry into the empty folder `dir` and verifies the digest of each file. `check` returns what is wrong
+   * with the manifest; undefined when nothing is wrong. Throws a StoreFault `refused` when the manifest or a file is wrong.
    */
   readonly fetch: (
     entry: SharedEntry,
@@ -49,33 +49,35 @@ export interface SharedStore extends AsyncDisposable {
    */
   readonly offer: (entry: OfferedEntry, signal: AbortSignal) => Promise<'put' | 'there'>;
   /**
-   * Keeps `splat store prune` away until the result is disposed. For a host with a key, this also creates the folder of a new
-   * store.
+   * Keeps `splat store prune` from running until the result is disposed. For a host with a key, this also creates the folder of a
+   * new store.
    */
   readonly hold: (signal: AbortSignal) => Promise<AsyncDisposable>;
-  /** True for five minutes after explain() got a failure to reach the store. The caller then does not use the store. */
+  /**
+   * True for five minutes after explain() got a failure to reach the store. While it is true, the caller does not use the store.
+   */
   readonly isAway: () => boolean;
   /**
-   * Describes a failure in one line. Unless it is `refused` or a HarnessError, which is a fault of this host, the store counts as
-   * unreachable for the next five minutes.
+   * Describes a failure in one line. A StoreFault `refused` is a fault of an entry, and a HarnessError is a fault of this host.
+   * After any other failure, the store counts as unreachable for the next five minutes.
    */
   readonly explain: (error: unknown) => string;
 }
 
-/** A cache entry, with the paths of those of its files that hosts share. */
+/** A cache entry to put into the store, and the paths of those of its files that hosts share. */
 export interface OfferedEntry {
   readonly entry: Pick<Entry, 'key' | 'meta'> & { readonly kind: EntryName['kind'] };
   readonly files: readonly string[];
-  /** Returns the folder in which the files are; called only when the entry is to be put into the store. */
+  /** Returns the folder in which the shared files are. Called only when the entry is to be put into the store. */
   readonly pack: () => Promise<string>;
 }
 
-/** An unreachable store is used again after this time, so that a night does not lose it because of one restart. */
+/** The time after which an unreachable store is used again, so that a night does not lose the store because of one restart. */
 const awayMs = 5 * 60_000;
 
 /**
- * Opens a store. The result accepts only manifests that were signed by one of the `trusted` keys or by the `signing` key of this
- * host.
+ * Opens a shared store. The result accepts only manifests that one of the `trusted` keys or the `signing` key of this host
+ * signed.
  */
 export function openSharedStore(
   place: StorePlace,
@@ -83,7 +85,10 @@ export function openSharedStore(
 ): SharedStore {
   const { signing } = keys;
   const trusted = uniqueKeys(signing === undefined ? keys.trusted : [signing, ...keys.trusted]);
-  /** The entries whose manifest or bytes were refused. When this host makes such an entry, it replaces the bytes in the store. */
+  /**
+   * The entries whose manifest or bytes were refused. When this host makes one of these entries, it replaces the bytes in the
+   * store.
+   */
   const refused = new Set<string>();
   const offered = new Set<string>();
   let awayUntilMs = 0;
@@ -205,7 +210,10 @@ async function fetchFiles(
   }
 }
 
-/** True for a failed read(2): only the store is read, and only this host's disk is written. */
+/**
+ * True for a failed read(2). Such a failure is a fault of the store, because only the store is read and only this host's disk is
+ * written.
+ */
 function isRead(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'read';
 }

@@ -4,8 +4,8 @@ import type { AnnotationState } from '../records/controls.ts';
 import { isVersionIn, type SourceName } from './source.ts';
 
 /**
- * splat's series that bring the mmu-notifier annotations of a kernel tree into this state. Throws `usage` when splat does not
- * have all of these series for the version of the tree.
+ * The patch series of splat that bring a kernel tree into this state of its mmu-notifier annotations, such as `removed`. Throws
+ * `usage` when splat lacks a needed series for the version of this tree.
  */
 export function annotationsFor(source: SourceName, state: AnnotationState): readonly OwnSeries[] {
   const needed = new Set(annotationSeries[state].map(({ name }) => name));
@@ -17,7 +17,10 @@ export function annotationsFor(source: SourceName, state: AnnotationState): read
   );
 }
 
-/** Checks that annotationsFor() has the series for each of these states; throws `usage` as annotationsFor() does. */
+/**
+ * Throws `usage` when splat lacks a patch series that brings this kernel tree into one of these states of its mmu-notifier
+ * annotations.
+ */
 export function requireSeries(source: SourceName, states: readonly AnnotationState[]): undefined {
   for (const state of states) annotationsFor(source, state);
 }

@@ -2,8 +2,8 @@ import type { Diagnostic } from '../records/build.ts';
 /** Reads the output of make(1) and the compiler line by line. Pure. */
 
 /**
- * True for lines such as `  CC      mm/mmap.o` and `  AS [M]  lib/x.o`, which name an object of the kernel. Objects of host tools
- * have absolute paths and are not counted.
+ * True for a line of make's output that names a compiled object of the kernel, such as `  CC      mm/mmap.o` or `  AS [M]
+ * lib/x.o`. False for an object of a host tool: its path is absolute.
  */
 export function isObjectLine(line: string): boolean {
   return /^ {2}(?:CC|AS)(?: \[M\])? +[^\s/]\S*\.o$/.test(line);
@@ -24,8 +24,8 @@ const modpost = /^(ERROR|WARNING): (modpost: .+)$/;
 const makeStop = /^make(?:\[\d+\])?: \*\*\* (.+)$/;
 
 /**
- * The diagnostic of a compiler, assembler, linker or modpost on one line of the build's output; undefined for other lines. The
- * flag that turns a warning on is left out of its text.
+ * The error or warning of a compiler, assembler, linker or modpost on one line of a build's output. Undefined for any other line.
+ * The text of a warning is returned without its flag, such as `[-Wunused-variable]`.
  */
 export function parseDiagnostic(line: string): Diagnostic | undefined {
   const compiled = located.exec(line) ?? assembler.exec(line);
@@ -51,8 +51,8 @@ export function parseDiagnostic(line: string): Diagnostic | undefined {
 }
 
 /**
- * The reason of a failed build in one line: the first error, else the target at which make stopped, else a sentence that there
- * was no error message.
+ * The reason why a build failed, in one line. It is the first error that a tool printed. Without an error, it is the target at
+ * which make stopped. Without either, it is `make failed without an error message`.
  */
 export function explainBuildFailure(lines: readonly string[]): string {
   for (const line of lines) {
@@ -64,11 +64,11 @@ export function explainBuildFailure(lines: readonly string[]): string {
 }
 
 /**
- * The fault of the host that a build log names: a full disk, or a compiler that was killed for lack of memory. Undefined when the
- * log names none. The log only claims the fault, because a patch can print any line.
+ * The fault of the host that a build log names: `disk` when a disk was full, `memory` when a compiler was killed for lack of
+ * memory. Undefined when the log names neither. The log is no proof, because a patch can make the build print any line.
  */
 export function hostFault(lines: readonly string[]): 'disk' | 'memory' | undefined {
-  // The tools print different prefixes, and the assembler puts the text in quotes.
+  // Only the system's words are looked for: each tool prints another prefix, and the assembler puts the text in quotes.
   if (lines.some((line) => /No space left on device|Disk quota exceeded/.test(line))) {
     return 'disk';
   }

@@ -18,27 +18,27 @@ import { moduleSource, type RequestedModule } from './requested-modules.ts';
 
 /** A module that make has built, with its place in the guest. */
 export interface MadeModule extends PlacedModule {
-  /** The file with debug information. */
+  /** The module's file with debug information. */
   readonly file: string;
-  /** The file without debug information, for the guest. */
+  /** The copy of the module without debug information, for the guest. */
   readonly stripped: string;
-  /** The folder of `--module` that the module was built from; absent: the kernel's tree. */
+  /** The name of the folder of `--module` from which the module was built; absent for a module of the kernel's tree. */
   readonly folder?: string;
 }
 
 /** The modules of one kernel that make has built. */
 export interface MadeModules {
   readonly modules: readonly MadeModule[];
-  /** The names of the modules that a guest loads before its checkpoint is saved, in this order. */
+  /** The names of the modules that a guest loads after boot, in this order, before splat saves the guest for its trials. */
   readonly load: readonly string[];
 }
 
 type Made<T> = { readonly made: T } | { readonly verdict: Untestable };
 
 /**
- * Builds the folders of `--module` against the kernel in obj/, and collects all modules, those of the tree included. The kernel
- * is untestable when a folder does not build, when the tree has no module that was asked for, when two modules have one name, or
- * when a module that is loaded needs a module that was not built.
+ * Builds the folders of `--module` against the compiled kernel. Returns all modules that were built, those of the kernel's tree
+ * included. Returns the verdict `untestable` in four cases: a folder does not build; the tree has no module that `--module`
+ * names; two modules have one name; a module that the guest loads needs a module that was not built.
  */
 export async function buildModules(
   setup: MakeSetup,
@@ -67,12 +67,12 @@ export async function buildModules(
   return concludeModules(setup, found, load);
 }
 
-/** A module that make has built and that was not read yet. */
+/** A module file that make has built. Its contents were not read yet. */
 interface FoundModule {
-  /** The folder that the module was built in, and the path of its file below that folder. */
+  /** The folder in which make built the module. `below` is the path of the module's file below this folder. */
   readonly mount: Mount;
   readonly below: string;
-  /** The path in the guest, below `/lib/modules/RELEASE`. */
+  /** The module's path in the guest, below `/lib/modules/RELEASE`. */
   readonly path: string;
   readonly folder?: string;
 }
@@ -107,8 +107,8 @@ function refused(because: 'config' | 'build', message: string): { readonly verdi
 }
 
 /**
- * The modules of the tree that make has built. make lists them in modules.order, which names `.ko` files until 6.2 and `.o` files
- * since (scripts/Makefile.build).
+ * The modules of the kernel's tree that make has built. make lists them in the file modules.order: as `.ko` files up to Linux
+ * 6.2, as `.o` files in later versions (scripts/Makefile.build).
  */
 async function modulesOfTree(setup: MakeSetup): Promise<FoundModule[]> {
   const order = await findBuilt(setup.workspace, 'modules.order');
@@ -136,12 +136,15 @@ function isModulePath(path: string): boolean {
 interface FolderToBuild {
   readonly name: string;
   readonly digest: string;
-  /** The position in the list of `--module`, from 1. */
+  /** The position of this folder among all values of `--module`, from 1. */
   readonly at: number;
   readonly cacheRoot: string;
 }
 
-/** Builds a fresh copy of a folder of modules with `make M=` (Documentation/kbuild/modules.rst). */
+/**
+ * Copies a folder with the sources of modules and builds the copy with `make M=` (Documentation/kbuild/modules.rst). Returns the
+ * modules, or the verdict `untestable` when the folder does not build.
+ */
 async function buildFolder(
   setup: MakeSetup,
   { name, digest, at, cacheRoot }: FolderToBuild,

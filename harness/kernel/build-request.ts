@@ -13,28 +13,31 @@ import type { Source, SourceName } from './source.ts';
 
 /** Everything that a kernel is built from, and how. */
 export interface BuildRequest {
-  /** Absent for the default architecture. */
+  /** The architecture to build for; absent: x86-64. */
   readonly arch?: Architecture;
   readonly source: Source;
   /** The series in the order of application; splat's own series come first. */
   readonly series: readonly Series[];
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
-  /** Default gcc and the linker of the host. */
+  /** The compiler and the linker; absent: gcc and the linker of the host. */
   readonly toolchain?: Toolchain;
   readonly cacheRoot: string;
   /** The number of compilers that run at the same time. */
   readonly jobs: number;
   readonly signal: AbortSignal;
   readonly emit: Emit;
-  /** Default: the strongest confinement that works on this host. */
+  /** How the build is confined; absent: with the strongest confinement that works on this host. */
   readonly sandbox?: Sandbox;
   /**
    * What happens when the tree's Kconfig drops config lines that a fragment demands. `refuse` (default): the kernel is
    * untestable. `record`: the lines are recorded with the kernel.
    */
   readonly onDropped?: 'refuse' | 'record';
-  /** The name of a workspace that several configurations share to reuse objects; default one for each configuration. */
+  /**
+   * The name of a build folder that several configurations share, to reuse objects. Absent: each configuration has a build folder
+   * of its own.
+   */
   readonly workspace?: string;
   /** The modules to build, and to load in the guest in this order; default none. */
   readonly modules?: readonly RequestedModule[];
@@ -42,10 +45,13 @@ export interface BuildRequest {
   readonly check?: readonly string[];
 }
 
-/** A kernel, with the warnings for the sources in `check` if they could be compiled again; or the reason why there is none. */
+/**
+ * The end of a build: a kernel, or the verdict why there is no kernel. `checked` has the warnings of `make W=1`, for a request
+ * that names sources in `check`; it is absent when they could not be compiled again.
+ */
 export type BuildOutcome =
   | { readonly kind: 'built'; readonly kernel: BuiltKernel; readonly checked?: ExtraWarnings }
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
-/** A request for a build whose source tree need not be in the cache. */
+/** A request for a build that names its source tree. The tree itself need not be in the cache. */
 export type NamedBuild = Omit<BuildRequest, 'source'> & { readonly source: SourceName };

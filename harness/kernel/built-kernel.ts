@@ -17,9 +17,9 @@ import { moduleIndex } from './module-info.ts';
 import type { KernelVersion } from './source.ts';
 import type { Workspace } from './workspace.ts';
 
-/** A kernel in the store. Its paths are absolute, and stay valid until the entry is pruned. */
+/** A built kernel in splat's cache. Its absolute paths are valid until the kernel is pruned from the cache. */
 export interface BuiltKernel {
-  /** The key of the store entry. */
+  /** The key of the kernel in splat's cache. */
   readonly id: string;
   readonly dir: string;
   readonly arch: Architecture;
@@ -44,7 +44,7 @@ export interface BuiltKernel {
   /** False for a kernel that this call compiled; true for one that was in the cache or in the shared store. */
   readonly fromCache: boolean;
   /**
-   * The digests of what the kernel was configured with, by name: of fragments, and of the file of `--config-base`. Only
+   * The digests of the kernel's config fragments and of the file of `--config-base`, by the name of the file. Only
    * buildTestKernel() sets this field.
    */
   readonly fragments?: Readonly<Record<string, string>>;
@@ -52,23 +52,23 @@ export interface BuiltKernel {
   readonly store?: StoreOrigin;
 }
 
-/** The modules of a kernel in the store. */
+/** The loadable modules of a kernel in splat's cache. */
 export interface KernelModules {
-  /** A compressed archive that the kernel unpacks behind its initramfs; it has the folder /lib/modules/RELEASE. */
+  /** The path of a compressed archive with the folder /lib/modules/RELEASE, which the kernel unpacks after its initramfs. */
   readonly archive: string;
   readonly all: readonly StoredModule[];
-  /** The modules that a guest loads before it is saved, in this order. */
+  /** The modules that a guest loads after boot, in this order, before splat saves the guest for its trials. */
   readonly load: readonly StoredModule[];
 }
 
-/** A module of a kernel in the store. */
+/** One loadable module of a kernel in splat's cache. */
 export interface StoredModule {
   readonly name: string;
-  /** The file with debug information. */
+  /** The path of the module's file with debug information. */
   readonly file: string;
   /** The module's path in the guest. */
   readonly guestPath: string;
-  /** The folder of `--module` from which the module was built; absent for a module of the kernel's tree. */
+  /** The name of the folder of `--module` from which the module was built; absent for a module of the kernel's tree. */
   readonly folder?: string;
 }
 
@@ -81,15 +81,15 @@ export interface BuildFacts {
   /** The optional series that were left out, because they do not apply to this tree. */
   readonly leftOut: readonly LeftOut[];
   /**
-   * The config lines that this tree's Kconfig dropped. When one of them was demanded, only a request with `onDropped: 'record'`
-   * gets the kernel.
+   * The config lines that the tree's Kconfig dropped. If a fragment demanded one, only a request with `onDropped: 'record'` gets
+   * this kernel.
    */
   readonly dropped: DroppedLines;
   /** The number of objects that were compiled, including those from ccache; an incremental build compiles few. */
   readonly objects: number;
   readonly cpuSeconds: number;
   readonly durationMs: number;
-  /** The first 200 warnings of the compiler at most. */
+  /** The compiler's warnings, at most the first 200. */
   readonly warnings: readonly Diagnostic[];
 }
 
@@ -100,12 +100,12 @@ interface KernelMeta extends BuildFacts {
   readonly imageDigest: string;
   readonly modules?: {
     readonly all: readonly (Pick<MadeModule, 'name' | 'path'> & { readonly folder?: string })[];
-    /** The names of the modules that a guest loads. */
+    /** The names of the modules that a guest loads after boot, in this order. */
     readonly load: readonly string[];
   };
 }
 
-/** The kept files, besides the image, the release and the log: for each name in the store entry, the path below obj/. */
+/** Further files that are kept of a build: for each name in the cache, the path below obj/, the output folder of make. */
 const keptFiles: Readonly<Record<string, string>> = {
   vmlinux: 'vmlinux',
   'System.map': 'System.map',
@@ -123,15 +123,15 @@ export async function findKernel(
   return entry === undefined ? undefined : readKernel(arch, entry, true);
 }
 
-/** The facts about a stored kernel that `splat cache` lists. */
+/** The facts about a kernel in splat's cache that `splat cache list` prints. */
 interface ListedKernel {
   readonly release: string;
   readonly source: string;
-  /** The shared store from which it was fetched. */
+  /** The shared store from which the kernel was fetched; absent for a kernel that this host compiled. */
   readonly store?: StoreOrigin;
 }
 
-/** The facts about the kernel in a store entry's folder; undefined when the folder has none. Nothing is verified. */
+/** The facts about the kernel in a folder of the cache; undefined when they are missing or damaged. No file is verified. */
 export async function describeStored(dir: string): Promise<ListedKernel | undefined> {
   try {
     const { meta } = JSON.parse(await readFile(join(dir, 'entry.json'), 'utf8')) as {
@@ -159,7 +159,7 @@ export interface KernelToStore {
   readonly signal: AbortSignal;
 }
 
-/** Copies what make built into a new store entry. Resolves to the kernel, or to the path below obj/ of the first missing file. */
+/** Copies what make built into the cache. Returns the kernel, or the path below obj/ of the first missing file. */
 export async function storeKernel(
   request: KernelToStore,
 ): Promise<BuiltKernel | { readonly missing: string }> {
@@ -186,7 +186,7 @@ export async function storeKernel(
       const known = { ...facts, release, version };
       if (modules === undefined) return { ...known, imageDigest: image };
       const { digests, ...kept } = await storeModules(modules, release, dir);
-      // A patch that changes only a module leaves the image as it was.
+      // The image alone would not do: a patch that changes only a module leaves the image as it was.
       const imageDigest = digests.length === 0 ? image : valueDigest([image, digests]);
       return { ...known, imageDigest, modules: kept };
     },
@@ -196,7 +196,7 @@ export async function storeKernel(
 
 const archiveName = 'modules.cpio.gz';
 
-/** Copies modules into the store entry's folder `dir`, and packs them for the guest without debug information. */
+/** Copies modules into the kernel's folder `dir` of the cache, and packs them for the guest without debug information. */
 async function storeModules(
   { modules, load }: MadeModules,
   release: string,
@@ -263,7 +263,7 @@ function readModules({ modules, release }: KernelMeta, dir: string): Pick<BuiltK
   return { modules: { archive: join(dir, archiveName), all, load } };
 }
 
-/** The files of a kernel that hosts share: all files of its store entry, whose meta is `meta`. */
+/** The names of a kernel's files in the cache, all of which hosts share. `meta` are the stored facts about the kernel. */
 export function kernelFiles(arch: Architecture, meta: unknown): readonly string[] {
   const { modules } = meta as Partial<KernelMeta>;
   const made = modules?.all.map(({ path }) => `modules/${path}`) ?? [];
@@ -271,11 +271,11 @@ export function kernelFiles(arch: Architecture, meta: unknown): readonly string[
   return [...Object.keys(keptFiles), arch.imageTarget, 'release', 'build.log', ...archive, ...made];
 }
 
-/** The kernel in an entry of the cache. `fromCache` becomes the field of the kernel. */
+/** The kernel in an entry of the cache. `fromCache` tells whether the entry was there before this request. */
 export function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): BuiltKernel {
   const meta = entry.meta as KernelMeta;
   const { release, version, imageDigest, store, modules: _modules, ...known } = meta;
-  // Entries of earlier versions hold only kernels without dropped lines.
+  // Earlier versions of splat, which did not write this field, stored only kernels without dropped lines.
   const facts = { ...known, dropped: known.dropped ?? nothingDropped };
   const inEntry = (name: string): string => join(entry.dir, name);
   return {

@@ -10,21 +10,21 @@ import { explainBuildFailure, hostFault, isObjectLine, parseDiagnostic } from '.
 import { type MakeSetup, runMake, silenceMs } from './make.ts';
 import { compareVersions, type KernelVersion } from './source.ts';
 
-/** The end of a compilation. */
+/** How the compilation of a kernel ended. */
 export interface Compiled {
-  /** The verdict on a kernel that does not compile; undefined when everything was compiled, and when the signal fired. */
+  /** Why the kernel does not compile. Undefined when everything was compiled, and when the build was interrupted. */
   readonly verdict: Untestable | undefined;
   /** The number of objects that were compiled, including those from ccache. */
   readonly objects: number;
   readonly warnings: readonly Diagnostic[];
   readonly cpuSeconds: number;
-  /** The same as in MakeEnd: false when files in obj/ may be cut off. */
+  /** False when make was killed, so that files in its output folder may be cut off. */
   readonly usable: boolean;
 }
 
 export interface CompileOptions {
   readonly emit: Emit;
-  /** The number of objects that will probably be compiled; undefined when it is not known. */
+  /** The number of objects that the build will probably compile; undefined when there is no estimate. */
   readonly total: number | undefined;
   /** True when the configuration has modules, which are then compiled as well. */
   readonly modules: boolean;
@@ -34,9 +34,9 @@ export interface CompileOptions {
 const fullDiskBytes = 512 * 1024 * 1024;
 
 /**
- * Compiles the image, vmlinux and, if there are any, the modules, and emits an event for each object. An error of the compiler,
- * and a make that prints nothing for too long, become a verdict. A full disk, or a compiler that was killed for lack of memory,
- * is the host's fault and is thrown as `infra`.
+ * Compiles the kernel's image, vmlinux and, if the .config has any, the modules; emits an event for each object. Returns a
+ * verdict when the sources do not compile, and when make prints nothing for 20 minutes. Throws `infra` when the disk of the host
+ * is full, and when the host killed a compiler for lack of memory.
  */
 export async function compileKernel(setup: MakeSetup, options: CompileOptions): Promise<Compiled> {
   const { emit, total, modules } = options;
@@ -78,8 +78,8 @@ function warningsOf(lines: readonly string[]): readonly Diagnostic[] {
 }
 
 /**
- * Throws `infra` when both the log and the host show a fault of the host. The log alone proves nothing, because a patch can print
- * any line.
+ * Throws `infra` when a failed build is the host's fault: a full disk, or too little memory. Both the build log and the host must
+ * show the fault. The log alone proves nothing, because a patch can make the build print any line.
  */
 async function throwHostFault(
   setup: MakeSetup,
@@ -109,8 +109,8 @@ async function countOomKills(): Promise<number> {
 }
 
 /**
- * The numbers of objects in whole builds with the default fragments, as measured, for versions before `before`. They serve to
- * estimate the time of a first build.
+ * How many objects a whole build of a small kernel compiles, as measured, for kernel versions before `before`. Before the first
+ * build of a configuration this number is the estimate.
  */
 const typicalTotals: readonly { readonly before: KernelVersion; readonly objects: number }[] = [
   { before: [6, 7], objects: 1080 },
@@ -118,8 +118,8 @@ const typicalTotals: readonly { readonly before: KernelVersion; readonly objects
 ];
 
 /**
- * The number of objects in the last whole build of this configuration, from the file `memo`. Before the first build, a number
- * that is typical of the version.
+ * Estimates how many objects a whole build of a configuration will compile. The file `memo` has the number of its last whole
+ * build. Without this file, a number that is typical of the kernel version is returned.
  */
 export async function recallTotal(
   memo: string,

@@ -3,8 +3,8 @@ import type { Untestable } from '../verdict.ts';
 import type { Fragment, FragmentLine } from './fragment.ts';
 
 /**
- * The configuration over which the fragments are merged: that of `make tinyconfig`, or the user's .config. `name` is its path as
- * the user wrote it.
+ * The configuration to which fragments are added. `tinyconfig` is the result of `make tinyconfig`. `file` is the user's .config
+ * of `--config-base`: `name` is its path as the user wrote it, `text` is its contents.
  */
 export type ConfigBase =
   | { readonly kind: 'tinyconfig' }
@@ -15,7 +15,7 @@ const unusable: readonly (readonly [symbol: string, value: string])[] = [
   // Files with certificates that exist only in the distribution's own tree; certs/Makefile stops without them.
   ['SYSTEM_TRUSTED_KEYS', '""'],
   ['SYSTEM_REVOCATION_KEYS', '""'],
-  // Signing would make a key with openssl; the first two options select signing.
+  // Signing modules would need a key, which the build makes with openssl. The first two options select signing.
   ['SECURITY_LOCKDOWN_LSM', 'n'],
   ['IMA_APPRAISE_MODSIG', 'n'],
   ['MODULE_SIG', 'n'],
@@ -25,13 +25,13 @@ const unusable: readonly (readonly [symbol: string, value: string])[] = [
   ['RANDOMIZE_BASE', 'n'],
 ];
 
-/** The option of `unusable` that becomes y when a .config has no line for it, as in a defconfig (arch/x86/Kconfig). */
+/** The only option of the table above that a .config without a line for it turns on, as a defconfig does (arch/x86/Kconfig). */
 const onByDefault = 'RANDOMIZE_BASE';
 
 /**
- * Sets the options in `unusable` to the values of that table, in the lines that the user's .config has for them. `cleared` names
- * the options whose values changed, as `CONFIG_MODULE_SIG`. Of the options without a line, only RANDOMIZE_BASE gets one, as "not
- * set". `tinyconfig` is returned unchanged.
+ * Changes options in the user's .config that a test kernel cannot have, such as the signing of modules. `cleared` names the
+ * options whose values changed, as `CONFIG_MODULE_SIG`. An option without a line in the .config gets no line, except
+ * RANDOMIZE_BASE, which is on by default. `tinyconfig` is returned unchanged.
  */
 export function usableBase(base: ConfigBase): {
   readonly base: ConfigBase;
@@ -57,11 +57,11 @@ export function usableBase(base: ConfigBase): {
 }
 
 /**
- * Merges the fragments over the text `base` of a .config; `make olddefconfig` completes the result. `known` are the symbols that
- * the tree's Kconfig files define. Demands of the kind `verify` are not merged, nor are demands `if-known` for a symbol that is
- * not in `known`. The lines of `base` for a merged symbol are removed, as scripts/kconfig/merge_config.sh does: a choice of
- * Kconfig could otherwise get two settings, and it would be luck which of them counts. The tree's script is not used because it
- * differs between versions.
+ * Adds the lines of fragments to `base`, the text of a .config. `make olddefconfig` completes the result. Left out are lines of
+ * the kind `verify`, and lines of the kind `if-known` for a symbol that is not in `known`, the symbols of the tree's Kconfig
+ * files. As in scripts/kconfig/merge_config.sh, the lines of `base` for an added symbol are removed: a choice of Kconfig could
+ * otherwise get two settings, and it would be luck which one counts. The tree's script is not used because it differs between
+ * versions.
  */
 export function mergeConfig(
   base: string,
@@ -82,12 +82,14 @@ export function mergeConfig(
   return `${[...kept, ...added].join('\n').trimEnd()}\n`;
 }
 
-/** The record of a configuration in which no line was dropped. */
+/**
+ * The result for a .config in which every wanted line holds: no line of a fragment and no line of `--config-base` was dropped.
+ */
 export const nothingDropped: DroppedLines = { demanded: [], base: [] };
 
 /**
- * The verdict `untestable` for dropped demands; undefined when none was dropped. Its message is the first demand, its output all
- * of them.
+ * The verdict `untestable` for lines of fragments that do not hold in the final .config. Undefined when there are none. The
+ * message has the first line and the number of the others; the output has all lines.
  */
 export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Untestable | undefined {
   const [first] = demanded;
@@ -102,10 +104,9 @@ export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Unte
 }
 
 /**
- * The demands that do not hold in the .config `final`. Each entry of `demanded` has the place of a demand and the reason for it:
- * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency? For: ...`. The
- * entries of `lean` are the demands of that kind, as `CONFIG_X=y`; they would only keep the kernel small and do not affect the
- * verdict.
+ * The lines of fragments that do not hold in the .config `final`. `lean` has the lines of this kind, as `CONFIG_X=y`: they only
+ * make the kernel smaller, and do not affect the verdict. `demanded` has the other lines with place and reason: `fragment
+ * lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency? For: ...`.
  */
 export function droppedDemands(
   final: string,

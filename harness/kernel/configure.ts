@@ -20,25 +20,28 @@ import { findBuilt, type MakeEnd, type MakeSetup, placeFile, runMake } from './m
 import { refusedTool } from './toolchain.ts';
 import { markConfigured } from './workspace.ts';
 
-/** What a tree is configured with. */
+/** What the .config of a kernel is made of. */
 export interface ConfigureRequest {
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
-  /** The symbols that the patched tree's Kconfig files define. */
+  /** The config symbols that the Kconfig files of the patched tree define, without CONFIG_. */
   readonly known: ReadonlySet<string>;
-  /** What happens to dropped demands: `refuse` gives a verdict, `record` only puts them into the kernel's facts. */
+  /**
+   * What happens when the tree drops a config line that a fragment demands. `refuse`: the kernel gets a verdict. `record`: the
+   * line is only stored with the kernel.
+   */
   readonly onDropped: 'refuse' | 'record';
   /** The names of the modules that stay, with what they depend on, when a large .config is reduced. */
   readonly neededModules: readonly string[];
 }
 
-/** The end of a configuration. */
+/** How the configuration of a kernel ended. */
 export interface Configured {
   /** The verdict on a kernel that cannot be configured; undefined when it is configured. */
   readonly verdict: Untestable | undefined;
   readonly dropped: DroppedLines;
   readonly cpuSeconds: number;
-  /** The same as in MakeEnd: false when files in obj/ may be cut off. */
+  /** False when make was killed, so that files in its output folder may be cut off. */
   readonly usable: boolean;
   /** True when the configuration has loadable modules. */
   readonly modules: boolean;
@@ -49,9 +52,10 @@ export interface Configured {
 }
 
 /**
- * Writes obj/.config, unless this workspace has it already. The fragments are merged over the base, `make olddefconfig` completes
- * the result, a .config with very many modules is reduced to the needed ones, and every demand is checked in the result.
- * `tinyconfig` is used rather than `allnoconfig` because the kernel's developers keep it bootable and small.
+ * Writes the .config of a kernel, unless the build folder has it already. The fragments are added to the base and `make
+ * olddefconfig` completes the result. From a .config with more than 100 modules, modules that nothing needs are taken out. At the
+ * end every demanded line is checked. `tinyconfig` is used rather than `allnoconfig`, because the kernel's developers keep it
+ * bootable and small.
  */
 export async function configureTree(
   setup: MakeSetup,
@@ -111,12 +115,14 @@ function concludeConfig(
   return { verdict, dropped, modules, leftModules: left.filter(isModule).length, ...made };
 }
 
-/** True for a line of droppedOfBase() that is about a module, such as `CONFIG_XFS_FS=m (is n)`. */
+/** True for a dropped config line about a module, such as `CONFIG_XFS_FS=m (is n)`. */
 function isModule(line: string): boolean {
   return line.includes('=m ');
 }
 
-/** The digest of a .config and of the request for it. Both count, because several configurations may share a workspace. */
+/**
+ * A digest of a .config and of the request for it. The request counts because several configurations may share a build folder.
+ */
 function configuredDigest(
   config: string,
   { base, fragments, neededModules }: ConfigureRequest,
@@ -125,7 +131,7 @@ function configuredDigest(
   return valueDigest([config, base, fragments, ...needed]);
 }
 
-/** True when this workspace has this configuration already, and no patch has changed a file that decides it since. */
+/** True when the build folder already has the requested .config, and no patch has since changed a file that decides a .config. */
 async function isConfigured(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
   const { configured } = setup.workspace.state;
   if (configured === undefined) return false;
@@ -139,9 +145,9 @@ async function isConfigured(setup: MakeSetup, request: ConfigureRequest): Promis
 const mostModules = 100;
 
 /**
- * Removes the modules that nothing needs from a distribution's .config, with the kernel's own tool: it keeps the modules in a
- * list of loaded modules, and what they depend on (scripts/kconfig/streamline_config.pl). Returns false, and changes nothing, for
- * any other .config. Throws `tool` when the kernel's tool fails.
+ * Takes the modules that nothing needs out of a distribution's .config, and returns true. The kernel's own tool does this: it
+ * keeps the modules in a list, and what they depend on (scripts/kconfig/streamline_config.pl). Any other .config stays as it is,
+ * and false is returned. Throws `tool` when the kernel's tool fails.
  */
 async function reduceModules(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
   const { base, neededModules } = request;

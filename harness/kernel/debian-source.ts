@@ -11,7 +11,9 @@ import { hasStore } from '../host/shared/exchange.ts';
 import { type Entry, findEntry } from '../host/store.ts';
 import type { Origin } from './origin.ts';
 
-/** The part of `--kernel` after `debian:`. */
+/**
+ * The kernel that the part of `--kernel` after `debian:` names: `newest`, a series such as `6.1`, or one version, `6.1.192-3`.
+ */
 type DebianSpec =
   | { readonly kind: 'newest' }
   | { readonly kind: 'series'; readonly series: string }
@@ -27,7 +29,10 @@ type Version = Extract<DebianSpec, { kind: 'version' }>;
 
 const forms = 'debian:6.1, debian:newest or one version, such as debian:6.1.192-3[@sha256:HEX]';
 
-/** Reads K of `--kernel K` when it begins with `debian:`. Throws `usage` for a form other than those in `forms`. */
+/**
+ * Reads a value of `--kernel` that begins with `debian:`. Throws `usage` when the rest is not `6.1`, `newest` or a version such
+ * as `6.1.192-3[@sha256:HEX]`.
+ */
 function parseDebianSpec(spec: string): DebianSpec {
   const name = spec.slice('debian:'.length);
   if (name === 'newest') return { kind: 'newest' };
@@ -60,10 +65,10 @@ interface Found extends PackageVersion {
 }
 
 /**
- * Finds the origin of a `debian:` kernel and returns what `store` makes of it. A version such as debian:6.1.192-3 that is in the
- * cache needs no network. When an X.Y cannot be looked up or fetched, the newest version of it in the cache is used, with a note.
- * When a single version cannot be fetched from Debian, the shared store is asked for it. Throws `usage`, with the valid kernels,
- * for a kernel that no suite has, and `tool` when Debian cannot be reached.
+ * Finds where the tree of a `debian:` kernel comes from, and returns what `store` makes of it. A version such as debian:6.1.192-3
+ * that is in the cache needs no network. For debian:6.1, when Debian cannot be reached, the newest 6.1 in the cache is used, with
+ * a note. For a version that Debian does not give, the shared store is asked. Throws `usage`, with the valid kernels, for a
+ * kernel that no suite has. Throws `tool` when Debian cannot be reached.
  */
 export async function openDebian<T>(
   spec: string,
@@ -96,9 +101,9 @@ export async function openDebian<T>(
 }
 
 /**
- * The version that a `debian:` kernel stands for now, with the digest of its package, as `debian:6.1.192-3@sha256:HEX`. Every
- * host that opens this name gets the same files. A name that has a digest already is returned unchanged. Throws as openDebian()
- * does, and also when only the cache has the kernel.
+ * Names the version that a `debian:` kernel stands for now, with the digest of its package: `debian:6.1.192-3@sha256:HEX`. Every
+ * host that opens this name gets the same files. A name with a digest is returned unchanged. Throws `usage` for a kernel that no
+ * suite has, and `tool` when Debian cannot be reached, even if the cache has the kernel.
  */
 export async function pinDebian(spec: string, options: DebianOptions): Promise<string> {
   const wanted = parseDebianSpec(spec);
@@ -108,8 +113,8 @@ export async function pinDebian(spec: string, options: DebianOptions): Promise<s
 }
 
 /**
- * Finds the package for a request in Debian's lists. `key` is the key of its tree in the store; absent: the key that debianKey()
- * makes.
+ * Finds the package of a `debian:` kernel in Debian's lists. `key` is the key of its tree in the cache. Without `key`, the key is
+ * made from the version. `refreshed` is true when the lists were fetched anew.
  */
 async function findOrigin(
   spec: string,
@@ -158,8 +163,8 @@ async function readLists(
 }
 
 /**
- * Chooses the package for a request; undefined when the lists have none. `newest` is the highest X.Y that has a release; an X.Y
- * with only release candidates must be named. Of an X.Y the newest version is chosen.
+ * Chooses the package for a `debian:` kernel; undefined when Debian's lists have none. `newest` is the highest X.Y with a
+ * release; an X.Y with only release candidates must be named. For an X.Y, its newest version is chosen.
  */
 function choose(wanted: DebianSpec, kernels: readonly DebianKernels[]): Found | undefined {
   const released = kernels.filter(({ versions }) =>
@@ -207,7 +212,7 @@ function aptOrigin(
   };
 }
 
-/** An origin whose tree the cache has under this key already. It gets the name of this request. */
+/** Describes a tree that the cache already has under this key. The tree gets the name that this request wrote. */
 function cachedOnly(key: string, spec: string): Origin {
   return {
     spec,
@@ -224,7 +229,7 @@ function cachedOnly(key: string, spec: string): Origin {
 }
 
 /**
- * An origin that only a shared store may have. When the store does not have it, `fill` throws `error`, which is the reason why
+ * Describes a tree that only a shared store may have. When the store does not have it, `fill` throws `error`, the reason why
  * Debian could not give it.
  */
 function sharedOnly(
@@ -239,14 +244,14 @@ function sharedOnly(
   return sha256 === undefined ? { ...origin, series } : { ...origin, facts: { sha256 } };
 }
 
-/** The key of a version in the store: `linux-source-7.3_7.3.4-1_bpo13_1` for 7.3.4-1~bpo13+1. */
+/** The key in splat's cache for the tree of a Debian kernel: `linux-source-7.3_7.3.4-1_bpo13_1` for version 7.3.4-1~bpo13+1. */
 function debianKey(series: string, version: string): string {
   return `linux-source-${series}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
 }
 
 /**
- * A single version of a Debian kernel, with the key of its tree in the store. `isCached`: the cache has this tree and, if a
- * digest was requested, from the package with this digest.
+ * One version of a Debian kernel, with the key of its tree in the cache. `isCached` is true when the cache has this tree. If the
+ * request has a digest, the tree must come from the package with this digest.
  */
 interface RecalledVersion extends Version {
   readonly key: string;
@@ -254,9 +259,9 @@ interface RecalledVersion extends Version {
 }
 
 /**
- * Looks for a single version in the cache; undefined when the request is not for a single version. When a digest was requested
- * and the cache has the version from a package with another digest, the requested tree gets a key of its own. Early versions of
- * splat stored trees without a digest. Such a tree keeps its key, but does not count as cached when a digest was requested.
+ * Looks for one version of a Debian kernel in the cache; undefined when the request names no single version. When the cache has
+ * this version from a package with another digest than the requested one, the requested tree gets a key of its own. A tree
+ * without a digest, from an early version of splat, keeps its key, but does not count as cached when a digest was requested.
  */
 async function recallVersion(
   cacheRoot: string,
@@ -280,8 +285,8 @@ function digestOf(entry: Entry | undefined): string | undefined {
 }
 
 /**
- * The key of the newest version of an X.Y in the cache; undefined when there is none. A tree of a version that was pinned to
- * another digest is left out.
+ * The key of the newest tree in the cache for an X.Y such as `6.1`; undefined when the cache has none. A tree whose key ends with
+ * a digest is left out: it was requested with this digest, and the cache had its version from another package.
  */
 async function newestCached(cacheRoot: string, series: string): Promise<string | undefined> {
   const keys = (await readIfThere(readdir(join(cacheRoot, 'source')))) ?? [];

@@ -49,9 +49,9 @@ const ofGcc = [
 ];
 
 /**
- * Compiles sources of the workspace again, with the commands that the last build saved and with the warnings of W=1. The objects
- * are deleted, so obj/ does not change. Left out are sources that the last build did not compile, that do not compile now, that
- * are not .c files, and all after the first 40. At most 200 warnings are returned, sorted by place.
+ * Compiles C sources a second time, with the commands of the last build and the flags of `make W=1`, and returns the warnings.
+ * The new objects are deleted. Left out are paths that are not .c files, sources that the last build did not compile, sources
+ * that do not compile now, and all after the first 40. At most 200 warnings are returned, sorted by place.
  */
 export async function findExtraWarnings(
   setup: MakeSetup,
@@ -77,7 +77,10 @@ function byPlace(one: Diagnostic, other: Diagnostic): number {
   return one.place < other.place ? -1 : Number(one.place > other.place);
 }
 
-/** The warnings of one source; undefined when it cannot be compiled again. */
+/**
+ * Compiles one C source again and returns its warnings. Undefined when the last build has no command for it, or it does not
+ * compile.
+ */
 async function compileAgain(
   setup: MakeSetup,
   path: string,
@@ -123,7 +126,7 @@ export function compileWords(record: string): readonly string[] | undefined {
   const [first = ''] = words ?? [];
   const own = basename(first) === 'ccache' ? words?.slice(1) : words;
   const [compiler = ''] = own ?? [];
-  // Only a shell could run a command with backquotes, variables or several programs.
+  // The command has backquotes, variables or several programs: only a shell could run it.
   if (!/^[\w./+-]+$/.test(compiler)) return undefined;
   return own?.filter((word) => !/^-Wp,-MM?D,/.test(word));
 }

@@ -4,7 +4,7 @@ import { HarnessError } from '../errors.ts';
 import { readFaultIn } from '../host/disk.ts';
 import { valueDigest } from '../host/store.ts';
 
-/** A piece of a .config, as a list of demands. */
+/** A fragment: a piece of a .config. Each line demands a value for one config symbol. */
 export interface Fragment {
   /** The file's name, for messages. */
   readonly name: string;
@@ -12,10 +12,10 @@ export interface Fragment {
 }
 
 /**
- * One demand. `set`: merged and verified, because claims of the harness depend on it. `lean`: merged; when it does not hold, a note
- * says so, and the kernel is larger or slower but proves the same. `if-known`: like `set` when the tree's Kconfig defines the
- * symbol, and otherwise ignored. `verify`: only verified, because the symbol has no prompt. `override`: like `set`, and it replaces
- * other fragments' lines for the symbol.
+ * One line of a fragment, a piece of a .config. `set`: the value is set, and must hold in the final .config. `lean`: the value is
+ * set; when it does not hold, a note says so, and the kernel is only larger or slower. `if-known`: like `set` when the tree's
+ * Kconfig defines the symbol, and otherwise ignored. `verify`: the value must hold but is not set, because the symbol has no
+ * prompt. `override`: like `set`, and it replaces the lines of other fragments for the symbol.
  */
 export interface FragmentLine {
   readonly demand: Demand;
@@ -97,8 +97,8 @@ export async function readFragments(paths: readonly string[]): Promise<readonly 
 }
 
 /**
- * The fragments without the lines that an `override` of another fragment replaces. Throws `config` when two lines still demand
- * different values of one symbol; the message names both lines.
+ * The config fragments without the lines that an `override` line of another fragment replaces. Throws `config` when two remaining
+ * lines demand different values of one symbol; the message names both lines.
  */
 export function settleFragments(fragments: readonly Fragment[]): readonly Fragment[] {
   const overrides = new Map(

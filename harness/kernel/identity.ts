@@ -9,8 +9,8 @@ import type { SourceName } from './source.ts';
 import { programsOf } from './toolchain.ts';
 
 /**
- * The version of the procedure that builds kernels. It must be raised when the same request begins to give another image: by
- * other make arguments, stamps, or merging of configurations.
+ * The version of the procedure that builds kernels. It must be raised when the same request gives another image than before, for
+ * example with other make arguments.
  */
 const recipe = 1;
 
@@ -27,8 +27,8 @@ export interface Identity {
 }
 
 /**
- * Returns the identity of a build. Of a patch only the diff counts, of a fragment only its demands. Throws `tool` when the
- * compiler or the linker is not installed.
+ * Computes the digests by which a kernel is found in the cache. Of a patch only the diff counts, and of a config fragment only
+ * its demands. Throws `tool` when the compiler or the linker is not installed.
  */
 export async function identifyBuild(
   request: {
@@ -53,8 +53,8 @@ export async function identifyBuild(
   const base = request.base.kind === 'file' ? request.base.text : request.base.kind;
   const family = valueDigest([recipe, request.source.id, base, demands, compiler]);
   const diffs = allPatches(request.series).map((patch) => patch.diff);
-  // With `maybeThere`, a tree that already has the patches gives a kernel. Without it, the patches would not apply. So the two must
-  // have different digests.
+  // A series with `maybeThere` is skipped in a tree that already has its patches. Without `maybeThere`, the build would fail
+  // there. So the two need different digests.
   const passed = request.series
     .filter(({ maybeThere }) => maybeThere === true)
     .map(({ patches }) => patches.length);

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere } from '../host/disk.ts';
 
-/** Folders at the top of the tree that have no Kconfig file. They hold a third of the tree's files. */
+/** Folders at the top of a kernel tree in which no Kconfig file is searched for. They hold a third of the tree's files. */
 const skipped = new Set(['Documentation', 'tools', '.git']);
 
 /**
@@ -26,8 +26,8 @@ export async function kconfigSymbols(tree: string): Promise<readonly string[]> {
 }
 
 /**
- * The symbols of a tree after patches. `source` is the tree without them, `patched` has the whole text of each file that they
- * touch, and `src` is the folder with all files of the patched tree.
+ * The config symbols of a kernel tree after patches. `source` is the tree without the patches, `patched` has a whole copy of each
+ * file that they change, and `src` is the folder of the patched tree.
  */
 export async function symbolsAfter(
   source: { readonly tree: string; readonly symbols: ReadonlySet<string> },
@@ -38,7 +38,7 @@ export async function symbolsAfter(
   for (const path of patched.touched.filter(isKconfigPath)) {
     const after = await symbolsIn(join(patched.dir, path));
     const before = await symbolsIn(join(source.tree, path));
-    // Another file may define a removed symbol, too. Only the whole tree tells, and reading it takes a second.
+    // A patch removed a symbol from this file, but another file may define it, too. Only the whole tree tells, in a second.
     if (before.some((symbol) => !after.includes(symbol))) return new Set(await kconfigSymbols(src));
     for (const symbol of after) symbols.add(symbol);
   }

@@ -29,8 +29,8 @@ export type { BuildOutcome } from './build-request.ts';
 export type { BuiltKernel } from './built-kernel.ts';
 
 /**
- * Returns the kernel of a request from the cache or the shared store, or builds it in the workspace of its source and
- * configuration. A fault of the kernel becomes a verdict. Faults of the host and invalid fragments are thrown.
+ * Returns the requested kernel from the cache or from the shared store, or builds it. A fault of the kernel, such as a patch that
+ * does not apply, is returned as a verdict. A fault of the host and an invalid fragment are thrown.
  */
 export async function buildKernel(asked: BuildRequest): Promise<BuildOutcome> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
@@ -67,7 +67,7 @@ async function build(job: BuildJob): Promise<BuildOutcome> {
 interface BuildJob {
   readonly request: BuildRequest;
   readonly identity: Identity;
-  /** The name of the workspace, from placeOf(). */
+  /** The name of the build folder below the cache, from placeOf(). */
   readonly place: string;
   readonly sandbox: Sandbox;
 }
@@ -78,7 +78,10 @@ function describeOutcome(outcome: BuildOutcome): StageEnd {
   return `${release}: ${facts.objects} objects, ${Math.round(facts.cpuSeconds)} CPU seconds`;
 }
 
-/** Adds the W=1 warnings for the sources in `check`, if a workspace on this host has compiled them. */
+/**
+ * Adds the warnings of `make W=1` for the sources in `check` to a built kernel. The outcome stays as it is when `check` is empty,
+ * or when this host has no objects of such a kernel.
+ */
 async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOutcome> {
   const { cacheRoot, check = [] } = job.request;
   if (outcome.kind === 'untestable' || check.length === 0) return outcome;
@@ -89,8 +92,9 @@ async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOu
 }
 
 /**
- * Calls `work` in the locked workspace of a kernel, after all patches were applied to its sources. obj/ may be empty or not
- * configured. Undefined when the series does not apply; `work` is then not called.
+ * Calls `work` in the build folder of a kernel, with all patches applied to the sources there. The folder is locked meanwhile.
+ * Its obj/ may be empty or not configured. Returns the result of `work`, or undefined, without calling it, when a patch does not
+ * apply.
  */
 export async function inWorkspace<T>(
   asked: BuildRequest,
@@ -107,7 +111,8 @@ export async function inWorkspace<T>(
 }
 
 /**
- * Calls `work` in a workspace whose lock the caller holds, with all patches applied. Undefined when the series does not apply.
+ * Calls `work` in a build folder with all patches applied. The caller holds the folder's lock. Returns the result of `work`, or
+ * undefined, without calling it, when a patch does not apply.
  */
 async function inPatchedTree<T>(
   job: BuildJob,
@@ -125,8 +130,8 @@ async function inPatchedTree<T>(
 }
 
 /**
- * The name of the workspace. It contains the id of the user who compiles, because one user cannot overwrite the objects of
- * another.
+ * The name of a kernel's build folder. It ends with the id of the user who compiles, because a user cannot overwrite the objects
+ * of another user.
  */
 function placeOf(
   { workspace }: Pick<BuildRequest, 'workspace'>,
@@ -242,8 +247,8 @@ function describeWholeBuild(objects: number, jobs: number): string {
 const keptWarnings = 200;
 
 /**
- * Configures the tree, compiles the kernel, and builds the modules of `--module`. Stops at the first verdict and when the signal
- * has fired.
+ * Configures the tree, compiles the kernel, and builds the modules of `--module`, in this order. Stops at the first step that
+ * gives a verdict, and when the run is interrupted.
  */
 async function makeTargets(
   job: BuildJob,

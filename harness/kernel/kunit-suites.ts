@@ -13,13 +13,16 @@ export interface KunitSuite {
 export interface KernelSuites {
   readonly suites: readonly KunitSuite[];
   /**
-   * True when the kernel can be told not to run its suites at boot, so that they run later through debugfs (kunit.autorun, in
-   * 7.3).
+   * True when the kernel can be told to run no suite at boot; splat then runs the suites later, through debugfs (parameter
+   * kunit.autorun, in 7.3).
    */
   readonly runLater: boolean;
 }
 
-/** The symbols at the ends of the tables of pointers to `struct kunit_suite` (include/asm-generic/vmlinux.lds.h, KUNIT_TABLE). */
+/**
+ * The tables of pointers to `struct kunit_suite` in a kernel, by the symbols at the start and the end of each table
+ * (include/asm-generic/vmlinux.lds.h, KUNIT_TABLE).
+ */
 const tables = [
   { start: '__kunit_suites_start', end: '__kunit_suites_end', atBootOnly: false },
   { start: '__kunit_init_suites_start', end: '__kunit_init_suites_end', atBootOnly: true },
@@ -28,7 +31,10 @@ const tables = [
 /** The size of `name`, the first member of struct kunit_suite (include/kunit/test.h, since 5.5). */
 const nameBytes = 256;
 const pointerBytes = 8;
-/** The largest table that is read. The tree may be hostile, so a larger table is ignored. All suites of 7.3 take 4 KiB. */
+/**
+ * A table of KUnit suites that is larger than this, in bytes, is ignored, because the tree may be hostile. All suites of 7.3 take
+ * 4 KiB.
+ */
 const mostTableBytes = 1n << 20n;
 
 /**
@@ -66,7 +72,7 @@ function addressOf(systemMap: string, symbol: string): bigint | undefined {
   return digits === undefined ? undefined : BigInt(`0x${digits}`);
 }
 
-/** Offsets of elf(5), in a 64-bit little-endian file. */
+/** Offsets and sizes in a 64-bit little-endian ELF file (elf(5)). The table is that of the program headers; `load` is PT_LOAD. */
 const elf = {
   tableAt: 32,
   rowBytesAt: 54,
@@ -76,7 +82,10 @@ const elf = {
   rowBytes: 56,
 } as const;
 
-/** Returns a function that reads bytes of an image by their address; it returns fewer bytes, or none, where the file has none. */
+/**
+ * Returns a function that reads bytes of an ELF image by their address. It returns fewer bytes than asked for, or none, when the
+ * image does not have all of them.
+ */
 async function readerOf(
   file: FileHandle,
 ): Promise<(address: bigint, bytes: number) => Promise<Buffer>> {
@@ -104,7 +113,7 @@ async function readerOf(
   };
 }
 
-/** The bytes of a file from an offset on: fewer than asked for, or none, where the file ends before. */
+/** Reads up to `bytes` bytes of a file, from `offset` on. It returns fewer bytes, or none, when the file ends before. */
 async function readAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
   if (!Number.isSafeInteger(offset)) return Buffer.alloc(0);
   const buffer = Buffer.alloc(bytes);

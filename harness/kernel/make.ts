@@ -28,19 +28,19 @@ export interface MakeSetup {
   readonly module?: Mount;
 }
 
-/** The end of a run of make. */
+/** How a run of make ended. */
 export interface MakeEnd {
   readonly exitCode: number;
   readonly cpuSeconds: number;
-  /** False when make was killed while it ran, so that files in obj/ may be cut off. */
+  /** False when make was killed, so that files in its output folder may be cut off. */
   readonly usable: boolean;
-  /** True when make was stopped because it printed nothing for `silenceMs`. */
+  /** True when make was stopped because it printed nothing for 20 minutes. */
   readonly silent: boolean;
 }
 
 /**
- * make is stopped after this time without output, in milliseconds. The longest silent step, linking with debug info, takes a
- * minute or two.
+ * make is stopped when it prints nothing for this time, in milliseconds. The longest silent step takes a minute or two: it links
+ * with debug information.
  */
 export const silenceMs = 20 * 60_000;
 
@@ -57,14 +57,14 @@ const stamps = [
 ];
 
 /**
- * The size of the compiler cache: room for a few hundred builds of a small kernel, which take 60 MB each minus the objects that
- * they share.
+ * The largest size of the compiler cache. It has room for a few hundred builds of a small kernel: a build takes 60 MB, minus the
+ * objects that it shares with others.
  */
 const ccacheSize = '3G';
 
 /**
- * The folder of the compiler cache, which is created when it is missing; undefined without ccache(1) on the host or with a
- * CCACHE_DISABLE that is not empty.
+ * Returns the folder of the compiler cache, and creates it when it is missing. Undefined when the host has no ccache(1), and when
+ * the variable CCACHE_DISABLE is not empty.
  */
 export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<Mount | undefined> {
   if ((process.env['CCACHE_DISABLE'] ?? '') !== '') return undefined;
@@ -77,8 +77,8 @@ export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<M
 }
 
 /**
- * Runs make confined in the workspace, and calls `onLine` with each line of its output. A failure of make is returned. When the
- * signal fires, make is stopped and nothing is thrown, because the caller must close the workspace first.
+ * Runs make in the sandbox, and calls `onLine` with each line that it prints. A failure of make is returned, not thrown. When the
+ * run is interrupted, make is stopped and nothing is thrown, because the caller must first close the build folder.
  */
 export async function runMake(
   setup: MakeSetup,
@@ -135,8 +135,9 @@ function ccacheEnv(dir: string): Readonly<Record<string, string>> {
 }
 
 /**
- * The path of a file in obj/ that make built; undefined when there is none. A link in any part of the path counts as missing:
- * code of the build may have put it there, and the harness would copy its target with the harness's own rights.
+ * The path of the file `name` that make built in its output folder; undefined when there is none. A path with a symbolic link
+ * counts as missing: code of the build may have put it there, and the harness would copy its target with the harness's own
+ * rights.
  */
 export async function findBuilt(workspace: Workspace, name: string): Promise<string | undefined> {
   const root = await realpath(workspace.obj.host);
@@ -145,7 +146,10 @@ export async function findBuilt(workspace: Workspace, name: string): Promise<str
   return found === path && (await lstat(path)).isFile() ? path : undefined;
 }
 
-/** Writes a file into obj/, as a file of the user `uid`. A file or link of this name is replaced, never written through. */
+/**
+ * Writes a file into make's output folder, as a file of the user `uid`. An old file or link with this name is removed first, so
+ * nothing is written through a link.
+ */
 export async function placeFile(
   workspace: Workspace,
   name: string,
@@ -160,8 +164,8 @@ export async function placeFile(
 }
 
 /**
- * The number of objects that an incremental build will compile: those whose dependency record (`.mmap.o.cmd`, written by fixdep)
- * names a changed file. Undefined when nothing was built in this workspace before.
+ * The number of objects that an incremental build will compile: those whose record of dependencies, such as `.mmap.o.cmd`, names
+ * a changed file (fixdep writes these records). Undefined when nothing was built in this folder before.
  */
 export async function countDependents(
   workspace: Workspace,

@@ -6,7 +6,10 @@ export interface ModuleInfo {
   readonly name: string;
   /** The modules whose symbols this module uses, as modpost recorded them (scripts/mod/modpost.c, `depends=`). */
   readonly depends: readonly string[];
-  /** From MODULE_SOFTDEP(): the modules that modprobe(8) loads before this module and after it, if they exist. */
+  /**
+   * The modules that modprobe(8) loads before this module, if they exist, from MODULE_SOFTDEP(). `after` has those that it loads
+   * after this module.
+   */
   readonly before: readonly string[];
   readonly after: readonly string[];
   /** Patterns of the devices that this module drives: `pci:v00001AF4d*`. */
@@ -14,8 +17,8 @@ export interface ModuleInfo {
 }
 
 /**
- * Reads the description of the module in the bytes of a file; `path` gives its name. Undefined for a file that is not a
- * relocatable 64-bit little-endian ELF object with a section `.modinfo` (elf(5)). The bytes may be hostile.
+ * Reads what a kernel module says about itself, from the bytes of its file; `path` gives the module's name. Undefined when the
+ * bytes are not a relocatable 64-bit little-endian ELF object (elf(5)), or have no section `.modinfo`. The bytes may be hostile.
  */
 export function readModuleInfo(path: string, bytes: Buffer): ModuleInfo | undefined {
   const text = findSection(bytes, '.modinfo')?.toString('latin1');
@@ -45,7 +48,8 @@ export function moduleName(path: string): string {
 }
 
 /**
- * True for a name that the file of a module may have, without `.ko`. Such a name leaves no folder and is not taken for an option.
+ * True when the file of a kernel module may have this name, without `.ko`. Such a name cannot lead out of a folder, and no
+ * program takes it for an option.
  */
 export function isModuleName(name: string): boolean {
   return /^\w[\w-]{0,54}$/.test(name);
@@ -72,7 +76,7 @@ const relocatable = 1;
 
 function findSection(bytes: Buffer, wanted: string): Buffer | undefined {
   try {
-    // ELFCLASS64, ELFDATA2LSB.
+    // The file must be 64-bit (ELFCLASS64) and little-endian (ELFDATA2LSB).
     if (bytes.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') return undefined;
     if (bytes.readUInt16LE(16) !== relocatable) return undefined;
     const table = Number(bytes.readBigUInt64LE(40));
@@ -94,17 +98,17 @@ function findSection(bytes: Buffer, wanted: string): Buffer | undefined {
   return undefined;
 }
 
-/** A module that the module `module` needs and that does not exist. */
+/** The module `module` needs the module `needs`, which does not exist. */
 export interface MissingModule {
   readonly module: string;
   readonly needs: string;
 }
 
 /**
- * The wanted modules and all modules that they need, in the order in which modprobe(8) loads them. For each module: its
- * dependencies, its soft dependencies before it, the module itself, its soft dependencies after it. A wanted module or a soft
- * dependency that is not among `modules` is skipped. When a dependency is not among them, the first such dependency is returned
- * instead.
+ * The wanted modules and all modules that they need, in the order in which modprobe(8) loads them. Before a module come the
+ * modules that it depends on, and its soft dependencies of the kind `pre`; after it come those of the kind `post`. A wanted
+ * module or soft dependency that is not in `modules` is skipped. When a module depends on a module that is not in `modules`, the
+ * first such pair is returned instead.
  */
 export function loadOrder(
   modules: readonly ModuleInfo[],
@@ -137,9 +141,9 @@ export interface PlacedModule extends ModuleInfo {
 }
 
 /**
- * The contents of modules.dep and modules.alias for busybox's modprobe. That modprobe does not know soft dependencies, so those
- * that are loaded before a module are listed as dependencies of the module. A module that lacks a dependency is listed without
- * any.
+ * The contents of the files modules.dep and modules.alias for busybox's modprobe. It does not know soft dependencies. So modules
+ * that must be loaded earlier for this reason are listed as dependencies. A module that lacks a dependency is listed with no
+ * dependencies.
  */
 export function moduleIndex(modules: readonly PlacedModule[]): {
   readonly dep: string;

@@ -17,8 +17,8 @@ export async function recallBuild(asked: NamedBuild): Promise<BuildOutcome | und
 }
 
 /**
- * The identity of a kernel, and the kernel from the cache or from the shared store behind it; `known` is undefined when neither
- * has the kernel. A kernel that is found in the cache is also offered to the store.
+ * Computes the digests of a kernel, and looks for the kernel in the cache and then in the shared store. `known` is undefined when
+ * neither has it. A kernel from the cache is also offered to the shared store.
  */
 export async function recallKernel(
   request: NamedBuild,
@@ -33,8 +33,9 @@ export async function recallKernel(
 }
 
 /**
- * The outcome of a request whose kernel is stored. When demands were dropped and the request does not say `record`, the outcome
- * is untestable. Equal trees share a store entry under any name, so the kernel gets the source name of this request.
+ * The outcome of a request for a kernel that is stored already: the kernel, or the verdict `untestable` when the tree dropped a
+ * demanded config line and the request does not say `record`. A stored kernel may have been built from an equal tree under
+ * another name, so it gets the source name of this request.
  */
 export function outcomeOf(
   stored: BuiltKernel,

@@ -8,9 +8,9 @@ import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
 /** What one `--module` names: a folder with the sources of modules, or a module of the kernel's tree. */
 export type RequestedModule =
-  /** `name` is that of the folder, without its path. The store has a copy of the folder, whose content has the digest `digest`. */
+  /** `name` is the name of the folder, without its path. `digest` is a digest of its contents, of which the cache has a copy. */
   | { readonly kind: 'folder'; readonly name: string; readonly digest: string }
-  /** `name` is that of the module as the kernel prints it, such as `virtio_gpu`: with _ for every -. */
+  /** `name` is the module's name as the kernel prints it, with _ for each -: `virtio_gpu`. */
   | { readonly kind: 'tree'; readonly name: string };
 
 interface PinOptions {
@@ -20,7 +20,7 @@ interface PinOptions {
 }
 
 /**
- * Reads the values of `--module`, and copies each folder into the store, so that an edit during hours of builds does not mix two
+ * Reads the values of `--module`, and copies each folder into the cache, so that an edit during hours of builds does not mix two
  * versions of a module. Throws `usage` for a value that is neither a folder with a Makefile or Kbuild nor a module's name.
  */
 async function pinModules(
@@ -33,8 +33,8 @@ async function pinModules(
 }
 
 /**
- * The field `modules` of a request, for the values `named` of `--module`; no field when there is no value. Reads them as
- * pinModules() does.
+ * Reads the values of `--module`, and returns them as the field `modules` of a build request. Without values, returns no field.
+ * Throws `usage` for a value that is neither a folder with a Makefile or Kbuild nor the name of a module.
  */
 export async function requestedModules(
   named: readonly string[],
@@ -76,8 +76,8 @@ async function pinModule(value: string, options: PinOptions): Promise<RequestedM
 }
 
 /**
- * The modules for the values `named` of `--module`. `trees` has for each module the path of the copy of its folder; undefined for
- * a module of the kernel's tree. Reads them as pinModules() does.
+ * Reads the values of `--module`. For each module, `trees` has the path of the copy of its folder, or undefined for a module of
+ * the kernel's tree. Throws `usage` for a value that is neither a folder with a Makefile or Kbuild nor the name of a module.
  */
 export async function pinnedModules(
   named: readonly string[],
@@ -95,7 +95,10 @@ export async function pinnedModules(
   return { modules, trees };
 }
 
-/** The path of the copy, in the store, of a folder of modules. Throws `infra` when the copy was removed. */
+/**
+ * The path of the copy of a `--module` folder in the cache, by the digest of its contents. Throws `infra` when the copy was
+ * removed.
+ */
 export async function moduleSource(cacheRoot: string, digest: string): Promise<string> {
   const { entry } = await findEntry(cacheRoot, 'source', keyOf(digest));
   if (entry !== undefined) return join(entry.dir, 'tree');
@@ -109,9 +112,7 @@ function keyOf(digest: string): string {
   return `module_${digest.slice(0, 32)}`;
 }
 
-/**
- * The part of a kernel's identity that stands for its modules. The path and the name of a folder do not count, only its content.
- */
+/** What the `--module` values add to the digest of a kernel. Of a folder only the contents count, not its path and name. */
 export function modulesIdentity(modules: readonly RequestedModule[]): readonly string[] {
   return modules.map((one) => (one.kind === 'tree' ? one.name : `=${one.digest}`));
 }

@@ -14,11 +14,9 @@ import { programsOf } from './toolchain.ts';
 
 /** The test programs that are wanted from one folder of tools/testing/selftests. */
 export interface WantedSelftests {
-  /** The folders in which the sources may be, by their paths in the tree; the first one that the tree has counts. */
+  /** Paths in the kernel tree at which the folder may be, depending on the version. The first path that the tree has counts. */
   readonly folders: readonly string[];
-  /**
-   * The programs: `name` is `mremap_test` for mremap_test.c, and `with` a further source that only this program is compiled with.
-   */
+  /** The programs. `name` is `mremap_test` for the source mremap_test.c. `with` is a further source of this program alone. */
   readonly programs: readonly { readonly name: string; readonly with?: string }[];
   /** Further sources with which every program is compiled, if the folder has them. */
   readonly shared: readonly string[];
@@ -40,14 +38,14 @@ interface Meta {
 
 /** The version of the procedure that builds selftests; it must be raised when other programs are built, or in another way. */
 const recipe = 2;
-/** The folder of the programs below obj/ of the workspace. */
+/** The folder for the compiled programs, below make's output folder. */
 const outFolder = 'splat-selftests';
 
 /**
- * Makes the headers with which programs use the tree's kernel, and compiles each program. `make headers` is not used, because it
- * would start three programs for each of a thousand headers. The programs are static, because the guest has no libraries; a
- * program that cannot be compiled is left out. The sources and headers are copied, so that the time limit of a test
- * (TEST_TIMEOUT_DEFAULT, 30 s) can be raised: an emulated guest needs longer, and the trial's own limit still applies.
+ * A shell script that makes the headers of the tree's kernel for user programs, and compiles each selftest. `make headers` is not
+ * used, because it would start three programs for each of a thousand headers. The programs are static, because the guest has no
+ * libraries. A program that does not compile is left out. Sources and headers are copied, so that the script can raise the time
+ * limit of a test (TEST_TIMEOUT_DEFAULT, 30 s): an emulated guest needs longer. The trial's own limit still applies.
  */
 const script = `
 set -e
@@ -84,9 +82,9 @@ done
 `;
 
 /**
- * Builds test programs of the tree under test, with its patches, in the sandbox, or takes them from the cache if they were built
- * for this kernel before. Returns each wanted program by name. Undefined for an architecture other than x86-64, whose programs
- * cannot be built here.
+ * Builds selftests of the kernel tree, with its patches, in the sandbox. Programs that were built for this kernel before come
+ * from the cache. Returns what became of each wanted program, by name. Undefined for a kernel of another architecture than
+ * x86-64, for which no programs are built.
  */
 export async function buildSelftests(
   kernel: BuiltKernel,
@@ -129,7 +127,7 @@ async function makeSelftests(
   const build = await planTestKernel(request);
   const meta = await inWorkspace(build, async (setup) => compileSelftests(wanted, setup, dir));
   throwIfAborted(request.signal);
-  // The patches applied when the kernel was built, so they apply here.
+  // `meta` is undefined when the patches do not apply. They applied when the kernel was built, so they apply here.
   return meta ?? { absent: wanted.programs.map(({ name }) => name), broken: {} };
 }
 
@@ -171,8 +169,8 @@ async function compileSelftests(
 const longestMessage = 200;
 
 /**
- * The first error of the compiler, else the last line that the compiler or the script printed; one line of at most 200
- * characters.
+ * Why a selftest does not compile: the compiler's first error, or else the last line that the compiler or the script printed. At
+ * most 200 characters.
  */
 async function whyBroken({ workspace }: MakeSetup, name: string, said: string): Promise<string> {
   const log = await findBuilt(workspace, join(outFolder, 'bin', `${name}.log`));

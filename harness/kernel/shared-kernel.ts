@@ -15,8 +15,8 @@ interface KernelExchange {
 const mib = 2 ** 20;
 
 /**
- * Fetches a kernel from the shared store behind the cache; `name` is the name of its source. Undefined when there is no store, or
- * the store does not have the kernel or fails; the kernel is then built on this host.
+ * Fetches a kernel from the shared store. `key` is the kernel's key, and `name` the name of its source. Undefined when no store
+ * is set up, the store does not have the kernel, or the store fails. The kernel is then built on this host.
  */
 export async function fetchKernel(
   key: string,
@@ -44,7 +44,10 @@ export async function fetchKernel(
   return entry === undefined ? undefined : readKernel(arch, entry, true);
 }
 
-/** Puts a kernel from the cache into the shared store behind it, if this host has a key and has not put it there before. */
+/**
+ * Puts a kernel from the cache into the shared store. Nothing happens when this host has no key to sign with, or has put the
+ * kernel there before.
+ */
 export async function offerKernel(
   kernel: BuiltKernel,
   { cacheRoot, signal, emit }: KernelExchange,
@@ -68,9 +71,9 @@ function nameOf(key: string, arch: Architecture): SharedName {
 }
 
 /**
- * Returns what is wrong with the facts of a fetched kernel; undefined when nothing is. The facts come from the host that built
- * the kernel, and their image digest must be that of the fetched image. For a kernel with modules this is not checked: its digest
- * also covers the modules without debug information, which exist only in the archive.
+ * Says what is wrong with a kernel from the shared store; undefined when nothing is. The host that built the kernel wrote its
+ * image digest, which must be the digest of the fetched image. For a kernel with modules this is not checked, because its digest
+ * also covers modules without debug information, which exist only in an archive.
  */
 function wrongFacts({ meta, files }: StoreManifest, arch: Architecture): string | undefined {
   const { imageDigest, modules } = meta as {

@@ -16,14 +16,14 @@ import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
 /** The facts about a kernel tree that are known before the tree is in the cache. */
 export interface SourceName {
-  /** The key of the store entry. Trees with the same id are equal. */
+  /** The key of the tree in splat's cache. Trees with equal keys are equal. */
   readonly id: string;
-  /** The name for people: `debian:6.1 (6.1.192-2)`. */
+  /** The name of the tree in reports: `debian:6.1 (6.1.192-2)`. */
   readonly name: string;
   readonly version: KernelVersion;
 }
 
-/** An unpatched kernel tree in the store. It is never written to: builds use hard links to its files. */
+/** An unpatched kernel tree in splat's cache. Nothing writes to it: builds use hard links to its files. */
 export interface Source extends SourceName {
   /** The absolute path of the tree. */
   readonly tree: string;
@@ -31,17 +31,17 @@ export interface Source extends SourceName {
   readonly symbols: ReadonlySet<string>;
 }
 
-/** VERSION and PATCHLEVEL of the top Makefile: [6, 12] for 6.12.117. 6.12 is later than 6.2. */
+/** VERSION and PATCHLEVEL of a kernel's top Makefile: [6, 12] for 6.12.117. As numbers, 6.12 is later than 6.2. */
 export type KernelVersion = readonly [major: number, minor: number];
 
-/** Compares two versions for sorting: negative, zero or positive. */
+/** Compares two kernel versions for sorting. Negative when `a` is earlier, positive when `a` is later, 0 when they are equal. */
 export function compareVersions(a: KernelVersion, b: KernelVersion): number {
   return a[0] - b[0] || a[1] - b[1];
 }
 
 /**
- * True for a version in the half-open range [from, before). Both are "MAJOR.MINOR"; without `before`, every later version is in the
- * range.
+ * True when a kernel version is `from` or later, and earlier than `before`. Both are texts such as `6.12`. Without `before`,
+ * every version from `from` on is in the range.
  */
 export function isVersionIn(
   version: KernelVersion,
@@ -54,7 +54,10 @@ export function isVersionIn(
   );
 }
 
-/** Parses `6.12`. Throws `internal` for anything else: such versions come only from splat's own tables. */
+/**
+ * Parses a kernel version such as `6.12`. Throws `internal` for any other text, because such versions stand only in splat's own
+ * tables.
+ */
 export function parseVersion(text: string): KernelVersion {
   const match = /^(\d+)\.(\d+)$/.exec(text);
   if (match === null) throw new HarnessError('internal', `not a kernel version: ${text}`);
@@ -71,10 +74,11 @@ export interface SourceOptions {
 }
 
 /**
- * Opens the tree that `spec` names; a tree that is not in the cache is first fetched or copied into it. `spec` is `debian:6.1`
- * (the newest linux-source-6.1 of any suite), `debian:newest`, a version as `debian:6.1.192-3[@sha256:HEX]`, a directory (its
- * tracked files as they are on disk; without git, all files but build products), `DIR@REV` (a commit of a git tree), or a
- * tarball. Throws `usage` when it does not exist or is not a kernel, and `tool` when it cannot be fetched.
+ * Opens the kernel tree that a value of `--kernel` names; a tree that is not in the cache is first fetched or copied into it.
+ * `spec` is `debian:6.1` (the newest linux-source-6.1 of any suite), `debian:newest`, one version
+ * (`debian:6.1.192-3[@sha256:HEX]`), a directory, `DIR@REV` (a commit of a git tree) or a tarball. Of a directory, the files that
+ * git tracks are taken as they are on disk; without git, all files but build products. Throws `usage` when the tree does not
+ * exist or is no kernel, and `tool` when it cannot be fetched.
  */
 export async function openSource(spec: string, options: SourceOptions): Promise<Source> {
   if (spec.startsWith('debian:')) {
@@ -84,8 +88,8 @@ export async function openSource(spec: string, options: SourceOptions): Promise<
 }
 
 /**
- * Names the tree of a `debian:` kernel without fetching the tree, because the name of the package has the version. Undefined for
- * every other spec, and for a version with a digest that only the shared store may have. Throws as openSource() does.
+ * Names the tree of a `debian:` kernel without fetching the tree: the name of the package has the version. Undefined for any
+ * other value of `--kernel`, and for a version with a digest that only the shared store may have. Throws as openSource() does.
  */
 export async function nameSource(
   spec: string,
@@ -183,8 +187,8 @@ async function makeSource(origin: Origin, dir: string): Promise<unknown> {
 }
 
 /**
- * Returns a function that completes a store entry, in whose folder the tree lies: it writes the symbols of the tree to
- * symbols.json and returns the version of the tree.
+ * Returns a function that completes a folder of the cache in which a kernel tree lies. It writes the tree's config symbols to
+ * symbols.json, and returns the tree's version.
  */
 function completeTree({ spec }: Origin): (dir: string) => Promise<KernelVersion> {
   return async (dir) => {

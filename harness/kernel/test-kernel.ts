@@ -30,8 +30,8 @@ export interface TestKernelRequest {
   /** The values of `--series`, or series that were read before. */
   readonly series: readonly (string | Series)[];
   /**
-   * The values of `--config` (a file, or the name of an optional fragment of splat), or fragments that were read before. They are
-   * merged with splat's fragments.
+   * Config fragments, to be merged with splat's. Each is a value of `--config` (a file, or the name of an optional fragment of
+   * splat), or a fragment that was read before.
    */
   readonly configs: readonly (string | Fragment)[];
   /** A .config that replaces `tinyconfig` and base.config: its path, or its content if it was read before; undefined: none. */
@@ -46,11 +46,11 @@ export interface TestKernelRequest {
   readonly cacheRoot: string;
   /** The number of compilers that run at the same time; default: one for each core. */
   readonly jobs?: number;
-  /** The same as in BuildRequest. */
+  /** Whether the kernel is untestable (`refuse`, the default) when the tree drops a config line that a fragment demands. */
   readonly onDropped?: 'refuse' | 'record';
-  /** The same as in BuildRequest. */
+  /** The name of a build folder that several configurations share; absent: one folder for each configuration. */
   readonly workspace?: string;
-  /** The same as in BuildRequest. */
+  /** The paths of C sources that are compiled again with the warnings of `make W=1`; absent: none. */
   readonly check?: readonly string[];
   readonly signal: AbortSignal;
   readonly emit: Emit;
@@ -64,8 +64,8 @@ function modulesFragment(modules: readonly RequestedModule[]): readonly string[]
 /** The fragment that makes a kernel bootable in splat's guests; `--config-base` replaces it. */
 const baseFragment = 'base.config';
 /**
- * The fragments of every test kernel, or of those whose versions are in [from, before). The fragments in kernel-configs/ give the
- * reasons for their lines.
+ * The config fragments of every test kernel, in kernel-configs/. A fragment with `from` or `before` is used only for versions
+ * that are `from` or later, and earlier than `before`.
  */
 const ourFragments: readonly {
   readonly name: string;
@@ -84,9 +84,9 @@ const ourFragments: readonly {
 ];
 
 /**
- * Builds the kernel under test, or finds it in the cache or the shared store. It is made of the source, splat's series for its
- * version, the user's series, splat's fragments and the user's fragments. All input is read first, so that a missing file is
- * reported before minutes of work. A Debian kernel without a series of the user is found without its source.
+ * Builds the kernel under test, or takes it from the cache or the shared store. It is built from the source tree, the series and
+ * fragments of splat, and those of the user. All input is read first, so that a missing file is reported before minutes of work.
+ * A Debian kernel without a series of the user is found without its sources.
  */
 export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
   const { check = [] } = request;
@@ -112,8 +112,8 @@ export async function planTestKernel(request: TestKernelRequest): Promise<BuildR
 }
 
 /**
- * Checks, before anything is built, that the kernel can be built in each of these states of its annotations; throws `usage`
- * otherwise. Returns the source, so that all states are built from the same one; undefined for a Debian kernel, whose source is
+ * Throws `usage` when the kernel cannot be built in one of these states of its mmu-notifier annotations. Nothing is built.
+ * Returns the source tree, so that all states are built from the same tree. Returns undefined for a Debian kernel: its tree is
  * needed only if the kernel is not in the cache.
  */
 export async function requireAnnotations(
@@ -158,7 +158,7 @@ function withFragments(
   return { ...outcome, kernel: { ...outcome.kernel, fragments: digests } };
 }
 
-/** The configuration of the user. */
+/** The configuration that the user gave: the .config of `--config-base`, and the fragments of `--config`. */
 interface Settings {
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
@@ -229,12 +229,12 @@ export async function readOwnSeries(
   return adds === undefined ? series : withAddedFiles(series, join(packageRoot(), adds));
 }
 
-/** The inputs of --config and --config-base, read once. */
+/** The values of `--config` and `--config-base`, with the user's files already read. */
 export type PinnedConfigs = Pick<TestKernelRequest, 'configs' | 'configBase'>;
 
 /**
- * Reads the user's fragments and .config once, so that an edit during hours of builds cannot mix two kernels. An optional
- * fragment of splat stays a name. Throws `usage` for a missing file or an unknown name, and `config` for a malformed fragment.
+ * Reads the files of `--config` and `--config-base` once, so that an edit during hours of builds cannot mix two kernels. The name
+ * of an optional fragment stays a name. Throws `usage` for a missing file or unknown name, and `config` for a malformed fragment.
  */
 export async function pinConfigs(
   named: { readonly configs: readonly string[]; readonly configBase: string | undefined },

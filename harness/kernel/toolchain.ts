@@ -2,7 +2,7 @@ import { HarnessError } from '../errors.ts';
 import { findProgram } from '../host/process.ts';
 import type { Toolchain } from '../records/run-request.ts';
 
-/** The toolchain of a build that names none. */
+/** The compiler of a build that names none: gcc, with the linker of the host. */
 export const defaultToolchain: Toolchain = { kind: 'compiler', cc: 'gcc' };
 
 /**
@@ -90,7 +90,7 @@ export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly 
 }
 
 /**
- * The reason why a tree refuses the compiler, from the log of a configuration; undefined when the log names none.
+ * Why a kernel tree refuses the compiler, in one line, from the log of its configuration. Undefined when the log does not say so.
  * scripts/cc-version.sh prints, before Kconfig gives up:
  *
  *     *** C compiler is too old.

@@ -19,8 +19,8 @@ export interface WorkingTree {
 /** The number of files that are read at the same time: enough to keep the disk busy, and fewer than a process may open. */
 const parallelFiles = 64;
 /**
- * Two writes within this time can leave the same modification time (racy-git.txt). The digest of a tree is not cached when a file
- * in it was changed this recently.
+ * Two writes to a file within this time can leave the same modification time (racy-git.txt). So the digest of a tree is not
+ * cached when a file in it was changed this recently.
  */
 const racyMs = 2_000;
 

@@ -18,10 +18,10 @@ import type { PatchedFiles } from '../patch/apply.ts';
 import { isKconfigPath } from './kconfig.ts';
 
 /**
- * The folders in which the kernels of one source and configuration are built, one after the other, so that each patch of a series
- * compiles only what it changes. A workspace changes with each build, and is used under a lock. It contains:
+ * The folder in which the kernels of one source and configuration are built, one after the other. Each patch of a series then
+ * compiles only what it changes. A build changes the folder, so it is used under a lock. It contains:
  *
- *     src/        hard links to the pristine tree; patched files are files of their own
+ *     src/        hard links to the unpatched tree; patched files are files of their own
  *     obj/        make's O=, the only folder here that a build may write to
  *     state.json  the state of src/ and obj/ (WorkspaceState); its time is the time at which the last build ended
  *     building    exists while make runs; when it is found later, obj/ may have half-written files and is removed
@@ -34,19 +34,19 @@ export interface Workspace {
 }
 
 /**
- * What splat remembers of a workspace between two builds, in the file state.json of the workspace. The next build reads which
- * files of src/ it must reset, and whether obj/ is still configured.
+ * What splat remembers about a build folder until the next build there, in the file state.json: which files of src/ to reset, and
+ * whether obj/ is still configured. src/ has the sources, obj/ has make's output.
  */
 export interface WorkspaceState {
   /** The paths in src/ of files that may differ from the pristine tree, because an earlier build patched them. */
   readonly touched: readonly string[];
-  /** The digest of obj/.config and of the request for it. Absent when obj/ is not configured for the files that src/ has now. */
+  /** A digest of obj/.config and of the request for it. Absent when obj/.config does not fit the files that src/ has now. */
   readonly configured?: string;
 }
 
 /**
- * Opens the workspace at `dir` for builds by the user `uid`. A missing workspace is created. obj/ is emptied when an earlier
- * build in it was killed, and when the clock of the host was set back.
+ * Opens the build folder `dir` for builds by the user `uid`, and creates it when it is missing. make's output is removed when an
+ * earlier build there was killed, and when the clock of the host was set back.
  */
 export async function openWorkspace(
   dir: string,
@@ -79,17 +79,17 @@ export async function openWorkspace(
   };
 }
 
-/** A workspace whose src/ is up to date. */
+/** A build folder whose sources are up to date. */
 export interface Synced {
-  /** The paths of the files whose content or mode changed, was added or was removed. */
+  /** The paths of source files that were changed, added or removed, or that got another mode. */
   readonly changed: readonly string[];
   readonly workspace: Workspace;
 }
 
 /**
- * Updates src/ to the tree with the files of `patched`. A file that does not change keeps its inode and time, so make skips it. A
- * file that changes, or becomes pristine again, is rewritten, and its new time is later than that of every object made from its
- * old content.
+ * Brings the sources of a build folder to the tree `tree` with the files of `patched`. A file that stays the same keeps its inode
+ * and time, so make skips it. A file that changes, or is no longer patched, is written anew. Its time is then later than that of
+ * every object made from its old contents.
  */
 export async function syncSource(
   workspace: Workspace,
@@ -114,7 +114,8 @@ export async function syncSource(
 }
 
 /**
- * Records that obj/.config belongs to the files in src/. `configured` is the digest of the configuration and of the request for it.
+ * Records that the .config in make's output folder fits the sources. `configured` is a digest of the .config and of the request
+ * for it.
  */
 export async function markConfigured(workspace: Workspace, configured: string): Promise<void> {
   await saveState(workspace.dir, { touched: workspace.state.touched, configured });
@@ -135,8 +136,8 @@ function decidesConfig(path: string): boolean {
 }
 
 /**
- * Runs `work` while the file `building` exists. The file stays when `work` reports that obj/ is not usable, and when `work`
- * throws.
+ * Runs `work` while the file `building` marks make's output as unfinished. The file stays when the result of `work` says `usable:
+ * false`, and when `work` throws. The next build then starts with no output.
  */
 export async function whileBuilding<T extends { readonly usable: boolean }>(
   workspace: Workspace,
@@ -152,8 +153,8 @@ export async function whileBuilding<T extends { readonly usable: boolean }>(
 }
 
 /**
- * True when a file is from the future, because the clock of the host was set back. The objects would then be newer than the next
- * sources, and make would keep stale objects.
+ * True when a file's time lies in the future, because the clock of the host was set back. Old objects would then be newer than
+ * changed sources, and make would keep them.
  */
 async function isFromFuture(path: string): Promise<boolean> {
   const found = await readIfThere(stat(path));
@@ -161,8 +162,8 @@ async function isFromFuture(path: string): Promise<boolean> {
 }
 
 /**
- * Makes the file `to` equal to `from`, or removes `to` when `from` is absent. Returns true when `to` changed. It never writes
- * into an inode that `to` shares with another file.
+ * Makes the file `to` equal to `from`, or removes `to` when `from` does not exist. Returns true when `to` changed. An old `to` is
+ * removed first, because other files may share its inode.
  */
 async function replaceFile(from: string, to: string): Promise<boolean> {
   const [wanted, present] = await Promise.all([readWhole(from), readWhole(to)]);

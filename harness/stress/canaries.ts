@@ -1,9 +1,10 @@
-/** The table of canaries: the seeded bugs that a run must see. */
+/** The table of canaries: bugs that a driver of splat triggers on purpose. A run must see the splat of each of them. */
 import type { Canary, Workload } from './workload.ts';
 
 /**
- * The canaries for detectors that an optional fragment adds. The canary `ask-processor` also needs DEBUG_VM, an option of
- * debug-vm.config: in 6.1 every kernel has DEBUG_PREEMPT, and only kernels with that fragment are meant to run this canary.
+ * Canaries, which trigger a bug on purpose, for detectors that only an optional config fragment adds. `ask-processor` also needs
+ * DEBUG_VM, an option of debug-vm.config: in 6.1 every kernel has DEBUG_PREEMPT, but this canary is meant only for kernels with
+ * debug-vm.config.
  */
 const optional: readonly Canary[] = [
   { ...kicked('unlock-unlocked'), needs: ['DEBUG_VM'], endsGuest: true },
@@ -14,12 +15,18 @@ const optional: readonly Canary[] = [
   { ...kicked('forget'), needs: ['DEBUG_KMEMLEAK'], leaks: true },
 ];
 
-/** A bug that the driver triggers by itself; the canary has the name of the mode. */
+/**
+ * The part of a canary whose bug the seeded-bug driver triggers by itself, in the mode `mode`. The canary gets the name of the
+ * mode.
+ */
 function kicked(mode: string): Pick<Canary, 'name' | 'mode' | 'notifier' | 'trigger'> {
   return { name: mode, mode, notifier: 'hlist', trigger: 'register' };
 }
 
-/** The positive controls: if one of them stays silent in a run, the silence of the run's trials proves nothing. */
+/**
+ * All canaries. Each triggers a bug on purpose. When the kernel stays silent about one, the silence of the run's trials proves
+ * nothing.
+ */
 export const canaries: readonly Canary[] = [
   { name: 'sleep-nonblockable', mode: 'sleep-mutex', notifier: 'hlist', trigger: 'mrelease' },
   { name: 'fail-blockable', mode: 'fail-blockable', notifier: 'hlist', trigger: 'munmap' },
@@ -43,7 +50,7 @@ export const canaries: readonly Canary[] = [
   ...optional,
 ];
 
-/** The workload that triggers a canary. */
+/** The workload of a canary: it puts the seeded-bug driver into the canary's mode and triggers the bug. */
 export function canaryWorkload({ name, mode, notifier, trigger, leaks }: Canary): Workload {
   return {
     name: 'controls',

@@ -8,8 +8,8 @@ const counted = workloads
   .flatMap((name) => [name, ...(otherForms[name] ?? [])]);
 
 /**
- * The names of the counters of one kind, without the kind before the dot: those in `more`, then those in the table of workloads,
- * without repeats.
+ * The names of all counters of one kind, such as `oom_kill` for `vm.oom_kill`: first those in `more`, then those that the table
+ * of workloads names. No name comes twice.
  */
 function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly string[] {
   const prefix = `${kind}.`;
@@ -18,10 +18,10 @@ function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly stri
 }
 
 /**
- * Functions whose calls the kernel's function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled"): the
- * functions that the table of workloads names, and a few that show how far any workload got. The profiler prints the first 30
- * characters of a name (kernel/trace/ftrace.c, function_stat_show), so no two of these names may begin with the same 30. A function
- * that a kernel cannot trace, because it is inlined or not configured, is not counted.
+ * The kernel functions whose calls the function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled").
+ * They are the functions that the table of workloads names, and a few that show how far any workload got. The profiler prints
+ * only the first 30 characters of a name (kernel/trace/ftrace.c, function_stat_show), so no two names may begin with the same 30.
+ * A function that the kernel cannot trace, because it is inlined or not configured, is not counted.
  */
 export const profiledFunctions: readonly string[] = countedOf('calls', [
   '__mmu_notifier_invalidate_range_start',
@@ -33,8 +33,8 @@ export const profiledFunctions: readonly string[] = countedOf('calls', [
 const shownNameChars = 30;
 
 /**
- * Those of `names` whose counts the profiler can tell apart from one another and from those of `profiledFunctions`. Of two names
- * that begin with the same 30 characters, the first is taken.
+ * The functions of `names` that the function profiler can count. It prints only the first 30 characters of a name. Left out is a
+ * name that begins like an earlier name in the list, or like a name in `profiledFunctions`.
  */
 export function countable(names: readonly string[]): readonly string[] {
   const taken = new Map<string, string>(
@@ -51,28 +51,31 @@ export function countable(names: readonly string[]): readonly string[] {
 /** The debugfs folder of the seeded-bug driver. Each file in it holds one number. */
 export const driverFolder = '/sys/kernel/debug/splat_mn';
 
-/** The files of the function profiler in tracefs. */
+/** Paths in tracefs of the files of ftrace's function profiler, which counts the calls of kernel functions. */
 export const profileFiles = {
-  /** The functions that can be counted, a line each. */
+  /** The file that lists the functions that can be counted, one on each line. */
   traceable: '/sys/kernel/tracing/available_filter_functions',
-  /** The most bytes that are read of `traceable`: our kernels have about 1 MiB, a distribution's with all modules up to 4. */
+  /**
+   * At most this many bytes of `traceable` are read. The list has about 1 MiB in our kernels, and up to 4 MiB in the kernel of a
+   * distribution with all its modules.
+   */
   traceableLimitBytes: 16 * 1024 * 1024,
   filter: '/sys/kernel/tracing/set_ftrace_filter',
   enabled: '/sys/kernel/tracing/function_profile_enabled',
-  /** There is one file per CPU: the CPU's number is appended to this path. */
+  /** The beginning of the paths of the files with the counts. Each CPU has a file, whose path ends with the CPU's number. */
   statistics: '/sys/kernel/tracing/trace_stat/function',
 } as const;
 
 /**
- * The suffix that a compiler appends to the name of a function that it made a version of, such as `foo.isra.0` or
- * `foo.constprop.0.cold`. The profiler may cut it short: `.isr`. The workloads have the same rule (goal.c, is_function()).
+ * The ending that a compiler adds to the name of a function when it makes a variant of it, such as `.isra.0` in `foo.isra.0`. The
+ * function profiler may cut the ending short: `.isr`. The workloads have the same rule (goal.c, is_function()).
  */
 const versionMark = /\..*$/;
 
 /**
- * Finds `names` in the list of the functions that this kernel can trace (ftrace). A version that the compiler made of a function,
- * such as `foo.isra.0`, counts as the function. `indices` are the numbers of the lines, from 1: set_ftrace_filter accepts them in
- * place of names (Documentation/trace/ftrace.rst). `found` are those of `names` that have a line.
+ * Looks for the functions `names` in the list of the functions that this kernel can trace (ftrace). A compiler's variant of a
+ * function, such as `foo.isra.0`, counts as the function. `found` are the names that have a line. `indices` are the numbers of
+ * these lines, from 1: set_ftrace_filter accepts them in place of names (Documentation/trace/ftrace.rst).
  */
 export function findTraceable(
   traceable: string,
@@ -98,9 +101,9 @@ function formsBefore(name: string): readonly string[] {
 }
 
 /**
- * Adds up the calls in the per-CPU tables of the function profiler, as `calls.FUNCTION` with the full name. Only
- * `profiledFunctions` and the functions in `more` are counted. Calls of a version that the compiler made of a function count for
- * the function.
+ * Reads how often functions were called from the tables of the function profiler, which has a table for each CPU. The result has
+ * the sums as `calls.FUNCTION`. Counted are `profiledFunctions` and the functions in `more`. The calls of a compiler's variant,
+ * such as `foo.isra.0`, count for the function `foo`.
  */
 export function parseProfile(
   tables: readonly string[],
@@ -130,25 +133,25 @@ export const vmstatFields: readonly string[] = countedOf('vm', [
   'ksm_swpin_copy',
 ]);
 
-/** Counters that kernels before 5.19 (94bfe85bde18) do not keep. On a kernel that lacks one, it is not required as a witness. */
+/** Counters that kernels before 5.19 lack (94bfe85bde18). On a kernel that lacks such a counter, no workload must count it. */
 const youngCounters: ReadonlySet<string> = new Set(['vm.cow_ksm', 'vm.ksm_swpin_copy']);
 
-/** The witnesses of a workload on one kernel. */
+/** The witnesses of a workload on one kernel. A witness is a counter that proves that the code under test ran. */
 export interface KernelWitnesses {
-  /** The witnesses that must have been counted, each by the name that it has on this kernel. */
+  /** The counters that must not be zero, by their names on this kernel. */
   readonly required: readonly string[];
   /**
-   * The witnesses that this kernel has under none of their names: functions that it lacks or inlines, and counters that it does not
-   * keep.
+   * The counters that this kernel cannot have under any of their names: a function is missing or inlined, or a counter is not
+   * kept.
    */
   readonly absent: readonly string[];
 }
 
 /**
- * The witnesses that a kernel must count, and those that it lacks. `counters` are the counters that were read; `missing` are the
- * functions that the kernel cannot count, by their names as witnesses. When a witness has several names (otherForms), the name
- * that counted most is required; when no name counted, the last of the names that the kernel has. A counter of youngCounters that
- * the kernel lacks is neither required nor absent: that is no fault.
+ * Splits the witnesses of a workload, which are counters, into those that this kernel must count and those that it lacks.
+ * `counters` are the counters that were read; `missing` are functions that the kernel cannot count, as `calls.FUNCTION`. Of a
+ * witness with several names (otherForms) the name with the highest count is required. When no name has a count, it is the last
+ * name that the kernel has. A witness in youngCounters that the kernel lacks is in neither list, because that is no fault.
  */
 export function witnessesOn(
   { witnesses }: { readonly witnesses: readonly string[] },

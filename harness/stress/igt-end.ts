@@ -1,11 +1,14 @@
-/** How a test program of IGT ended, and what it printed -> its subtests, and what its end means. Pure. */
+/**
+ * Reads how a test program of IGT, the GPU test suite, ended and what it printed. Returns its subtests, and what its end means.
+ * Pure.
+ */
 import type { Subtest } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
 import { type Expectations, expectSubtest, unexpectedFailures } from './igt-expectations.ts';
 import { readIgtOutput } from './igt-output.ts';
 import type { TestReport } from './test-report.ts';
 
-/** A test program of IGT, as a trial runs it. */
+/** A test program of IGT, the GPU test suite, that a trial runs. */
 export interface IgtProgram {
   readonly test: string;
   /** The subtests that are to run; empty for a test that has no subtests. */
@@ -27,11 +30,11 @@ const signalNames: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads what a test program printed. The subtest that still ran has the result `crash` when the program died, `timeout` when the
- * time was over, and `incomplete` when the guest was lost or fell silent. Subtests that had not begun have `notrun`. `failures`
- * tells of each failed subtest, so the end need not tell of it again: it becomes `exit` with code 0 for a program that died, ran
- * out of time, or failed because subtests failed. It becomes `skipped` when all subtests were skipped. When the guest does not
- * answer or is gone, `end` is returned unchanged and `failures` is empty.
+ * Reads what a test program of IGT printed. A subtest that still ran at the end has the result `crash` when the program died,
+ * `timeout` when the time was over, and `incomplete` when the guest was lost or fell silent. Subtests that had not begun by then
+ * have `notrun`. `failures` has a line for each unexpected failure. The returned end is `exit` with code 0 when the program died,
+ * ran out of time, or failed because a subtest failed: the subtests tell of it. It is `skipped` when all subtests were skipped.
+ * Any other `end` is returned unchanged. When the guest is lost or silent, `failures` is empty.
  */
 export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd): TestReport {
   const { test, expectations } = program;
@@ -47,7 +50,7 @@ export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd
   const subtests = [...seen, ...(cut ? notRun(program, seen) : [])].map((subtest) =>
     expectSubtest(subtest, expectations),
   );
-  // A guest that does not answer is a finding of its own.
+  // A guest that is lost or silent is reported by itself, and not again for each subtest.
   const failures =
     end.kind === 'lost' || end.kind === 'silent'
       ? []

@@ -3,7 +3,10 @@
  */
 import type { Subtest, SubtestResult } from '../records/subtest.ts';
 
-/** The text of a file of expectations. */
+/**
+ * A file that says which subtests of IGT are expected to fail (`fails`), to fail now and then (`flakes`), or not to be run
+ * (`skips`).
+ */
 export interface ExpectationFile {
   /** The file's path, as error messages print it. */
   readonly path: string;
@@ -11,7 +14,7 @@ export interface ExpectationFile {
   readonly text: string;
 }
 
-/** The expectations of one driver on one kernel. */
+/** What is expected of IGT's subtests with one GPU driver on one kernel version. */
 export interface Expectations {
   /** The expected results of subtests that need not pass, by their full name (`test@subtest`). */
   readonly fails: ReadonlyMap<string, ReadonlySet<SubtestResult>>;
@@ -21,7 +24,10 @@ export interface Expectations {
   readonly skips: readonly RegExp[];
 }
 
-/** A line that cannot be read. `problem` is one line of text that names the file and the line's number. */
+/**
+ * The first line of a file of expectations that cannot be read. `problem` says what is wrong, after the file's path and the
+ * number of the line.
+ */
 export interface BadLine {
   readonly problem: string;
 }
@@ -35,15 +41,16 @@ const words: Readonly<Record<string, SubtestResult>> = {
 };
 
 /**
- * `# linux: from 6.5, before 6.12` above a paragraph limits the paragraph to these kernel versions; either part may be absent.
- * Other readers of the format take the line as a comment.
+ * A line such as `# linux: from 6.5, before 6.12`. The lines after it, up to the next empty line, hold for these kernel versions
+ * only. `from` or `before` may be absent. Other readers of the format take the line for a comment.
  */
 const rangeLine = /^#\s*linux:\s*(?:from (\d+)\.(\d+))?,?\s*(?:before (\d+)\.(\d+))?\s*$/;
 
 /**
- * Reads the files of one driver for a kernel of the given version; stops at the first line that cannot be read. A line of a
- * `fails` file is `test@subtest,Fail` (or Crash, Timeout, Skip, Pass); a line of the other files is a regular expression that is
- * searched for in the subtest's name. A line that begins with `#` is a comment. A range of versions ends at the next empty line.
+ * Reads the files of expectations for one GPU driver, and keeps what holds for this kernel version. Returns a `BadLine` at the
+ * first line that cannot be read. A line of a `fails` file is `test@subtest,Fail`; other results are Crash, Timeout, Skip and
+ * Pass. A line of another file is a regular expression that is searched for in a subtest's name. A line that begins with `#` is a
+ * comment. A comment such as `# linux: from 6.5` limits the lines after it, up to the next empty line.
  */
 export function readExpectations(
   files: readonly ExpectationFile[],
@@ -117,9 +124,10 @@ export function isSkipped(name: string, { skips }: Expectations): boolean {
 const bad: ReadonlySet<SubtestResult> = new Set(['fail', 'crash', 'timeout', 'incomplete']);
 
 /**
- * The subtest, with `expected: 'fail'` when its bad result is in `fails`, and `expected: 'flake'` when its name is in `flakes`.
- * The entry of a subtest in `fails` also covers its dynamic subtests. A subtest that passes though it is expected to fail has
- * `expected: 'fail'` as well: its entry is out of date. Any other subtest is returned as it is.
+ * Marks a subtest whose result is expected. A bad result that `fails` lists gets `expected: 'fail'`; an entry of a subtest also
+ * covers its dynamic subtests. Another bad result gets `expected: 'flake'` when a pattern of `flakes` fits the name. A subtest
+ * that passes though `fails` lists it gets `expected: 'fail'`, too: its entry is out of date. Any other subtest is returned
+ * unchanged.
  */
 export function expectSubtest(subtest: Subtest, { fails, flakes }: Expectations): Subtest {
   const { name, result } = subtest;

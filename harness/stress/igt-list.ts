@@ -9,10 +9,13 @@ export type IgtDriver = 'virtio_gpu' | 'vgem' | 'vkms' | 'none';
 export interface IgtRow {
   readonly driver: IgtDriver;
   readonly test: string;
-  /** The counters that must not be zero (workload.ts). Tests of one group share those of the functions that all of them call. */
+  /**
+   * The counters that must not be zero after the test, such as `calls.drm_open`. Similar tests name the functions that all of
+   * them call.
+   */
   readonly witnesses: readonly string[];
   readonly why: string;
-  /** The pattern for the subtests to run, as far as the expectations do not skip them. Absent: all subtests. */
+  /** A pattern for the names of the subtests to run; absent: all. Subtests that the expectations skip are never run. */
   readonly only?: RegExp;
 }
 

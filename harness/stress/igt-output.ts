@@ -1,4 +1,4 @@
-/** What a test program of IGT printed -> its subtests. Pure. */
+/** Reads the subtests from what a test program of IGT, the GPU test suite, printed. Pure. */
 import type { Subtest, SubtestResult } from '../records/subtest.ts';
 
 /** The words that IGT prints for results (igt_core.c, subtest_result and igt_exit). */
@@ -15,7 +15,9 @@ const results: Readonly<Record<string, SubtestResult>> = {
 export interface IgtOutput {
   /** The subtests and dynamic subtests in the order in which they ended; for a test without subtests, the test itself. */
   readonly subtests: readonly Subtest[];
-  /** The full name of the innermost subtest that began and did not end; absent when there is none. */
+  /**
+   * The full name of the subtest that began and did not end; absent when all ended. It is the dynamic subtest if one was running.
+   */
   readonly running?: string;
   /** The first requirement that was not met, from its line `Test requirement: ...`; absent when there is no such line. */
   readonly whySkipped?: string;
@@ -59,7 +61,7 @@ export function readIgtOutput(test: string, stdout: string): IgtOutput {
 interface Reading {
   readonly test: string;
   readonly subtests: Subtest[];
-  /** The subtest, and the dynamic subtest, that began and did not end. */
+  /** The subtest that began and did not end; `dynamic` is the dynamic subtest that runs inside it. */
   subtest?: string | undefined;
   dynamic?: string | undefined;
   /** The result of a test without subtests. */

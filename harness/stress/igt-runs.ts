@@ -1,4 +1,4 @@
-/** What tests of IGT printed that shared a guest, with each other or with another workload -> their subtests. Pure. */
+/** Reads the subtests from the output of several tests of IGT that ran in one guest, perhaps beside another workload. Pure. */
 import type { Subtest, SubtestResult } from '../records/subtest.ts';
 import type { WorkloadEnd } from '../records/verdict.ts';
 import type { IgtProgram } from './igt-end.ts';
@@ -6,11 +6,11 @@ import { expectSubtest } from './igt-expectations.ts';
 import { readIgtOutput } from './igt-output.ts';
 import type { TestReport } from './test-report.ts';
 
-/** The programs by the line that is printed before their output, such as `IGT_FORCE_DRIVER=vkms /usr/libexec/.../kms_atomic`. */
+/** Test programs of IGT, each by the line that stands before its output: `IGT_FORCE_DRIVER=vkms /usr/libexec/.../kms_atomic`. */
 export type IgtPrograms = ReadonlyMap<string, IgtProgram & { readonly driver: string }>;
 
 const headLine = /^tools: (.+)$/m;
-/** The order of results: of several runs of a subtest, the result counts that comes last here. */
+/** The results of a subtest from best to worst. When a subtest ran several times, its result that is last in this list counts. */
 const order: readonly SubtestResult[] = [
   'notrun',
   'skip',
@@ -22,11 +22,11 @@ const order: readonly SubtestResult[] = [
 ];
 
 /**
- * Reads the output of programs that ran one after the other. Neither exit codes of programs nor failed subtests decide the
- * verdict: under memory pressure a call may fail for want of memory, and a test may find what an earlier test left behind. So
- * `failures` is empty. A subtest that ran several times has its worst result (`order`). A subtest whose program was killed, for
- * example by the OOM killer, is `incomplete`; a run in which it passed counts for more. The end is `skipped` when no subtest ran,
- * and `exit` with code 0 when at least one ran. The end of a guest that is lost or silent is returned unchanged.
+ * Reads the output of tests of IGT that ran one after the other in one guest. `failures` is empty: under memory pressure a call
+ * may fail for want of memory, and a test may find what an earlier test left behind. So neither exit codes nor failed subtests
+ * decide the verdict. A subtest that ran several times has its worst result. A subtest whose program was killed, for example by
+ * the OOM killer, is `incomplete`, unless it passed in another run. The returned end is `exit` with code 0 when a subtest ran,
+ * and `skipped` when none ran. When the guest is lost or silent, `end` is returned unchanged.
  */
 export function readIgtRuns(programs: IgtPrograms, stdout: string, end: WorkloadEnd): TestReport {
   const [, ...parts] = stdout.split(headLine);

@@ -1,17 +1,20 @@
-/** What a program of kselftest printed, and how it ended -> its tests, and what its end means. Pure. */
+/** Reads what a selftest program of the kernel printed and how it ended. Returns its tests, and what its end means. Pure. */
 import type { WorkloadEnd } from '../records/verdict.ts';
 import { type KtapTest, readKtap } from './ktap-output.ts';
 import { asSubtest, failureOf, type LeafTest, type TestReport } from './test-report.ts';
 
-/** The good exit codes (tools/testing/selftests/kselftest.h). A skip has become the end `skipped` before. */
+/**
+ * The exit codes that count as a pass (tools/testing/selftests/kselftest.h). A skip never gets here: its end is already
+ * `skipped`.
+ */
 const exitCodes = { pass: 0, expectedFailure: 2 } as const;
 
 /**
- * Reads the results of a program. A program that prints no TAP is one test, whose result is how the program ended. A program that
- * prints TAP has the tests that it printed. It counts as a further test when its end says more than its tests do: it was stopped
- * or killed, or it failed though none of its tests did. The end is `skipped` when the program skipped itself or every test was
- * skipped. Otherwise it is `exit` with code 0, because the tests tell everything. When the guest does not answer or is gone,
- * `end` is returned unchanged and `failures` is empty.
+ * Reads the results of a selftest program of the kernel. A program that prints TAP has the tests that it printed. A program that
+ * prints no TAP is one test, whose result is how the program ended. After TAP, too, the program is a further test when it was
+ * stopped or killed, or when it failed though none of its tests did. The returned end is `skipped` when the program skipped
+ * itself, or every test was skipped. Otherwise it is `exit` with code 0, because the tests tell everything. When the guest is
+ * lost or silent, `end` is returned unchanged and `failures` is empty.
  */
 export function readKselftestEnd(
   program: string,
@@ -41,11 +44,14 @@ export function readKselftestEnd(
   };
 }
 
-/** Reasons for which a test may fail on a kernel or in a guest. */
+/** Which tests of the kernel's selftests may fail on this kernel or in this guest. */
 export interface SelftestExcuses {
-  /** Matches the names of tests that need more memory than the guest has: their failure counts as a skip. Absent: none. */
+  /**
+   * The pattern for tests that need more memory than the guest has. When such a test fails, it counts as skipped. Absent: no
+   * test.
+   */
   readonly tooLarge?: RegExp;
-  /** Match the names of tests that are known to fail on this version: their failure is expected. Absent: none. */
+  /** Patterns for tests that always fail on this kernel version. When such a test fails, this is expected. Absent: no test. */
   readonly known?: readonly RegExp[];
 }
 
@@ -65,7 +71,10 @@ function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): read
   return [{ name: path, result, ...(why === undefined ? {} : { why }) }];
 }
 
-/** The program as a test of its own: when it printed no tests, and when its end says more than its tests do. */
+/**
+ * The selftest program as a test of itself. It is one when it printed no tests, and when its end says more than its tests do.
+ * Undefined for any other program, and when the guest is lost or silent.
+ */
 function ownResult(
   program: string,
   leaves: readonly LeafTest[],

@@ -18,14 +18,17 @@ export const sharedSources = ['vm_util.c', 'thp_settings.c', 'hugepage_settings.
 
 export interface SelftestRow {
   readonly target: SelftestTarget;
-  /** The program's name in the folder. Rows that run one program with different arguments differ in a suffix after a dot. */
+  /**
+   * The name of the program in its folder. When rows run one program with different arguments, a suffix follows:
+   * `uffd-stress.anon`.
+   */
   readonly name: string;
   readonly args?: readonly string[];
   /** A further source with which the program is compiled, if the tree has this source. */
   readonly with?: string;
   /**
-   * The first kernel version in which the program can be run like this; absent when every version that has the program can run it
-   * so.
+   * The first kernel version on which the program can be run with these arguments and settings; absent: every version that has
+   * it.
    */
   readonly from?: string;
   /** Files of the guest that are written before the program runs, with their contents. */
@@ -34,7 +37,7 @@ export interface SelftestRow {
   readonly option?: string;
   /** How many MiB of memory the guest must have for the program. Absent: any guest will do. */
   readonly memoryMiB?: number;
-  /** The tests that need more memory than the others; in a guest with less than `memoryMiB` their failure counts as a skip. */
+  /** The tests of the program that need much memory. In a guest with less than `memoryMiB`, their failure counts as skipped. */
   readonly large?: { readonly test: RegExp; readonly memoryMiB: number };
   /** The reason why the program is never built and run; absent for other programs. */
   readonly never?: string;
@@ -47,7 +50,7 @@ const mm = (
   more: Omit<SelftestRow, 'target' | 'name' | 'why'> = {},
 ): SelftestRow => ({ target: 'mm', name, why, ...more });
 
-/** For programs that need 128 MiB of huge pages, which the guest does not use otherwise. */
+/** What a program with huge pages needs: the option, and 64 huge pages (128 MiB), which the guest does not have otherwise. */
 const hugetlb = {
   option: 'HUGETLBFS',
   settings: { '/proc/sys/vm/nr_hugepages': '64' },
@@ -60,7 +63,7 @@ export const selftestRows: readonly SelftestRow[] = [
   mm('guard-regions', 'guard pages by MADV_GUARD_INSTALL, with every call that meets one'),
   mm('hmm-tests', 'device memory and its notifiers, on the driver lib/test_hmm.c'),
   mm('khugepaged', 'huge pages collapsed by the daemon and by MADV_COLLAPSE', {
-    // It takes a huge page for each of 512 small ones.
+    // The program takes a huge page for each of 512 small pages.
     memoryMiB: 2048,
   }),
   mm('ksm_functional_tests', 'what KSM merges and un-merges'),
@@ -81,7 +84,7 @@ export const selftestRows: readonly SelftestRow[] = [
   mm('process_madv', 'madvise() of another process'),
   mm('prctl_thp_disable', 'PR_SET_THP_DISABLE, inherited and not'),
   mm('split_huge_page_test', 'huge pages split through debugfs'),
-  // Before this version it never ended.
+  // Before 6.2 the program never ended.
   mm('transhuge-stress', 'huge pages taken and given back', { from: '6.2', args: ['-d', '5'] }),
   mm('uffd-unit-tests', 'userfaultfd over every kind of memory', uffd),
   mm('uffd-stress.anon', 'userfaultfd from several threads', {
@@ -99,7 +102,7 @@ export const selftestRows: readonly SelftestRow[] = [
   mm('compaction_test', 'how much memory compaction makes', hugetlb),
   mm('hugetlb-madvise', 'MADV_DONTNEED and others on huge pages of hugetlbfs', {
     ...hugetlb,
-    // Before this version it needed a file on a mounted hugetlbfs.
+    // Before 6.2 the program needed a file on a mounted hugetlbfs.
     from: '6.2',
   }),
   mm('hugetlb_fault_after_madv', 'a fault beside MADV_DONTNEED', hugetlb),
@@ -121,10 +124,10 @@ export const selftestRows: readonly SelftestRow[] = [
   },
 ];
 
-/** A test that fails on unpatched kernels of these versions. Its failure does not decide a verdict. */
+/** A selftest that fails on unpatched kernels of some versions. Its failure there does not decide a verdict. */
 export interface KnownFailure {
   readonly test: RegExp;
-  /** A half-open range of versions; absent when the range has no such end. */
+  /** The test fails on versions that are `from` or later, and earlier than `before`. Absent: there is no such limit. */
   readonly from?: string;
   readonly before?: string;
   readonly why: string;

@@ -1,8 +1,8 @@
-/** What tests of the kernel print, in any version of KTAP or TAP -> their results. Pure. */
+/** Reads the results of kernel tests from their output, in any version of KTAP or TAP. Pure. */
 import { printableLine } from '../printable.ts';
 import type { SubtestResult } from '../records/subtest.ts';
 
-/** A result line, with the results of the tests inside it. */
+/** A test that ended, from its line `ok` or `not ok`, with the tests inside it. */
 export interface KtapTest {
   readonly name: string;
   readonly result: SubtestResult;
@@ -13,13 +13,13 @@ export interface KtapTest {
 
 /** What was read from the output of a program. */
 export interface KtapOutput {
-  /** The outermost tests that ended. */
+  /** The tests that ended and are inside no other test. */
   readonly tests: readonly KtapTest[];
-  /** The tests that began and did not end, the outermost first, each with those tests inside it that ended. */
+  /** The tests that began and did not end, the outermost first. `inside` are the tests in them that ended. */
   readonly open: readonly { readonly name: string; readonly inside: readonly KtapTest[] }[];
 }
 
-/** A line with a result. A level is four spaces in KUnit, and two in newer kselftests. */
+/** A line with the result of a test. One step of indentation is four spaces in KUnit, and two in newer kselftests. */
 const resultLine = /^( *)(not ok|ok)\b(?: +(\d+))?(?: +-)? *(.*)$/;
 const beginLine = /^( *)# Subtest: (.+)$/;
 const directive = /^(.*?) *# *(SKIP|TODO|XFAIL|TIMEOUT|ERROR)\b[: ]*(.*)$/i;
@@ -27,7 +27,7 @@ const placeLine = /^ *# .*?((?:EXPECTATION|ASSERTION) FAILED at \S+)/;
 const longestName = 160;
 
 /**
- * Reads lines of these forms, and ignores all others (Documentation/dev-tools/ktap.rst):
+ * Reads test results from lines of these forms, and ignores all other lines (Documentation/dev-tools/ktap.rst):
  *
  *     KTAP version 1
  *     1..1
@@ -38,7 +38,7 @@ const longestName = 160;
  *         ok 2 - drm_test_buddy_alloc_range # SKIP too little memory
  *     not ok 1 drm_buddy
  *
- * A result line that is indented is inside the next result line that is indented less. A result line without a number is ignored.
+ * An indented result belongs to the test whose result comes next with less indentation. A result without a number is ignored.
  */
 export function readKtap(text: string): KtapOutput {
   const reading: Reading = { ended: [], begun: [] };
@@ -56,7 +56,9 @@ export function readKtap(text: string): KtapOutput {
 interface Reading {
   /** The tests that ended and are not inside another test yet. */
   ended: { readonly indent: number; readonly test: KtapTest }[];
-  /** The tests that were announced and have not ended. An announcement is indented as far as the tests inside it. */
+  /**
+   * The tests that began and have not ended, from lines `# Subtest: NAME`. Such a line is indented as far as the tests inside it.
+   */
   begun: { readonly indent: number; readonly name: string }[];
   /** The first place where the running test failed; absent until it fails. */
   place?: string | undefined;
@@ -101,8 +103,8 @@ function endTest(match: RegExpExecArray, reading: Reading): void {
 }
 
 /**
- * The result of a test. A skipped test may be `ok` or `not ok`, depending on the version of what printed it; an expected failure
- * does not count as a failure.
+ * The result of a test, from `ok` or `not ok` and the mark after `#`. A skipped test may be `ok` or `not ok`, depending on the
+ * version of the program that printed it. An expected failure (XFAIL, TODO) counts as a pass.
  */
 function resultOf(word: string, mark: string): SubtestResult {
   if (mark === 'SKIP') return 'skip';
@@ -111,7 +113,7 @@ function resultOf(word: string, mark: string): SubtestResult {
   return mark === 'XFAIL' || mark === 'TODO' ? 'pass' : 'fail';
 }
 
-/** The first 160 characters of a text that the guest printed, as printableLine() returns it. */
+/** The first 160 characters of a text that the guest printed, without characters that a terminal could act on. */
 function plainName(text: string): string {
   return printableLine(text).slice(0, longestName);
 }

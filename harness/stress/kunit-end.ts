@@ -1,17 +1,17 @@
-/** What a KUnit suite printed, and how its runner ended -> its cases, and what its end means. Pure. */
+/** Reads what a KUnit suite printed and how its runner ended. Returns its cases, and what the end of the runner means. Pure. */
 import type { WorkloadEnd } from '../records/verdict.ts';
 import { type KtapTest, readKtap } from './ktap-output.ts';
 import { asSubtest, failureOf, type LeafTest, type TestReport } from './test-report.ts';
 
-/** A message of guests/minimal/kunit.c. */
+/** The line that guests/minimal/kunit.c, which runs the suite, prints when the kernel's log lost lines. */
 const overwritten = "kunit: the kernel's log was overwritten";
 
 /**
- * Reads the results of one suite from the stdout of its runner, which is the kernel's log. A case is named
- * `drm_buddy.drm_test_buddy_alloc_limit`; a case with parameters gives one `SUITE.CASE.PARAMETER` for each of them. The innermost
- * test that began and did not end has the result `timeout` when the time was over, and otherwise `incomplete`. A suite that never
- * began is `notrun` when the guest went away or fell silent, and `timeout` when the time was over. The end `stopped` becomes
- * `exit` with code 0. When the runner ended well and no case ran, the end becomes `skipped`.
+ * Reads the results of one KUnit suite from the kernel's log, which its runner in the guest prints to stdout. A case is named
+ * `drm_buddy.drm_test_buddy_alloc_limit`. A case with parameters gives a result `SUITE.CASE.PARAMETER` for each parameter. A test
+ * that began and did not end is `timeout` when the time was over, and otherwise `incomplete`. A suite that never began is
+ * `timeout` when the time was over, and `notrun` when the guest is lost or silent. An end `stopped` becomes `exit` with code 0.
+ * The end becomes `skipped` when the runner ended with code 0 and no case ran.
  */
 export function readKunitEnd(suite: string, stdout: string, end: WorkloadEnd): TestReport {
   const { tests, open } = readKtap(stdout);
@@ -25,7 +25,7 @@ export function readKunitEnd(suite: string, stdout: string, end: WorkloadEnd): T
   const subtests = seen.map(asSubtest);
   return {
     subtests: end.kind === 'skipped' ? [] : subtests,
-    // A guest that does not answer is a finding of its own.
+    // A guest that is lost or silent is reported by itself, and not again for each case.
     failures: isGone || end.kind === 'skipped' ? [] : seen.flatMap(failureOf),
     end: endOf(end, seen, whole, stdout.includes(overwritten)),
   };
@@ -38,15 +38,15 @@ function ended(whole: KtapTest): readonly LeafTest[] {
 }
 
 /**
- * The tests without tests inside them, each by its path. A test whose own result is none of theirs, such as a failed set-up,
- * counts as well, unless it passed or was skipped.
+ * The tests that have no tests inside them, named by their path, such as `SUITE.CASE`. A test with tests inside it is added when
+ * it has a bad result that none of them has, such as after a failed set-up.
  */
 function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly LeafTest[] {
   const path = prefix === '' ? name : `${prefix}.${name}`;
   const leaves = inside.flatMap((one) => leavesOf(one, path));
   const told = leaves.some((leaf) => leaf.result === result);
   if (leaves.length > 0 && (told || result === 'pass' || result === 'skip')) return leaves;
-  // A suite without cases has run nothing.
+  // A suite without cases ran nothing, so it is no test. Only a failure of the suite is kept.
   if (prefix === '' && result !== 'fail') return leaves;
   return [...leaves, { name: path, result, ...(why === undefined ? {} : { why }) }];
 }

@@ -1,18 +1,18 @@
 /**
- * The state of a kernel's detectors, read from the guest's own files, and what it says about whether they could have reported
- * anything. Pure.
+ * Reads the state of a kernel's detectors, such as lockdep, from files of the guest. Says whether the detectors could have
+ * reported anything. Pure.
  */
 
 import type { Ledger, LedgerReading } from '../records/ledger.ts';
 
-/** The files from which the agent reads the state of the detectors. */
+/** The files of the guest from which the state of the kernel's detectors is read. */
 export const ledgerFiles = {
   lockdepStats: '/proc/lockdep_stats',
   tainted: '/proc/sys/kernel/tainted',
   proveLocking: '/proc/sys/kernel/prove_locking',
 } as const;
 
-/** Parses the files; a file that does not exist is undefined. */
+/** Reads the state of the kernel's detectors from the contents of these files. A file that does not exist is undefined. */
 export function readLedger(
   files: Readonly<Record<keyof typeof ledgerFiles, string | undefined>>,
 ): LedgerReading {
@@ -44,7 +44,10 @@ function leadingNumber(text: string | undefined): number | null {
  */
 const splatTaints = { B: 1 << 5, D: 1 << 7, W: 1 << 9 } as const;
 
-/** The reasons why lockdep could not have reported everything at this reading. `when` says which reading it is. */
+/**
+ * The reasons why lockdep could not have reported everything, from its state before or after a workload. `when` says which state
+ * it is.
+ */
 function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readonly string[] {
   const dead: string[] = [];
   if (reading.debugLocks === null)
@@ -63,7 +66,7 @@ function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readon
   return dead;
 }
 
-/** The taint flags that appeared between two readings, for a trial in which no splat was seen. */
+/** A line for each taint flag of a splat (B, D or W) that appeared during a trial without a splat. */
 function unexplainedTaint(before: LedgerReading, after: LedgerReading): readonly string[] {
   const added = (after.taint ?? 0) & ~(before.taint ?? 0);
   const letters = Object.entries(splatTaints).filter(([, bit]) => (added & bit) !== 0);
@@ -73,14 +76,13 @@ function unexplainedTaint(before: LedgerReading, after: LedgerReading): readonly
 }
 
 /**
- * The number of lines of the kernel's own log that are not on the console. `kmsg` is the text of /dev/kmsg, in which each line is
- * a record:
+ * Counts the lines of the kernel's log that never reached the console. `kmsg` is the text of /dev/kmsg, where a line is a record:
  *
  *     6,1534,7201945,-,caller=T51;oom_reaper: reaped process 51 (mrelease), now anon-rss:0kB
  *
- * The records from `MARKER begins` on are compared. When that record was overwritten, all records are later and all are compared.
- * Null when there is no record `MARKER ends`: the log is then not from the end of this trial. Of a record of several lines only
- * the first line counts: consoles cut such records at 1 KiB (CONSOLE_LOG_MAX, kernel/printk/printk.c).
+ * Compared are the records from `MARKER begins` on; without that record, which was then overwritten, all records. Returns null
+ * without a record `MARKER ends`, because the log is then not from the end of this trial. Of a record with several lines only the
+ * first line is compared: consoles cut such records at 1 KiB (CONSOLE_LOG_MAX, kernel/printk/printk.c).
  */
 export function countLostLines(kmsg: string, consoleLog: string, marker: string): number | null {
   const records = kmsg
@@ -105,7 +107,7 @@ function unescapeKmsg(text: string): string {
   );
 }
 
-/** Counts the messages that the kernel says it dropped, over a console that arrives in pieces. */
+/** Counts the messages that the kernel dropped, from its notices on the console. The console is pushed piece by piece. */
 export interface DropCounter {
   readonly push: (bytes: Uint8Array) => void;
   readonly total: () => number;
@@ -131,28 +133,28 @@ export function countDrops(): DropCounter {
   };
 }
 
-/** What a trial read about its detectors. */
+/** What a trial read about the kernel's detectors, before and after its workload. */
 export interface LedgerEvidence {
   readonly before: LedgerReading;
   /** Null when the guest went away before the end of the trial. */
   readonly after: LedgerReading | null;
   readonly warnOnceArmed: boolean;
-  /** Whether the console showed the messages of level info that were written before and after the workload. */
+  /** Whether the console showed the two test messages of level info: the one before the workload, and the one after it. */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
   /** The kernel's whole log, as /dev/kmsg gives it; null when it was not read. */
   readonly kmsg: string | null;
-  /** The end of the console log, after everything left in the kernel's log was printed. */
+  /** The last part of the console log, up to the point at which the kernel had printed its whole log. */
   readonly console: string;
   /** How many messages the kernel said it dropped, over the whole console. */
   readonly dropped: number;
   readonly marker: string;
-  /** Why leaks were not looked for at the end of the trial; absent when they were, or when no look was requested. */
+  /** Why memory leaks were not looked for at the end of the trial. Absent when they were looked for, or need not be. */
   readonly leaksUnseen?: string;
   /** True when this trial showed a splat. Then a taint flag that appeared during the trial needs no other explanation. */
   readonly spoke: boolean;
 }
 
-/** The ledger of a whole trial, with every reason why its silence would prove nothing. */
+/** The state of the kernel's detectors in a whole trial, with every reason why the kernel's silence in it would prove nothing. */
 export function closeLedger(evidence: LedgerEvidence): Ledger {
   const { before, after, warnOnceArmed, markersSeen } = evidence;
   const lost =

@@ -1,4 +1,4 @@
-/** Rows of the table of workloads (workloads.ts): what is done to memory other than mapping, touching and unmapping it. */
+/** Rows of the table of workloads (workloads.ts): huge pages, contents, userfaultfd, cgroups and memory hotplug. */
 import type { Workload } from './workload.ts';
 
 export const memoryWorkloads: readonly Workload[] = [
@@ -22,7 +22,7 @@ export const memoryWorkloads: readonly Workload[] = [
     name: 'content',
     program: '/bin/content',
     args: [],
-    // The kernel writes whole huge pages only to a swap device that does not rotate, so this shows that the zram disk was used.
+    // thp_swpout shows that the zram disk was used: the kernel swaps out whole huge pages only to a device that does not rotate.
     witnesses: ['vm.pswpout', 'vm.pswpin', 'vm.thp_swpout'],
     durationMs: 1500,
   },
@@ -44,7 +44,7 @@ export const memoryWorkloads: readonly Workload[] = [
     name: 'hotplug',
     program: '/bin/hotplug',
     args: [],
-    // A memory block is put online only after one was taken offline.
+    // online_pages shows that a memory block was offline before.
     witnesses: ['calls.offline_pages', 'calls.online_pages', 'vm.pgmigrate_success'],
     durationMs: 1500,
   },

@@ -1,4 +1,4 @@
-/** The workloads that `splat run --quick` runs: one of each kind of user of mmu notifiers and of buffers. */
+/** The workloads that `splat run --quick` runs: at least one for each kind of user of mmu notifiers and of buffers. */
 export const quickWorkloads: readonly string[] = [
   'munmap',
   'mrelease',

@@ -8,25 +8,31 @@ export interface LeafTest extends Subtest {
   readonly why?: string;
 }
 
-/** The test as a record has it, without `why`. */
+/** The test without `why`, as splat's files record it. */
 export function asSubtest({ name, result, expected }: LeafTest): Subtest {
   return { name, result, ...(expected === undefined ? {} : { expected }) };
 }
 
-/** One line for a test that neither passed nor was skipped, unless that was expected; no line for any other test. */
+/**
+ * A line such as `kms_atomic@x: fail` for a test that failed unexpectedly; no line for a test that passed, was skipped, or was
+ * expected to fail.
+ */
 export function failureOf({ name, result, expected, why }: LeafTest): readonly string[] {
   if (result === 'pass' || result === 'skip' || expected !== undefined) return [];
   return [`${name}: ${result}${why === undefined ? '' : ` (${why})`}`];
 }
 
-/** The results of the tests, and what the end of their program means. */
+/** The tests that a program reported, and the end of the program with which the trial's verdict is computed. */
 export interface TestReport {
   readonly subtests: readonly Subtest[];
   /**
-   * A line for each subtest that failed though it was not expected to. One such line makes the trial's verdict `workload-failed`,
-   * unless something worse decides it.
+   * A line for each test that failed unexpectedly. With a line, the trial's verdict is `workload-failed`, unless something worse
+   * happened.
    */
   readonly failures: readonly string[];
-  /** The end of the program for the verdict: a failed test that `failures` tells of does not count again. */
+  /**
+   * How the program ended, for the trial's verdict. It is `exit` with code 0 when the program failed only because tests failed:
+   * these are in `failures` already.
+   */
   readonly end: WorkloadEnd;
 }

@@ -2,8 +2,8 @@
 import type { Workload } from './workload.ts';
 
 /**
- * A program of the tools disk or of the Debian guest. In its arguments, `{seed}`, `{seconds}` and `{ms}` stand for the trial's
- * seed and for its duration in seconds and in milliseconds; `{limit}` stands for the longest time that the program may run, in
+ * A program of Debian that a trial can run. In its arguments, `{seed}` stands for the trial's seed, `{seconds}` and `{ms}` for
+ * the trial's duration in seconds and in milliseconds, and `{limit}` for the longest time that the program may run, in
  * milliseconds.
  */
 export interface ToolRow {
@@ -12,11 +12,16 @@ export interface ToolRow {
   readonly program: string;
   readonly args: readonly string[];
   readonly witnesses: readonly string[];
-  /** The witnesses on a GPU with 3D, which draws by itself; absent when they are the same. */
+  /** The counters that must not be zero when the GPU has 3D and draws by itself; absent: the same as in `witnesses`. */
   readonly witnesses3D?: readonly string[];
-  /** Present for a program that only the Debian guest has; absent for one that is on the tools disk as well. */
+  /**
+   * Present for a program that only the Debian guest has. Absent for a program that also runs in the small guest, from a disk.
+   */
   readonly debian?: true;
-  /** How many milliseconds the program runs without --duration. A program that draws goes on until its witnesses have moved. */
+  /**
+   * How long the program runs without --duration, in milliseconds. A program that draws runs longer if its witnesses are still
+   * zero.
+   */
   readonly durationMs: number;
   /** Present for a program that shows a picture until its stdin is closed; the trial takes a picture of the screen. */
   readonly draws?: true;
@@ -152,12 +157,17 @@ export const toolRows: readonly ToolRow[] = [
   stress('physpage', ['1'], ['calls.pagemap_read'], 'physical pages of its own memory, looked up'),
 ];
 
-/** The name that a Debian program has in trials: `stress-ng.vm` for `stress-ng:vm`. It becomes a folder, which has no colon. */
+/**
+ * The name of a Debian program in the names of trials, which are folders: `stress-ng.vm` for `stress-ng:vm`, without the colon.
+ */
 export function toolTrialName(name: string): string {
   return name.replace(':', '.');
 }
 
-/** The row as a workload, with `env` before its own arguments; the guest's program `tools` runs it. `renders`: the GPU has 3D. */
+/**
+ * Makes a workload of a Debian program. In the guest, the program `tools` runs it; `env` comes before its path. `renders` is set
+ * when the GPU has 3D.
+ */
 export function toolWorkload(
   { name, program, args, witnesses: shown, witnesses3D, durationMs, draws }: ToolRow,
   env: readonly string[],

@@ -16,12 +16,15 @@ export const watchedFiles: readonly RegExp[] = [
   /^fs\/proc\/task_mmu\.c$/,
 ];
 
-/** The function with which a kernel begins, and its file (init/main.c). */
+/**
+ * The first function that a kernel runs, and its source file (init/main.c). It shows where the paths in the debug information
+ * begin.
+ */
 const first = { name: 'start_kernel', file: 'init/main.c' };
 
 /**
- * What stands before the path of a source file in the debug information: `/splat/src/` when bwrap confined the build, the path of
- * the workspace in other builds, and nothing in builds inside the tree.
+ * What stands before the path of each source file in a kernel's debug information. It is `/splat/src/` when bwrap confined the
+ * build, the path of the build folder in other builds of splat, and empty for a kernel that was built inside its tree.
  */
 function rootOfSources(placed: readonly PlacedFile[]): string {
   const file = placed.find(({ name }) => name === first.name)?.file ?? first.file;
@@ -29,8 +32,9 @@ function rootOfSources(placed: readonly PlacedFile[]): string {
 }
 
 /**
- * The path of a watched file in the tree, from its path in the debug information: `virt/kvm/eventfd.c` for
- * `/splat/src/arch/x86/kvm/../../../virt/kvm/eventfd.c` and the root `/splat/src/`. Undefined for a file that is not watched.
+ * The path of a source file in the kernel tree, such as `virt/kvm/eventfd.c`, from its path in the debug information:
+ * `/splat/src/arch/x86/kvm/../../../virt/kvm/eventfd.c`, where `root` is `/splat/src/`. Undefined for a file whose functions a
+ * coverage run does not count.
  */
 function watchedFile(compiled: string, root: string): string | undefined {
   const steps: string[] = [];
@@ -52,15 +56,18 @@ function isLeftOut(name: string): boolean {
   return /_(?:show|store)(?:\.|$)/.test(name);
 }
 
-/** The name of a function without the suffix that a compiler appends to a version of it. */
+/** The name of a function without the ending that a compiler adds to a variant of it: `foo` for `foo.isra.0`. */
 export function plainName(name: string): string {
   return name.replace(/\.(?:isra|constprop|part|cold|llvm)\b.*$/, '');
 }
 
-/** The function that begins an mmu notifier's range. Its callers are recorded by name (include/linux/mmu_notifier.h). */
+/**
+ * The kernel function that calls the mmu notifiers before a range of memory changes (include/linux/mmu_notifier.h). A coverage
+ * run records the names of its callers.
+ */
 export const rangeStart = '__mmu_notifier_invalidate_range_start';
 
-/** A function of an image, with the file that it was compiled in as the debug information names it. */
+/** A function of a kernel image, with its source file as the debug information names it. */
 interface PlacedFile {
   readonly name: string;
   readonly file: string;
@@ -80,11 +87,11 @@ export interface WatchedFunction {
 }
 
 /**
- * The watched functions of a kernel. `traceable` is the kernel's list of the functions that ftrace can trace; `placed` are the
- * functions of its image with their files. A name that occurs in one file only has that file. For a name that occurs in several
- * files, the n-th function in one list is the n-th in the other, because both lists are in the order of addresses. When the two
- * lists do not have such a name equally often, its functions are left out. All functions of the modules in `modules` are watched;
- * their file is `NAME.ko`.
+ * The functions of a kernel that a coverage run counts. `traceable` is the kernel's list of functions that ftrace can trace;
+ * `placed` are the functions of its image with their source files. A name that stands in several files is matched by its
+ * position: both lists are in the order of addresses, so its n-th function in one list is its n-th in the other. Such a name is
+ * left out when the lists do not have it equally often. All functions of the modules in `modules` are counted, with the file
+ * `NAME.ko`.
  */
 export function watchFunctions(
   traceable: string,
@@ -119,12 +126,15 @@ export function watchFunctions(
 /** The number of characters of a name that the function profiler prints (kernel/trace/ftrace.c, function_stat_show). */
 const shownNameChars = 30;
 
-/** The name of a function as the function profiler prints it. */
+/** The name of a function as the function profiler prints it: the first 30 characters. */
 export function shownName(name: string): string {
   return name.slice(0, shownNameChars);
 }
 
-/** Adds up the calls in the per-CPU tables of the function profiler, by the names that the tables print (shownName()). */
+/**
+ * Reads how often functions were called from the tables of the function profiler, which has a table for each CPU. The names are
+ * as the tables print them: the first 30 characters.
+ */
 export function readShownCalls(tables: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of tables.flatMap((table) => table.split('\n'))) {
@@ -135,8 +145,8 @@ export function readShownCalls(tables: readonly string[]): Record<string, number
 }
 
 /**
- * The functions that called `rangeStart`, sorted and without suffixes of the compiler, from lines of the function tracer such as
- * `hmm-52 [001] ..... 12.3: __mmu_... <-zap_page_range`.
+ * The functions that called the traced function, sorted and without endings such as `.isra.0`. `trace` has lines of the function
+ * tracer such as `hmm-52 [001] ..... 12.3: __mmu_... <-zap_page_range`; the caller stands after `<-`.
  */
 export function readCallers(trace: string): readonly string[] {
   const names = new Set<string>();

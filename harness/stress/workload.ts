@@ -1,28 +1,30 @@
-/** The fields of a row in the table of workloads (workloads.ts), and of a canary. */
+/** A workload: a program in the guest that stresses something, with the counters that it must move. It may belong to a canary. */
 
 export interface Workload {
-  /** The name that `--workload` takes. A canary goes by the name of the workload that it belongs to. */
+  /** The name that `--workload` takes. For a canary, it is the name of the workload whose program the canary runs. */
   readonly name: string;
   /** The program's path in the guest. */
   readonly program: string;
   readonly args: readonly string[];
   /**
-   * The counters that must not be zero: `calls.FUNCTION` for calls of a kernel function, `vm.FIELD` for a field of /proc/vmstat,
-   * `vm.FIELD_*` for the sum of the fields that begin with `FIELD_`, and `driver.NAME` for a counter of the seeded-bug driver.
-   * Every counter that a row names is read (counters.ts).
+   * The counters that must not be zero after the workload: `calls.FUNCTION` for calls of a kernel function, `vm.FIELD` for a
+   * field of /proc/vmstat, `vm.FIELD_*` for the sum of all fields that begin with `FIELD_`, and `driver.NAME` for a counter of
+   * the seeded-bug driver.
    */
   readonly witnesses: readonly string[];
-  /** Further counters of these kinds that reports show; absent when there are none. */
+  /** Further counters, such as `calls.FUNCTION`, that reports show but that may be zero; absent: none. */
   readonly alsoCounts?: readonly string[];
   /** How long the workload runs, in milliseconds, when the user gives no duration. */
   readonly durationMs: number;
-  /** Present when the workload shows a picture on the virtio scanout and waits until it was taken. */
+  /** Present when the workload shows a picture on the virtio GPU, and waits until splat has saved the picture. */
   readonly draws?: true;
-  /** Present for a program of other authors: it gets its own arguments with the trial's seed filled in, and ends by itself. */
+  /**
+   * Present for a program that others wrote. It gets only its own arguments, with the trial's seed filled in, and ends by itself.
+   */
   readonly foreign?: true;
   /**
-   * A workload that runs beside this one. This one is started again and again until the other has reached its aim. Only for
-   * programs of other authors.
+   * Another workload that runs at the same time. This workload is started again and again until the other workload has reached
+   * its aim. Only for programs that others wrote.
    */
   readonly beside?: Workload;
   /**
@@ -38,23 +40,21 @@ export interface Workload {
    * The name of the canary that the workload triggers; absent for other workloads. A canary is a seeded bug that each run must see.
    */
   readonly canary?: string;
-  /**
-   * Present on the canary of the leak detector. Of all canaries, only this one looks for leaked memory at the end of its trial.
-   */
+  /** Present for the canary of the leak detector: no other canary looks for leaked memory at the end of its trial. */
   readonly leaks?: true;
 }
 
 /**
- * A seeded bug that every run of a kernel must see. The splat that the kernel must print is in patches/controls.ts or in
- * patches/detector-checks.ts, under the same mode, notifier and trigger.
+ * A canary: a bug that splat triggers on purpose, to prove that the kernel reports it. The expected splat is in
+ * patches/controls.ts or patches/detector-checks.ts, under the same mode, notifier and trigger.
  */
 export interface Canary {
   readonly name: string;
-  /** The mode of the seeded-bug driver. */
+  /** The mode of the seeded-bug driver, which decides what the driver does wrong. */
   readonly mode: string;
   readonly notifier: 'hlist' | 'interval';
   readonly trigger: 'register' | 'munmap' | 'mrelease' | 'oom-memcg';
-  /** What stays unchecked on a kernel that is known not to see the bug, such as "lock order inside hlist callbacks". */
+  /** What a run cannot check on a kernel that is unable to report this bug, such as "lock order inside hlist callbacks". */
   readonly proves?: string;
   /** The config symbols that must be on in a kernel for the bug to be seen. Absent: every kernel sees the bug. */
   readonly needs?: readonly string[];

@@ -1,4 +1,4 @@
-/** The table of workloads: what runs in a guest, and which counters must have moved for the run to prove anything. */
+/** The table of workloads: programs that run in a guest, and the counters that must not be zero for a run to prove anything. */
 import { memoryWorkloads } from './memory-workloads.ts';
 import type { Workload } from './workload.ts';
 
@@ -53,7 +53,7 @@ export const workloads: readonly Workload[] = [
     name: 'oom-global',
     program: '/bin/oom-global',
     args: [],
-    // A cgroup's reclaim stalls no allocation (try_to_free_pages, mm/vmscan.c): vm.allocstall_* is of the whole guest.
+    // vm.allocstall_* counts for the whole guest: reclaim inside a cgroup stalls no allocation (try_to_free_pages, mm/vmscan.c).
     witnesses: ['driver.hlist_start_oom_reaper', 'vm.oom_kill', 'vm.allocstall_*', 'vm.pswpout'],
     alsoCounts: ['vm.pgsteal_direct'],
     durationMs: 2000,
@@ -129,7 +129,7 @@ export const workloads: readonly Workload[] = [
     name: 'dma-buf-maps',
     program: '/bin/dma-buf-maps',
     args: [],
-    // vm_open is called by a fork; the other functions are called by faults, by CPU access and by the driver's own mapping.
+    // A fork calls drm_gem_shmem_vm_open. The others are called by faults, by CPU access and by the driver's own mapping.
     witnesses: [
       'calls.drm_gem_shmem_vm_open',
       'calls.drm_gem_shmem_mmap',
@@ -191,8 +191,8 @@ export const workloads: readonly Workload[] = [
     witnesses: ['calls.vkms_atomic_commit_tail', 'calls.vkms_composer_worker'],
     durationMs: 1500,
   },
-  // Known bugs of the kernel (docs/found.md) switch all detectors off in the next seven workloads. So these workloads do not run
-  // on kernels that have the bugs.
+  // The next seven workloads trigger known bugs of the kernel (docs/found.md), which would switch all detectors off. They do not
+  // run on a kernel that has the bug.
   {
     name: 'gpu-unbind-held',
     program: '/bin/gpu-unbind-held',
@@ -281,7 +281,8 @@ export const workloads: readonly Workload[] = [
 ];
 
 /**
- * For a witness, functions that do the same on other kernels. The one that was called most counts (counters.ts, witnessesOn()).
+ * Functions that do on other kernels what a witness does. Of a witness and its other forms, the function with the most calls
+ * counts (counters.ts, witnessesOn()).
  */
 export const otherForms: Readonly<Record<string, readonly string[]>> = {
   // vkms and vgem import without mapping since 7.2 or earlier (DRM_GEM_SHMEM_DRIVER_OPS, drm_gem_shmem_helper.h).

@@ -15,12 +15,14 @@ import { useStore } from '../host/store-use.ts';
 import { findKernel } from '../kernel/built-kernel.ts';
 import { openGuestSource } from '../trial/guest-source.ts';
 
-/** A check of one thing that a run needs on this host. */
+/** The result of a check of this host: one thing that a run needs. */
 export interface Check {
   readonly name: string;
-  /** `doubtful`: a run works, but slower or less confined than it could, or splat does not know this yet. `bad`: no run works. */
+  /**
+   * `bad`: no run works. `doubtful`: a run works, but perhaps slower or less confined than it could, or splat cannot tell yet.
+   */
   readonly state: 'good' | 'doubtful' | 'bad';
-  /** The result in one line. */
+  /** What the check found, in one line. */
   readonly text: string;
   /** What the user can do about it; absent when there is nothing to do. */
   readonly next?: string;
@@ -28,7 +30,7 @@ export interface Check {
 
 export interface DoctorRequest {
   readonly cacheRoot: string;
-  /** True to boot a guest that proves KVM, instead of only using an earlier proof. */
+  /** True to boot a guest that proves that KVM works; false to use only an earlier proof. */
   readonly prove: boolean;
   /** Opens the shared store; undefined when none is configured. */
   readonly openStore: () => Promise<SharedStore | undefined>;
@@ -37,15 +39,17 @@ export interface DoctorRequest {
 }
 
 const mib = 2 ** 20;
-/** The memory of a guest of the default size and of its QEMU, in MiB. */
+/** The memory that a guest of the default size and its QEMU take, in MiB. */
 const neededMemoryMiB = 1024 + 256;
 /**
- * The space that is needed, in MiB. A source tree and its workspace take 2.1 GB, as measured with 6.1 and 6.12; a run with a kernel
- * from the cache takes little.
+ * The free disk space that is needed, in MiB: `build` for a run that builds a kernel, `run` for a run with a kernel from the
+ * cache. A source tree and its objects take 2.1 GB, as measured with 6.1 and 6.12.
  */
 const neededDiskMiB = { build: 3 * 1024, run: 512 } as const;
 
-/** Checks everything that a run depends on. It installs and changes nothing, except that `prove` writes to the cache. */
+/**
+ * Checks everything on this host that a run depends on. Nothing is installed or changed, except that `prove` writes to the cache.
+ */
 export async function examineHost(request: DoctorRequest): Promise<readonly Check[]> {
   return [
     await checkHost(),
@@ -119,8 +123,8 @@ async function checkTools(signal: AbortSignal): Promise<Check> {
 }
 
 /**
- * Reads the version in a first line such as `gcc (Debian 12.2.0-14) 12.2.0`: the first dotted number outside of parentheses;
- * undefined when there is none.
+ * Reads a program's version from the first line that it prints, such as `gcc (Debian 12.2.0-14) 12.2.0`. It is the first number
+ * with dots outside of parentheses. Undefined when there is no such number.
  */
 export function parseToolVersion(stdout: string): string | undefined {
   const [line = ''] = stdout.split('\n', 1);
@@ -166,8 +170,8 @@ async function checkAccel(request: DoctorRequest): Promise<Check> {
 }
 
 /**
- * Proves KVM with a guest on any kernel in the cache. Undefined when the user did not ask for a proof, or when the cache has no
- * kernel.
+ * Boots a guest on any kernel in the cache to prove that KVM works. Undefined when the user asked for no proof, and when the
+ * cache has no kernel.
  */
 async function proveAccel(
   request: DoctorRequest,
@@ -199,8 +203,8 @@ async function checkDisk(cacheRoot: string): Promise<Check> {
 }
 
 /**
- * Checks the shared store by asking it for a kernel that nobody has. No check when no store is configured. A store that does not
- * answer is `doubtful`, one that is configured wrongly is `bad`.
+ * Checks the shared store: asks it for a kernel that no host has. Empty when no store is configured. The check is `doubtful` when
+ * the store does not answer, and `bad` when it is configured wrongly.
  */
 async function checkStore({ openStore, signal }: DoctorRequest): Promise<readonly Check[]> {
   const name = 'store';

@@ -20,7 +20,7 @@ import { type GuestRequest, openGuestSource } from '../trial/guest-source.ts';
 import { loadModules } from '../trial/load-modules.ts';
 
 export interface ShellRequest extends GuestRequest {
-  /** True to start QEMU's gdb stub. */
+  /** True to start the gdb stub of QEMU, to which gdb can connect. */
   readonly gdb: boolean;
 }
 
@@ -28,18 +28,18 @@ export interface ShellRequest extends GuestRequest {
 export interface ShellGuest {
   readonly ssh: SshConnection;
   readonly agent: Agent;
-  /** The port of QEMU's gdb stub; undefined when it was not started. */
+  /** The TCP port of QEMU's gdb stub; undefined when the stub was not started. */
   readonly gdbPort: number | undefined;
-  /** The titles of the splats so far, each once. */
+  /** Returns the titles of the splats so far. Equal titles occur once. */
   readonly splats: () => readonly string[];
-  /** The last lines of the guest's console. */
+  /** Returns the last lines of the guest's console. */
   readonly consoleTail: () => Promise<string>;
 }
 
 const dayMs = 24 * 3600 * 1000;
 
 /**
- * Boots a guest with an ssh server, logs in, calls `use`, ends the guest, and resolves to what `use` resolved to. Throws `infra`
+ * Boots a guest with an ssh server, logs in and calls `use`. Then ends the guest, and returns the result of `use`. Throws `infra`
  * when the kernel does not boot, or when one of its modules does not load.
  */
 export async function withShell<T>(
@@ -94,10 +94,7 @@ export async function withShell<T>(
   }
 }
 
-/**
- * Loads the modules. A module that does not load is a fault of the kernel; for a shell it is thrown as `infra`, because the
- * person must know it.
- */
+/** Loads the modules into the guest. Throws `infra` when a module does not load, so that the person at the shell learns of it. */
 async function loadForPerson(guest: MachineGuest, modules: KernelModules): Promise<void> {
   try {
     await loadModules(guest, modules);
@@ -118,21 +115,22 @@ async function bootForPerson(
     const output = await consoleTail();
     throw new HarnessError('infra', outcome.verdict.message, { output });
   }
-  // A server that waits for randomness would otherwise wait for a disk or a key press.
+  // Without these random bytes, a server that waits for randomness would wait for a disk or a key press.
   await guest.reseed(randomBytes(64));
   return slownessOf(outcome.bootMs);
 }
 
 /**
- * Runs the ssh server as long as the guest lives, but for a day at most. When the server or the guest ends, the sessions end too;
- * that is how a person learns of it, so nothing is thrown here.
+ * Runs the ssh server as long as the guest lives, but for a day at most. When the server or the guest ends, the person's session
+ * ends, too. So the person learns of it, and nothing is thrown.
  */
 async function serveSsh(guest: Guest, server: readonly string[]): Promise<void> {
   await guest.run(server, dayMs, () => undefined).catch(() => undefined);
 }
 
 /**
- * A TCP port of 127.0.0.1 that was free a moment ago. QEMU does not report which port its gdb stub has taken, so it is told one.
+ * A TCP port of 127.0.0.1 that was free a moment ago. QEMU does not report which port its gdb stub has taken. So splat chooses
+ * the port.
  */
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -146,8 +144,8 @@ async function freePort(): Promise<number> {
 }
 
 /**
- * Reads `HOST:GUEST` (--copy-in) or `GUEST:HOST` (--copy-out). The path in the guest must be absolute and has no colon. Throws
- * `usage` for any other text.
+ * Reads the value of --copy-in, `HOST:GUEST`, or of --copy-out, `GUEST:HOST`. The path in the guest must be absolute and must not
+ * contain a colon. Throws `usage` for any other text.
  */
 export function parseCopy(
   flag: 'copy-in' | 'copy-out',
@@ -161,10 +159,10 @@ export function parseCopy(
   throw new HarnessError('usage', `--${flag} ${text}: not ${shape}`);
 }
 
-/** The largest file that is copied out: it is held in memory. */
+/** The largest file that is copied out of a guest, in bytes: splat holds the file in memory. */
 const longestCopyBytes = 1024 ** 3;
 
-/** Copies a file out of the guest. Throws `usage` for a file that the guest cannot read, and for one of more than 1 GiB. */
+/** Copies a file out of the guest. Throws `usage` for a file that the guest cannot read, and for a file of more than 1 GiB. */
 export async function copyOut(
   agent: Pick<Agent, 'read'>,
   guest: string,

@@ -19,25 +19,32 @@ export interface BisectRequest extends KernelWork, Omit<CommitTrialsRequest, 'si
   readonly range: Range;
   /** True to search for the commit that removed the splat instead of the commit that introduced it. */
   readonly reverse: boolean;
-  /** A signature or a part of a title. Undefined: the bisection takes the first splat that the bad end shows. */
+  /**
+   * The signature of the splat to look for, or a part of its title. Undefined: the first splat that the bad end of the range
+   * shows.
+   */
   readonly signature: string | undefined;
   /**
-   * The workloads are tried in turn on the bad end; the bisection then uses the first workload that shows the splat.
+   * The workloads that may show the splat. Each is tried in turn on the bad end of the range. The bisection then uses the first
+   * that shows the splat.
    */
   readonly workloads: readonly ChosenWorkload[];
   readonly confidence: number;
-  /** True to build the new end without the culprit and to try that kernel, when a single culprit is found. */
+  /** True to check a single culprit: the new end of the range is built without the culprit, and this kernel is tried. */
   readonly verifyRevert: boolean;
-  /** Digest of everything that decides the answer. A journal with another digest is refused. */
+  /** A digest of everything that decides the answer. The journal of a bisection with another digest is refused. */
   readonly key: string;
-  /** Called with every decision before it is carried out, and again after every trial. */
+  /** Called with each decision of the search before it is carried out, and again after each of its trials. */
   readonly onMoment: (moment: Moment) => void;
 }
 
-/** The state of a bisection before a step or after a trial, from which the live display is drawn. */
+/**
+ * The state of a bisection, from which a terminal shows how far it is. It is made before a decision is carried out and after each
+ * trial.
+ */
 export interface Moment {
   readonly decision: Decision;
-  /** True when the decision was just taken, false after a trial of it. */
+  /** True when the decision was just taken; false after a trial that belongs to the decision. */
   readonly isNew: boolean;
   readonly question: Question;
   readonly evidence: Evidence;
@@ -51,31 +58,34 @@ export interface BisectResult extends SearchEnd {
   readonly range: Range;
   readonly posterior: Posterior | undefined;
   readonly facts: Journal['facts'];
-  /** The splat that the bisection looks for. Undefined when the bad end cannot be tested, or showed no splat to look for. */
+  /**
+   * The splat that the bisection looks for. Undefined when the bad end of the range cannot be tested, or showed no such splat.
+   */
   readonly sought: TargetSplat | undefined;
   /**
-   * The result of building the new end without the culprit. Absent when the request has no `verifyRevert`, or when no single
-   * culprit was found.
+   * What became of the new end of the range when it was built without the culprit. Absent without `verifyRevert`, and when there
+   * is no single culprit.
    */
   readonly revert?: RevertCheck;
   /**
-   * The changes that the culprit makes to the final .config, such as `CONFIG_X=y`; empty unless configurations were bisected and
-   * a single culprit was found.
+   * The lines of the final .config that the culprit changes, such as `CONFIG_X=y`. Empty unless configurations were bisected and
+   * there is a single culprit.
    */
   readonly configChanges: readonly string[];
 }
 
 /**
- * How many trials of the bad end the bisection runs without seeing the bug before it gives up. Only trials count that could have
- * shown the bug. While no workload has shown the bug yet, every trial counts, and each workload gets this many. Finding a bug
- * with a rate below 2 % takes too many trials.
+ * The bisection gives up after this many trials of the bad end without the bug. Only trials count that could have shown the bug.
+ * Before a workload has shown the bug, every trial counts, and each workload gets this many. A bug that less than 2 % of the
+ * trials show takes too many trials.
  */
 const endTrials = 150;
 const mostTrials = 3_000;
 
 /**
- * Runs a bisection, or continues the bisection whose journal (journal.jsonl) is in the folder `request.dir`. A bisection without
- * an answer is not an error: its result has the reason. Throws `usage` when the journal is that of another request.
+ * Runs a bisection in the folder `request.dir`. When the folder has a journal (journal.jsonl) of an earlier process, the
+ * bisection continues there. A bisection without an answer is no error: its result has the reason. Throws `usage` when the
+ * journal belongs to another request.
  */
 export async function bisectPlan(request: BisectRequest): Promise<BisectResult> {
   const { range, reverse } = request;
@@ -108,8 +118,8 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
 }
 
 /**
- * Searches with the workload that shows the splat. Returns undefined when a boot shows the splat; the journal then
- * names the boot as the workload.
+ * Searches for the culprit with the workload that shows the splat. Returns undefined when a boot without any workload shows the
+ * splat. The journal then names the boot as the workload, for a new search.
  */
 async function searchFor(
   sought: TargetSplat,
@@ -156,8 +166,8 @@ async function searchFor(
 }
 
 /**
- * What else is told of a single culprit: its changes to the final .config and, on request, the check of its revert. Nothing is
- * told of several candidates, or when the culprit is among the commits that --path left out.
+ * What the result says about a single culprit: the lines that it changes in the final .config and, on request, whether a kernel
+ * without it still shows the splat. Nothing is said about several candidates, or about a commit that --path leaves out.
  */
 async function lookAtCulprit(
   { end }: SearchEnd,
@@ -189,9 +199,9 @@ async function lookAtCulprit(
 }
 
 /**
- * The end of a bisection whose bad end never showed the splat. `looks` has, for each workload, the counts of its trials. A
- * workload does not count when almost none of its trials could have shown a splat. When no workload counts, the bad end is
- * untestable.
+ * The end of a bisection whose bad end never showed the splat. `looks` has the counts of the trials, for each workload. A
+ * workload is left out when almost none of its trials could have shown a splat. When no workload remains, the bad end cannot be
+ * tested.
  */
 export function notSeen(
   question: Question,
@@ -208,9 +218,9 @@ export function notSeen(
 }
 
 /**
- * The verdict on one commit. `skip`: it cannot be tested. `bad`: a trial of its image showed the splat. `good`: trials of its
- * image could have shown the splat, none did, and the commit has the bug with a probability below 5 %. Undefined: its trials do
- * not decide.
+ * What the trials say about a commit. `skip`: it cannot be tested. `bad`: a trial of its kernel showed the splat. `good`: its
+ * trials could have shown the splat, none did, and the probability that it has the bug is below 5 %. Undefined: its trials do not
+ * decide.
  */
 export function standing(
   { question, evidence, posterior }: Pick<BisectResult, 'question' | 'evidence' | 'posterior'>,

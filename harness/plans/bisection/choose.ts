@@ -4,36 +4,33 @@ import { type Posterior, type Question, shownIf } from './posterior.ts';
 
 /** The measured cost of a build and of a trial, in seconds. */
 export interface Costs {
-  /** The build and the boot of a commit that was neither built nor booted yet. */
+  /** The seconds for the build and the boot of a commit that was not built before. */
   readonly setupSeconds: number;
   readonly trialSeconds: number;
 }
 
-/** Up to `runs` trials of one commit; the first trial that shows the bug ends them. */
+/** A choice of what to try next: at most `runs` trials of one commit. No more trials follow a trial that shows the bug. */
 export interface Choice {
   readonly commit: number;
   readonly runs: number;
-  /** The expected information about the culprit, in bits. */
+  /** The information about the culprit that the trials are expected to give, in bits. */
   readonly bits: number;
 }
 
 const batchSizes = [1, 2, 3, 5, 8, 12, 18, 27, 40, 60] as const;
 const largestBatch = 60;
 /**
- * How many of the commits that are not built yet are scored: those that split the remaining probability most evenly. Built
- * commits are always scored.
+ * Of the commits that are not built yet, only this many are considered: those that split the remaining probability most evenly.
+ * Built commits are always considered.
  */
 const shortListed = 24;
-/**
- * Chances that a commit builds and boots. Broken commits come in runs, so the neighbour of a broken commit has a lower
- * chance.
- */
+/** The chance that a commit builds and boots. Broken commits come in runs, so the chance is lower next to a broken commit. */
 const buildsUsually = 0.92;
 const buildsNextToBroken = 0.4;
 /**
- * The share of the cost of a new build that is charged to its first trials. Later trials use the same build, and the search must
- * go there anyway, so the whole cost would be too much. In the simulation, with a bug that shows in 1 of 2 trials, charging the
- * whole cost took 8 % more trials and saved 4 % of the builds.
+ * The share of the seconds of a new build that counts as a cost of its first trials. The whole cost would be too much, because
+ * later trials use the same build, and the search must go there anyway. In the simulation, with a bug that shows in 1 of 2
+ * trials, the whole cost took 8 % more trials and saved 4 % of the builds.
  */
 const setupShare = 0.2;
 /**
@@ -43,10 +40,13 @@ const setupShare = 0.2;
 const nearlyBest = 0.95;
 /** A commit is a suspect when its probability is at least this share of the highest probability. */
 const suspicion = 0.1;
-/** Commits with a lower probability are ignored. */
+/** A commit that is the culprit with a lower probability than this is ignored. */
 const negligible = 1e-7;
 
-/** The trials that promise the most information for each second of their cost; undefined when no trial would give any. */
+/**
+ * Chooses the trials that promise the most information about the culprit for each second that they take. Undefined when no trial
+ * would give any information.
+ */
 export function chooseTrials(
   question: Question,
   evidence: Evidence,
@@ -79,14 +79,14 @@ export function chooseTrials(
 }
 
 interface Scored extends Choice {
-  /** How many bits of information the trial is expected to give per second. */
+  /** The expected information of the trials, in bits for each second. */
   readonly score: number;
   readonly imbalance: number;
 }
 
 /**
- * Several commits, taken together. `mass` is the probability that the culprit is among them, and `suspects` the number of
- * suspects among them. `byMisses` splits `mass` by the number of silent trials that were luck if the commit in question is the
+ * The sums over several possible culprits. `mass` is the probability that the culprit is among them. `suspects` is how many of
+ * them are probable. `byMisses` splits `mass` by a number of trials: those that would have stayed silent by luck with this
  * culprit.
  */
 interface Share {
@@ -98,7 +98,7 @@ interface Share {
 /** A commit, with the culprits that would give it the bug: `mass` is the probability that the commit has the bug. */
 interface Split extends Omit<Share, 'suspects'> {
   readonly commit: number;
-  /** The distance from an even split of the suspects: 0 to 0.5. */
+  /** How far the commit is from splitting the suspects evenly: from 0 (in halves) to 0.5 (all on one side). */
   readonly imbalance: number;
 }
 
@@ -117,8 +117,9 @@ function shortList(question: Question, evidence: Evidence, posterior: Posterior)
 const nobody: Share = { byMisses: new Map(), mass: 0, suspects: 0 };
 
 /**
- * The split of every commit. The commits that a commit contains are those that its parent contains and the commit itself; only
- * for a merge all commits are looked at. So a merge window of 15,000 commits takes a fraction of a second.
+ * For each commit, the probability that it has the bug. A commit contains what its parent contains, and itself, so its sums
+ * follow from those of its parent. Only for a merge all commits are looked at. A merge window of 15,000 commits takes a fraction
+ * of a second.
  */
 function splitsOf({ history, reverse }: Question, posterior: Posterior): readonly Split[] {
   const { mass, misses } = posterior;
@@ -128,7 +129,7 @@ function splitsOf({ history, reverse }: Question, posterior: Posterior): readonl
     let { mass: total, suspects } = before;
     for (const culprit of culprits) {
       const share = mass[culprit] ?? 0;
-      // Commits less probable than this do not decide what to try next.
+      // A commit with a lower probability does not decide what to try next.
       if (share <= negligible) continue;
       const missed = misses[culprit] ?? 0;
       byMisses.set(missed, (byMisses.get(missed) ?? 0) + share);
@@ -164,7 +165,7 @@ function without(all: Share, share: Share): Share {
     byMisses: new Map(
       [...all.byMisses].map(([missed, mass]) => [
         missed,
-        // Never below zero by rounding.
+        // Rounding must not make the difference negative.
         Math.max(0, mass - (share.byMisses.get(missed) ?? 0)),
       ]),
     ),
@@ -174,8 +175,8 @@ function without(all: Share, share: Share): Share {
 }
 
 /**
- * For each number of misses so far: `chance[n]`, the chance that n more trials all miss, and `sum[n]`, the sum of these
- * chances up to n.
+ * The chances of silence, by the number of silent trials so far. `chance[n]` is the chance that n more trials all stay silent,
+ * and `sum[n]` the sum of these chances from 0 to n.
  */
 type SilenceTable = ReadonlyMap<
   number,
@@ -199,8 +200,8 @@ function silenceTable(posterior: Posterior): SilenceTable {
 }
 
 /**
- * The mutual information between the event "a trial shows the bug" and the identity of the culprit, in bits, and the
- * expected number of trials.
+ * What up to `runs` trials of a commit promise: the bits of information about the culprit, and the expected number of trials. The
+ * information is the mutual information between the culprit and the event that a trial shows the bug.
  */
 function promise(
   { byMisses, mass }: Split,
@@ -233,8 +234,8 @@ function buildChance({ history }: Question, { broken }: Evidence, commit: number
 }
 
 /**
- * The expected number of trials that yield one valid trial. It grows where another bug often comes first. A commit without trials
- * gets the mean of all commits.
+ * The expected number of trials until a trial of this commit is valid: it shows the bug or could have shown it. The number grows
+ * where another bug often comes first. A commit without trials gets the mean of all commits.
  */
 function trialsForOne(evidence: Evidence, commit: number): number {
   let [valid, voids] = [0, 0];
@@ -248,7 +249,7 @@ function trialsForOne(evidence: Evidence, commit: number): number {
   );
 }
 
-/** Number of valid trials of `commit`: those that showed the bug or could have shown it. */
+/** The number of trials of a commit that showed the bug or could have shown it. */
 export function validTrials(evidence: Evidence, commit: number): number {
   const { hits, misses } = countsOf(evidence, commit);
   return hits + misses;

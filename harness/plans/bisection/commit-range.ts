@@ -13,12 +13,15 @@ export interface CommitsRequest extends Omit<RangeRequest, 'signal'> {
 }
 
 /**
- * A commit whose diff against the old end is larger than this is built from a tree of its own. A diff of this size rebuilds the
- * whole kernel anyway.
+ * A commit whose diff against the old end of the range is larger than this, in bytes, is built from a tree of its own. Such a
+ * diff rebuilds the whole kernel anyway.
  */
 const largestDiffBytes = 16 * 1024 * 1024;
 
-/** Opens the commits of a git history between two ends as a range. Throws `usage` as readRange() does. */
+/**
+ * Opens the commits of a git history between two ends, as the range of a bisection. Throws `usage` when an end is no commit, when
+ * the old end is not an ancestor of the new end, and when no commit lies between them.
+ */
 export async function openCommits(request: CommitsRequest, work: KernelWork): Promise<Range> {
   const { signal } = work;
   const candidates = await readRange({ ...request, signal });
@@ -29,7 +32,7 @@ export async function openCommits(request: CommitsRequest, work: KernelWork): Pr
   return {
     ...candidates,
     unit: 'commit',
-    // A revision's name moves, its commit id does not.
+    // The range is identified by commit ids, because the name of a revision can come to mean another commit.
     identity: [oldEnd, newEnd],
     build: async (id) => buildCommit(id, request.tree, place),
     buildWithout: async (id) => {
@@ -42,12 +45,12 @@ export async function openCommits(request: CommitsRequest, work: KernelWork): Pr
 }
 
 /**
- * Builds a commit as a diff against the old end, which recompiles only the objects that changed. When the diff is too
- * large or does not apply (symbolic links, a driver added by splat), the commit is built from a tree of its own.
+ * Builds a commit as a diff against the old end of the range, which compiles only what changed. The commit is built from a tree
+ * of its own when the diff is too large, or does not apply (for example because of symbolic links, or a driver that splat adds).
  */
 async function buildCommit(
   id: string,
-  /** A repository that has the objects of the commit and of the old end. */
+  /** A git repository that has the objects of the commit and of the old end of the range. */
   repository: string,
   place: KernelWork & { readonly tree: string; readonly oldEnd: string },
 ): Promise<BuildOutcome> {

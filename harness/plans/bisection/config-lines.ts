@@ -1,13 +1,13 @@
-/** A symbol that two configurations set differently. */
+/** A config symbol that two configurations set to different values. */
 export interface ConfigLine {
   /** The name of the option, `CONFIG_X`. */
   readonly id: string;
   /**
-   * The symbol's value in the good configuration. `n` stands for "is not set", and for a symbol that a whole .config does not
-   * mention; null for a symbol that a fragment does not mention.
+   * The symbol's value in the good configuration. `n` stands for "is not set", and for a symbol without a line in a whole
+   * .config. Null stands for a symbol without a line in a fragment.
    */
   readonly from: string | null;
-  /** The symbol's value in the bad configuration, in the same form. */
+  /** The symbol's value in the bad configuration. `n` and null stand for the same as in the good configuration. */
   readonly to: string | null;
 }
 
@@ -25,20 +25,19 @@ function settings(text: string): ReadonlyMap<string, string> {
   );
 }
 
-/** The symbols whose values differ, in the order of `bad`. Symbols that `bad` does not mention come last. */
+/**
+ * The symbols whose values differ between two configurations, in the order of `bad`. Symbols without a line in `bad` come last.
+ */
 export function differences(good: string, bad: string): readonly ConfigLine[] {
   const [before, after] = [settings(good), settings(bad)];
-  // A symbol that a whole .config does not mention is off; a symbol that a fragment does not mention keeps its value.
+  // A symbol without a line is off in a whole .config. In a fragment, such a symbol keeps the value that it has elsewhere.
   const unsaid = isWhole(good) ? 'n' : null;
   return [...new Set([...after.keys(), ...before.keys()])]
     .map((id) => ({ id, from: before.get(id) ?? unsaid, to: after.get(id) ?? unsaid }))
     .filter(({ from, to }) => from !== to);
 }
 
-/**
- * The text of `good`, in which the symbols of `taken` have the values of the bad configuration. A symbol without a value there is
- * left out.
- */
+/** The good configuration, with the bad values for the symbols in `taken`. A symbol without a bad value gets no line. */
 export function configText(good: string, taken: readonly ConfigLine[]): string {
   const values = new Map(settings(good));
   for (const { id, to } of taken) {
@@ -51,16 +50,14 @@ export function configText(good: string, taken: readonly ConfigLine[]): string {
 }
 
 /**
- * A line as the log of a bisection prints it: `CONFIG_X=y, was n`, or `no CONFIG_X, was y` for a symbol that the bad fragment
- * does not mention.
+ * A changed symbol as a bisection prints it: `CONFIG_X=y, was n`. For a symbol without a line in the bad fragment it is `no
+ * CONFIG_X, was y`.
  */
 export function describeLine({ id, from, to }: ConfigLine): string {
   return `${to === null ? `no ${id}` : `${id}=${to}`}, was ${from ?? 'not mentioned'}`;
 }
 
-/**
- * True for a complete .config as make writes it, false for a fragment. Only a complete .config names its architecture.
- */
+/** True for a whole .config as make writes it, false for a fragment: only a whole .config names its architecture. */
 export function isWhole(text: string): boolean {
   return /^(?:CONFIG_(?:X86|64BIT)=y|# CONFIG_64BIT is not set)$/m.test(text);
 }

@@ -18,19 +18,19 @@ export interface ConfigsRequest {
   readonly kernel: string;
   /** Path of the good configuration: a whole .config, or a fragment. */
   readonly good: string;
-  /** Path of the bad configuration: a whole .config when the good one is, otherwise a fragment. */
+  /** Path of the bad configuration. It must be of the same kind as the good configuration: a whole .config, or a fragment. */
   readonly bad: string;
 }
 
-/** The id of the range's old end: the good configuration without any line of the bad configuration. */
+/** The id of the old end of the range: the good configuration as it is. */
 const goodEnd = 'good';
 
 /**
- * Opens the differing lines of two configurations as a range. The lines are applied one by one in the order of the bad
- * configuration, where Kconfig puts a dependency before its dependents. The ids are `good` for the good configuration and
- * `CONFIG_X` for each line. A whole configuration replaces tinyconfig; a fragment is merged over it. Throws `usage` for a missing
- * file, for a file without a setting, when one file is a whole .config and the other a fragment, for whole files besides
- * `--config-base`, and when no line differs.
+ * Opens the lines that differ between a good and a bad configuration, as the range of a bisection. The good configuration is the
+ * old end, with the id `good`. Each candidate `CONFIG_X` adds a bad line, in the order of the bad file, where Kconfig puts a
+ * dependency before its dependents. A whole .config replaces tinyconfig; a fragment is merged over it. Throws `usage` for a
+ * missing file, for a file without a setting, when only one file is a whole .config, for whole files besides `--config-base`, and
+ * when no line differs.
  */
 export async function openConfigs(request: ConfigsRequest, work: KernelWork): Promise<Range> {
   const texts = await Promise.all([request.good, request.bad].map((path) => readIt(path, work)));
@@ -100,8 +100,8 @@ async function readIt(path: string, { cwd }: Pick<KernelWork, 'cwd'>): Promise<s
 }
 
 /**
- * What to build with for the good configuration with some lines of the bad configuration. A whole .config is the base of the
- * configuration; a fragment is merged last.
+ * The config options of a build: the good configuration, with the lines `taken` of the bad configuration. A whole .config becomes
+ * the base; a fragment is merged last.
  */
 function demands(
   good: string,

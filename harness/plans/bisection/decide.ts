@@ -5,25 +5,25 @@ import { type Posterior, posteriorOf, type Question, shownIf, undecidable } from
 
 /** Why a bisection ends without an answer. */
 export type Refusal =
-  /** An end does not build, does not boot, or almost none of its trials could have shown the bug. */
+  /** An end of the range does not build or does not boot, or almost none of its trials could have shown the bug. */
   | { readonly kind: 'untestable-end'; readonly commit: number }
-  /** The bad end did not show the bug in `runs` valid trials. */
+  /** The bad end of the range did not show the bug in `runs` trials that could have shown it. */
   | { readonly kind: 'not-seen'; readonly commit: number; readonly runs: number }
-  /** The good end showed the bug in `hits` of `runs` valid trials. */
+  /** The good end of the range showed the bug in `hits` of `runs` trials. Trials that could not have shown it are not counted. */
   | {
       readonly kind: 'not-clean';
       readonly commit: number;
       readonly hits: number;
       readonly runs: number;
     }
-  /** No single commit between the ends explains the trials, and no further trial would change that. */
+  /** The trials contradict each other: no single commit explains them, and further trials would not change that. */
   | { readonly kind: 'contradiction' }
-  /** The limit of trials is reached. */
+  /** The bisection stopped after `trials` trials, the most that it may run. */
   | { readonly kind: 'undecided'; readonly trials: number };
 
 /**
- * The culprit, or the smallest set of commits that no testable commit splits. `confidence` is the probability that the
- * culprit is in the set.
+ * The answer of a bisection: the culprit, or the smallest set of commits that trials cannot split further. `confidence` is the
+ * probability that the culprit is in the set.
  */
 export interface Answer {
   readonly kind: 'found';
@@ -40,36 +40,37 @@ export type Decision =
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 export interface Limits {
-  /** The confidence that an answer must reach, between 0.5 and 1. */
+  /** The probability with which an answer must be right, between 0.5 and 1. */
   readonly confidence: number;
   /**
-   * Maximum of valid trials at the bad end while the rate of the bug is estimated. A trial is valid when it showed the bug or
-   * could have shown it.
+   * The most trials of the bad end before the search begins, in which the rate of the bug is estimated. Only trials count that
+   * showed the bug or could have shown it.
    */
   readonly endTrials: number;
-  /** Maximum of trials of the whole search, valid or not. */
+  /** The most trials of the whole search. All trials count, also those that could not have shown the bug. */
   readonly trials: number;
 }
 
 /**
- * Number of trials at the bad end that must show the bug before the search begins: enough for a first estimate of the rate, which
+ * The search begins when this many trials of the bad end have shown the bug. They give a first estimate of the bug's rate, which
  * later trials refine.
  */
 const wantedSightings = 6;
 /**
- * Before the search, the good end is tried so often that a kernel with the bug would show nothing in all these trials with at
- * most this probability. Later the search tries the good end again when a trial there promises the most information for its cost.
+ * How sure the search is of the good end when it begins. The good end has then had so many silent trials that a kernel with the
+ * bug would stay silent in all of them with at most this probability. Later the good end is tried again when this promises the
+ * most information for its cost.
  */
 const firstDoubt = 0.5;
 
 /**
- * The search ends when the doubt (1 minus the confidence) falls to this share of the doubt that the user allows. The share is
- * below 1, because the rate differs a little between kernels, and the first trials that showed the bug may have been luck. With
- * this share the simulated answers are right as often as the confidence says.
+ * The search ends when its doubt (1 minus its confidence) falls to this share of the doubt that the user allows. The share is
+ * below 1, because the rate of the bug differs a little between kernels, and the first trials that showed the bug may have been
+ * luck. With this share the simulated answers are right as often as the confidence says.
  */
 const keptDoubt = 0.5;
 
-/** Decides the next step from the evidence. Pure: the same evidence and costs give the same decision. */
+/** Decides the next step of a bisection from the trials so far. Pure: equal evidence and costs give the same decision. */
 export function decide(
   question: Question,
   evidence: Evidence,
@@ -99,7 +100,7 @@ export function decide(
   return { kind: 'test', why: choice.commit === bad ? 'end' : 'search', ...choice };
 }
 
-/** The indices of the bad and of the good end. The bad end is the newer end, with `reverse` the older end. */
+/** The indices of the bad and the good end of the range. The bad end is the newer end; with `reverse`, it is the older end. */
 export function endsOf({ history, reverse }: Question): {
   readonly bad: number;
   readonly good: number;
@@ -127,8 +128,8 @@ function proveEnds(question: Question, evidence: Evidence, limits: Limits): Deci
 }
 
 /**
- * The smallest number of trials, at most 500, after which silence is improbable: a kernel with the bug shows nothing in all of
- * them with a probability of at most `doubt`.
+ * The smallest number of silent trials, at most 500, after which a kernel probably does not have the bug. A kernel with the bug
+ * would stay silent in all of them with a probability of at most `doubt`.
  */
 export function quietRuns(posterior: Posterior, doubt: number): number {
   const shown = shownIf(posterior, mostProbable(posterior));
@@ -146,9 +147,9 @@ function mostProbable({ mass }: Pick<Posterior, 'mass'>): number {
 }
 
 /**
- * The next trials that confirm a single culprit: the side with the bug must show it, the other side must stay silent. These
- * trials enter the posterior like all others and may change the answer. Undefined when nothing is missing, and for an answer of
- * several commits.
+ * The next trials that confirm a single culprit: the commit with the bug must show it, and the commit on the other side of the
+ * culprit must stay silent. These trials count like all others, and may change the answer. Undefined when no such trial is
+ * missing, and for an answer of several commits.
  */
 function unverified(
   { history, reverse }: Question,

@@ -5,17 +5,17 @@ import { estimatedRate } from './posterior.ts';
 
 /** Number of commits that are shown with their probability. */
 const shown = 5;
-/** The lowest probability with which a commit is named in a log: a list of many equally likely commits would say nothing. */
+/** A log names no commit with a lower probability: a list of many equally likely commits would say nothing. */
 const leastShown = 0.04;
 /**
- * The mean number of trials that halve the candidates, multiplied by the rate of the bug: measured with the simulation for rates
- * from 1 down to 0.05.
+ * This number divided by the rate of the bug is the mean number of trials that halve the candidates. The simulation measured it
+ * for rates from 1 down to 0.05.
  */
 const trialsPerHalving = 3.4;
 
 /**
- * The state of a search as lines of a log: the remaining candidates, the next step and the suspects; only the next step while an
- * end is tried. Empty when no trial comes next, or when no commit explains the trials so far.
+ * The state of a search as lines of a log: how many candidates remain, the next step, and the likely culprits. While an end of
+ * the range is tried, it is only the next step. Empty when no trial comes next, or when no commit explains the trials so far.
  */
 export function describeMoment(moment: Moment): readonly string[] {
   const { decision, posterior } = moment;
@@ -65,9 +65,8 @@ function suspects({ posterior, question, subjects }: Moment, least: number): rea
 }
 
 /**
- * The remaining candidates, steps and minutes. The entropy of the posterior gives the number of halvings; each costs a build, a
- * boot and some trials. When an answer is only being verified, no step remains, and the minutes are those of the verifying
- * trials.
+ * How many candidates, steps and minutes remain. Each step halves the candidates and costs a build, a boot and some trials. While
+ * an answer is verified, no step remains, and the minutes are those of the verifying trials.
  */
 function whatIsLeft({ posterior, costs, decision }: Moment): string {
   const shares = [...(posterior?.mass ?? [])].filter((share) => share > 0);
@@ -77,7 +76,7 @@ function whatIsLeft({ posterior, costs, decision }: Moment): string {
   const rate = posterior === undefined ? 1 : estimatedRate(posterior);
   const perStep = costs.setupSeconds + (trialsPerHalving / rate) * costs.trialSeconds;
   const minutes = Math.ceil((steps * perStep + verifying * costs.trialSeconds) / 60);
-  // The first and the last share say that the user named an end wrongly.
+  // The first and the last share are left out: they mean that the user named an end of the range wrongly.
   const live = posterior?.mass.slice(1, -1).filter((share) => share > 1e-4).length ?? 0;
   return `${live} candidates, about ${steps} steps and ${minutes} minutes left`;
 }

@@ -1,14 +1,17 @@
-/** The state of each commit, folded from the entries of a bisection's journal (journal.jsonl). No I/O. */
+/** What a bisection knows about each commit, collected from its journal (journal.jsonl). No I/O. */
 
 import type { TrialOutcome } from '../../records/bisect-journal.ts';
 
-/** An entry of the journal; `commit` is an index into the history (history.ts). */
+/** An entry of a bisection's journal. `commit` is the index of the commit in the range (history.ts). */
 export type Entry =
   | { readonly kind: 'built'; readonly commit: number; readonly image: string }
   | { readonly kind: 'broken'; readonly commit: number }
   | { readonly kind: 'trial'; readonly commit: number; readonly outcome: TrialOutcome };
 
-/** The outcomes of the trials of one image. Commits with the same image share them. */
+/**
+ * How the trials of one kernel image ended: showed the bug (hits), could have shown it (misses), or could not have shown it
+ * (voids). Commits with the same image share the counts.
+ */
 export interface Counts {
   readonly hits: number;
   readonly misses: number;
@@ -33,8 +36,8 @@ export const nothingKnown: Evidence = {
 const untested: Counts = { hits: 0, misses: 0, voids: 0 };
 
 /**
- * When a kernel counts as untestable: it never showed the bug, and this many of its trials were void (could not have shown the
- * bug). For each trial that could have shown the bug and did not, it may have this many void trials more.
+ * A kernel cannot be tested when no trial showed the bug and this many trials were void: they could not have shown it. For each
+ * silent trial that could have shown the bug, this many further void trials are allowed.
  */
 export const mostVoids = 16;
 
@@ -75,7 +78,7 @@ function withBlind(evidence: Evidence): Evidence {
   return { ...evidence, broken: new Set([...evidence.broken, ...blind]) };
 }
 
-/** True when almost none of the trials could have shown the bug, and none did. */
+/** True when no trial showed the bug, and almost no trial could have shown it. */
 export function isBlind({ hits, misses, voids }: Counts): boolean {
   return hits === 0 && voids >= mostVoids * (misses + 1);
 }
@@ -84,7 +87,7 @@ export function countsOf(evidence: Evidence, commit: number): Counts {
   return evidence.counts.get(evidence.images.get(commit) ?? '') ?? untested;
 }
 
-/** The counts of every image, with the commits that built it. */
+/** How the trials of each kernel image ended, with the commits that gave this image. */
 export function observations(
   evidence: Evidence,
 ): readonly (Counts & { readonly commits: readonly number[] })[] {

@@ -11,15 +11,15 @@ import { isTargetSplat, outcomeOf, splatsOf } from './target-splat.ts';
 import type { Commits } from './tester.ts';
 
 /**
- * The splat that the bisection looks for (its full signature or a part of its title), and the workload that shows it (`boot` for
- * a boot alone).
+ * The splat that a bisection looks for. `text` is its full signature or a part of its title. `workload` is the name of the
+ * workload that shows it, or `boot` when a boot alone shows it.
  */
 export interface TargetSplat {
   readonly text: string;
   readonly workload: string;
 }
 
-/** The trials of the bad end with one workload, before it was known which workload shows the splat. None of them showed it. */
+/** How the trials of the bad end with one workload ended, before a workload showed the splat. So none of them showed it. */
 export function countLooks(facts: readonly BisectFact[], workload: string): Counts {
   const own = facts.flatMap((fact) =>
     fact.kind === 'looked' && fact.workload === workload ? [fact.because] : [],
@@ -29,8 +29,8 @@ export function countLooks(facts: readonly BisectFact[], workload: string): Coun
 }
 
 /**
- * The workload that was tried least; undefined when each workload was tried `rounds` times or is blind: almost none of its trials
- * could have shown a splat.
+ * The workload with the fewest trials so far. A workload is left out after `rounds` trials, or when almost none of its trials
+ * could have shown a splat. Undefined when no workload remains.
  */
 function nextLook(
   candidates: readonly ChosenWorkload[],
@@ -55,17 +55,17 @@ function voidReason(trial: TrialResult, text: string): { readonly because?: stri
 }
 
 /**
- * Finds the splat and the workload that shows it on the bad end. They are in the journal, when an earlier process found them. No
- * trial is needed when the signature and a single workload are given. Otherwise the workloads are tried in turn, for at most
- * `rounds` rounds. A workload is left out when almost none of its trials could have shown a splat. Without a signature, the first
- * splat counts that shows. Undefined when the bad end cannot be tested, or when no workload shows the splat. These trials do not
- * count for the rate, because they end at the first trial that shows the splat.
+ * Finds the splat that a bisection looks for, and the workload that shows it on the bad end. They are in the journal when an
+ * earlier process found them. No trial is needed for a given signature and a single workload. Otherwise the workloads are tried
+ * in turn, at most `rounds` times each. A workload is left out when almost none of its trials could have shown a splat. Without a
+ * signature, the first splat counts. Undefined when the bad end cannot be tested, or when no workload shows the splat. These
+ * trials do not count for the bug's rate, because they end at the first trial that shows the splat.
  */
 export async function findTargetSplat(
   signature: string | undefined,
   context: {
     readonly candidates: readonly ChosenWorkload[];
-    /** Number of rounds through all candidates. */
+    /** How often each workload is tried at most. */
     readonly rounds: number;
     readonly journal: Journal;
     readonly commits: Commits;
@@ -86,7 +86,7 @@ export async function findTargetSplat(
   if (known === undefined) return undefined;
   const { ready } = known;
   const commit = question.history.ids[bad] ?? '';
-  // Every splat has an empty text in its title.
+  // The empty text fits every splat, because it is a part of every title.
   const text = signature ?? '';
   for (;;) {
     const next = nextLook(candidates, journal.facts, rounds);

@@ -4,7 +4,7 @@ import { runGit } from '../../host/git.ts';
 import { resolveRevision } from '../../host/revision.ts';
 import { buildHistory, type CommitParents, type History } from './history.ts';
 
-/** The ends as the user named them, and a filter for the commits between them. */
+/** The two ends of a range of commits, as the user named them, and what limits the commits between them. */
 export interface RangeRequest {
   /** Absolute path of a git repository. Nothing is written to it. */
   readonly tree: string;
@@ -13,16 +13,17 @@ export interface RangeRequest {
   /** True when the good end is the newer end: the search is then for the commit that removed the splat. */
   readonly reverse: boolean;
   readonly firstParent: boolean;
-  /** Paths; only commits that touch one of them are candidates. Empty: all commits. */
+  /** Paths in the tree: only commits that touch one of these paths are candidates. Empty: all commits are candidates. */
   readonly paths: readonly string[];
   readonly signal: AbortSignal;
 }
 
-/** The candidates with their subjects. */
+/** The candidates of a bisection, with a line of text for each. */
 export interface Candidates {
   readonly history: History;
   /**
-   * By id: the first line of the commit's message, the subject of the patch, or the configuration line in words. Untrusted text.
+   * By the id of a candidate: the first line of a commit's message, the subject of a patch, or a changed config line. Untrusted
+   * text.
    */
   readonly subjects: ReadonlyMap<string, string>;
 }
@@ -67,9 +68,9 @@ export async function readRange(request: RangeRequest): Promise<Candidates> {
 const leftOut = ' (and what --path leaves out before it)';
 
 /**
- * Reduces a history to the commits that touch the paths, to their parents and to the new end. The parents that do not
- * touch a path are `outside`: each stands for the commits left out between it and the next commit that touches one.
- * Without them the blame for a left-out commit would fall on the next candidate.
+ * Reduces a history to the commits that touch the paths of --path, their parents, and the new end. `outside` has the kept commits
+ * that touch no path. Each stands for all left-out commits between it and the next commit that touches a path. Without these, the
+ * blame for a left-out commit would fall on the next candidate.
  */
 export function condense(
   all: readonly CommitParents[],
@@ -83,7 +84,7 @@ export function condense(
       .concat(all.at(-1)?.id ?? [])
       .filter((id) => inRange.has(id) && !touching.has(id)),
   );
-  /** By commit: its nearest ancestors that are kept; several after a merge. */
+  /** For each commit: itself if it is kept, or else its nearest ancestors that are kept. After a merge there may be several. */
   const nearest = new Map<string, readonly string[]>();
   const commits: CommitParents[] = [];
   for (const { id, parents } of all) {
@@ -140,7 +141,7 @@ async function readSubjects(
   );
 }
 
-/** Writes the diff from `from` to `to` to a file in `dir` and returns its path; undefined when the trees are equal. */
+/** Writes the diff between two commits to a file in `dir`, and returns the file's path. Undefined when the trees are equal. */
 export async function writeDiff(
   tree: string,
   from: string,

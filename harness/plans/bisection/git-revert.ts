@@ -13,10 +13,13 @@ export interface RevertRequest {
 }
 
 export type Reverted =
-  /** The reverted commit is in a repository in splat's folder, which borrows the user's objects. */
+  /** The new commit is in a repository in splat's folder, which uses the objects of the user's repository. */
   { readonly kind: 'reverted'; readonly repository: string; readonly commit: string } | Conflict;
 
-/** A fixed author and date: these commits are never shown, and their ids must be the same each time. */
+/**
+ * The author and the date of temporary commits. They are fixed, because the commits are never shown and need the same id each
+ * time.
+ */
 const identity = Object.fromEntries(
   ['AUTHOR', 'COMMITTER'].flatMap((who) => [
     [`GIT_${who}_NAME`, 'splat'],
@@ -26,9 +29,9 @@ const identity = Object.fromEntries(
 );
 
 /**
- * Makes a commit of the tree that `git revert` (for a merge `git revert -m 1`) of `culprit` on top of `onto` would make. Resolves
- * to the conflict when later commits conflict with the revert. The tree comes from a three-way merge whose base is the culprit
- * and whose sides are `onto` and the culprit's first parent (git-revert(1)). Temporary commits give merge-tree (git 2.38) that
+ * Makes a commit with the tree that `git revert` of `culprit` on top of `onto` would give (for a merge, `git revert -m 1`).
+ * Returns the conflict when later commits conflict with the revert. The tree comes from a three-way merge with the culprit as its
+ * base, and `onto` and the culprit's first parent as its sides (git-revert(1)). Temporary commits give merge-tree (git 2.38) this
  * base, because its `--merge-base` came only with git 2.40.
  */
 export async function revertCommit(

@@ -1,40 +1,41 @@
 import { HarnessError } from '../../errors.ts';
 
 /**
- * The commits between two ends, as a graph. Index 0 is the old end and the last index the new end; every parent has a smaller
- * index than its child. When patches or configuration lines are bisected, each patch or line takes the place of a commit, and its
- * parent is the patch or line before it.
+ * The commits of a bisection as a graph. Index 0 is the old end of the range, and the last index the new end. A parent has a
+ * smaller index than its child. When patches or config lines are bisected, each takes the place of a commit, and its parent is
+ * the patch or line before it.
  */
 export interface History {
   readonly ids: readonly string[];
   /**
-   * Commits that stand for commits left out by --path. They have a lower prior probability and are never the culprit.
+   * Commits that stand for others that --path left out. They are less probable from the start, and are never named as the
+   * culprit.
    */
   readonly outside: ReadonlySet<number>;
-  /** The parents inside the range. A commit that forked off before the old end has the old end as its parent. */
+  /** The parents of each commit, by index. A commit that forked off before the old end has the old end as its parent. */
   readonly parents: readonly (readonly number[])[];
   /**
-   * True when `ancestor` is `commit` or one of its ancestors. The index `ids.length` stands for "no commit": false for
-   * it.
+   * True when `ancestor` is `commit` itself or an ancestor of `commit`. The index `ids.length` stands for "no commit", and gives
+   * false.
    */
   readonly contains: (commit: number, ancestor: number) => boolean;
 }
 
 /**
- * The most commits of a history, the old end included. The matrix of ancestors takes size²/8 bytes: 128 MiB for this many
- * commits, which is more than a merge window has.
+ * The most commits that a bisection can have, with the old end. The matrix of ancestors takes size²/8 bytes: 128 MiB for this
+ * many commits. A merge window has fewer.
  */
 const mostCommits = 32_768;
 
-/** A commit with its parents. A parent outside the list is the old end or older. */
+/** A commit with the ids of its parents. A parent that is not in the list of commits is the old end, or older. */
 export interface CommitParents {
   readonly id: string;
   readonly parents: readonly string[];
 }
 
 /**
- * The history from `oldEnd` to the listed commits, parents first; the last commit is the new end. Throws `usage` for no
- * commit and for more than 32,767.
+ * Makes the graph of a range from its commits, parents first. `oldEnd` comes before them, and the last commit is the new end.
+ * Throws `usage` when there is no commit, and for more than 32,767 commits.
  */
 export function buildHistory(
   oldEnd: string,
@@ -69,7 +70,7 @@ export function buildHistory(
   };
 }
 
-/** One bit for every pair of commits. The row of a commit is the union of its parents' rows and its own bit. */
+/** A matrix of bits: bit A in the row of commit B is set when A is B or an ancestor of B. A row joins the rows of the parents. */
 function ancestorRows(parents: readonly (readonly number[])[]): readonly Uint32Array[] {
   const words = Math.ceil((parents.length + 1) / 32);
   const rows: Uint32Array[] = [];

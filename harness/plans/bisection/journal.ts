@@ -16,7 +16,7 @@ export async function openJournal(dir: string, key: string): Promise<Journal & A
   });
 }
 
-/** Folds the facts of a journal into evidence. Trials of other workloads than `workload` do not count. */
+/** Collects what the facts of a journal say about each commit. Trials with another workload than `workload` do not count. */
 export function evidenceOf(
   facts: readonly BisectFact[],
   { ids }: History,
@@ -38,8 +38,9 @@ export function evidenceOf(
 }
 
 /**
- * The costs of a bisection so far, in seconds: the median time of a build with its boot (60 before the first build), and the
- * median time of a trial (3 before the first trial). Both are at least 0.1. The median keeps the first cold build from deciding.
+ * What a build and a trial cost in this bisection, in seconds: the median time of a build with its boot (60 before the first
+ * build), and the median time of a trial (3 before the first trial). Both are at least 0.1. With a median, the first cold build
+ * does not decide.
  */
 export function costsOf(facts: readonly BisectFact[]): {
   readonly setupSeconds: number;
@@ -55,6 +56,6 @@ export function costsOf(facts: readonly BisectFact[]): {
 
 function median(values: readonly number[]): number | undefined {
   const found = values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-  // A kernel from the cache costs almost nothing, but never nothing.
+  // A build that the cache answers takes almost no time, but its cost must not be zero.
   return found === undefined ? undefined : Math.max(found, 0.1);
 }

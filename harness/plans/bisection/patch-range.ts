@@ -9,23 +9,24 @@ import type { Range } from './range.ts';
 
 export interface PatchesRequest {
   readonly kind: 'patches';
-  /** The kernel to which the patches apply, written as K of `--kernel`. */
+  /** The kernel to which the patches apply, as a value of `--kernel`. */
   readonly kernel: string;
-  /** Each S of `--series S`, in the order in which they are applied. */
+  /** The values of `--series`, in the order in which they are applied. */
   readonly patches: readonly string[];
   /**
-   * The number of patches applied at the good end, as text; `0` is the kernel itself. Undefined: no patch when the good end is
-   * the old end, all patches when it is the new end (with `reverse`).
+   * The number of patches that are applied at the good end, as text; `0` is the kernel without patches. Undefined: no patch, or
+   * with `reverse` all patches.
    */
   readonly good: string | undefined;
-  /** The number of patches applied at the bad end, as text. Undefined: all patches, with `reverse` no patch. */
+  /** The number of patches that are applied at the bad end, as text. Undefined: all patches, or with `reverse` no patch. */
   readonly bad: string | undefined;
   readonly reverse: boolean;
 }
 
 /**
- * Opens the patches of one or more series as a range. The id `patch-3` is the kernel with the first three patches, `patch-0` the
- * kernel without patches. Throws `usage` for an end that is no number of patches, and when no patch lies between the ends.
+ * Opens the patches of one or more series as the range of a bisection. The id `patch-3` is the kernel with the first three
+ * patches, and `patch-0` the kernel without patches. Throws `usage` for an end that is no number of patches, and when no patch
+ * lies between the ends.
  */
 export async function openPatches(request: PatchesRequest, work: KernelWork): Promise<Range> {
   const read: Series[] = [];
@@ -72,7 +73,7 @@ function renumber(patch: Patch, at: number): Patch {
   return { ...patch, index: at + 1 };
 }
 
-/** The number of patches at the old end and at the new end. */
+/** How many patches are applied at the old end and at the new end of the range. */
 function endsOf(
   { good, bad, reverse }: PatchesRequest,
   count: number,

@@ -6,7 +6,9 @@ import { pinConfigs } from '../../kernel/test-kernel.ts';
 import { readSeries, type Series } from '../../patch/series.ts';
 import type { KernelWork } from './kernel-work.ts';
 
-/** The inputs that a command line names besides the range. Relative paths are relative to `cwd`. */
+/**
+ * The files and names that a command line of `splat bisect` gives besides the range. Relative paths begin at the folder `cwd`.
+ */
 export interface NamedInputs {
   readonly series: readonly string[];
   readonly configs: readonly string[];
@@ -14,7 +16,10 @@ export interface NamedInputs {
   readonly workloads: readonly string[];
 }
 
-/** The named inputs, read once: a bisection takes hours, and a file edited meanwhile would mix two questions. */
+/**
+ * The inputs of a bisection with their files already read. A bisection takes hours, and an edit meanwhile must not change what it
+ * looks for.
+ */
 export interface PinnedInputs extends Pick<KernelWork, 'series' | 'configs' | 'configBase'> {
   readonly series: readonly Series[];
   /** JSON that changes when the content of a file changes. */
@@ -29,7 +34,7 @@ export async function pinInputs(
   const { cwd } = options;
   const series: Series[] = [];
   for (const path of named.series) {
-    // A commit of the range may contain these patches already.
+    // `maybeThere`: a commit of the range may already contain these patches.
     series.push({ ...(await readSeries(path, options)), maybeThere: true });
   }
   const { configs, configBase } = await pinConfigs(named, cwd);

@@ -2,47 +2,51 @@ import { expectedRate, logEvidence, type TrialCounts } from '../../trial/rate.ts
 import { type Evidence, observations } from './evidence.ts';
 import type { History } from './history.ts';
 
-/** The question of a bisection: which commit introduced the bug, or with `reverse`, which commit removed it. */
+/** What a bisection asks: which commit introduced the bug? With `reverse`: which commit removed the bug? */
 export interface Question {
   readonly history: History;
   readonly reverse: boolean;
 }
 
 /**
- * The probability of each commit to be the culprit. Index 0 says that the change happened at the old end or before it,
- * the index after the last commit that it never happened: the user was then wrong about an end.
+ * For each commit, by index, the probability that it is the culprit. Index 0 means that the old end or an older commit made the
+ * change; the index after the last commit means that no commit made it. In both cases the user named an end of the range wrongly.
  */
 export interface Posterior {
   readonly mass: Float64Array;
-  /** By commit: the number of silent trials that were luck if this commit is the culprit. */
+  /** For each commit, by index: the number of trials that were silent by luck if this commit is the culprit. */
   readonly misses: Int32Array;
   /** Number of trials that showed the bug. */
   readonly hits: number;
   /**
-   * Number of trials that could not have shown the bug, usually because another bug came first, on kernels that showed the bug in
-   * other trials.
+   * The number of trials that could not have shown the bug, on kernels that showed it in other trials. Usually another bug came
+   * first.
    */
   readonly masked: number;
 }
 
-/** The counts from which the bug's rate is estimated, if `culprit` is the culprit. */
+/** The counts of trials from which the bug's rate is estimated, under the assumption that `culprit` is the culprit. */
 export function shownIf({ hits, misses, masked }: Posterior, culprit: number): TrialCounts {
   return { hits, misses: misses[culprit] ?? 0, masked };
 }
 
-/** For each of the two ends: the prior chance that the user named it wrongly (the old end splats already, or the new end does not). */
+/**
+ * The chance, before any trial, that the user named one end wrongly: the old end splats already, or the new end does not. Each
+ * end has this chance.
+ */
 const priorOfWrongEnd = 0.02;
-/** Prior chance that the culprit is a commit left out by --path. */
+/** The chance, before any trial, that the culprit is a commit that --path left out. */
 const priorOfOutside = 0.05;
 
-/** True when a kernel built from `commit` has the bug, if `culprit` is the culprit. */
+/** True when the kernel of `commit` has the bug, under the assumption that `culprit` is the culprit. */
 function hasBug({ history, reverse }: Question, commit: number, culprit: number): boolean {
   return history.contains(commit, culprit) !== reverse;
 }
 
 /**
- * Applies Bayes' rule to all commits. Only a kernel with the bug shows it; a silent trial of a kernel with the bug is
- * luck, whose chance follows from the rate. Undefined when no commit explains the trials.
+ * Computes for each commit the probability that it is the culprit, from the trials so far, by Bayes' rule. Only a kernel with the
+ * bug can show it. Such a kernel stays silent by luck, with a chance that follows from the bug's rate. Undefined when no commit
+ * explains the trials.
  */
 export function posteriorOf(question: Question, evidence: Evidence): Posterior | undefined {
   const size = question.history.ids.length;
@@ -51,11 +55,11 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
   let [hits, masked] = [0, 0];
   for (const seen of observations(evidence)) {
     hits += seen.hits;
-    // A void trial of a kernel without a hit says nothing about the rate.
+    // When no trial of a kernel showed the bug, its void trials say nothing about the rate.
     if (seen.hits > 0) masked += seen.voids;
     for (let culprit = 0; culprit <= size; culprit++) {
       const having = seen.commits.filter((commit) => hasBug(question, commit, culprit)).length;
-      // One kernel cannot both have the bug and not have it.
+      // These commits gave the same kernel, so either all of them have the bug or none has it.
       const consistent = having === 0 ? seen.hits === 0 : having === seen.commits.length;
       if (!consistent) possible[culprit] = 0;
       if (having > 0) misses[culprit] = (misses[culprit] ?? 0) + seen.misses;
@@ -64,7 +68,7 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
   return normalise({ misses, possible, hits, masked, prior: priorOf(question.history) });
 }
 
-/** Returns a function from an index to its prior probability. */
+/** Returns a function that gives the probability of a commit before any trial, by its index. */
 function priorOf({ ids, outside }: History): (culprit: number) => number {
   const size = ids.length;
   const inside = size - 1 - outside.size;
@@ -106,7 +110,8 @@ function normalise(found: {
 }
 
 /**
- * The expected rate at which a trial of a kernel with the bug shows it, averaged over all commits by their probability.
+ * The rate of the bug: the expected share of the trials of a kernel with the bug that show it. It is the mean over all commits,
+ * weighted by their probability.
  */
 export function estimatedRate(posterior: Posterior): number {
   return posterior.mass.reduce(
@@ -116,8 +121,8 @@ export function estimatedRate(posterior: Posterior): number {
 }
 
 /**
- * The commits that no testable commit tells apart from `culprit`, sorted, with `culprit` itself: a run of commits that
- * do not build and the next commit that builds are one answer.
+ * The culprit and the commits that no trial can tell apart from it, sorted. For example, commits that do not build and the next
+ * commit that builds are one answer.
  */
 export function undecidable(
   { history }: Question,
@@ -126,7 +131,7 @@ export function undecidable(
 ): readonly number[] {
   const size = history.ids.length;
   let alike = Array.from({ length: size - 1 }, (_, at) => at + 1);
-  // The nearest commits first: after them few candidates are left to compare.
+  // The nearest commits are compared first, because few candidates remain after them.
   for (let distance = 0; distance < size && alike.length > 1; distance++) {
     for (const commit of new Set([culprit + distance, culprit - distance])) {
       if (commit < 0 || commit >= size || evidence.broken.has(commit)) continue;

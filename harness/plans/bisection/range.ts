@@ -5,22 +5,22 @@ import type { Candidates } from './git-range.ts';
 import type { KernelWork } from './kernel-work.ts';
 import { openPatches, type PatchesRequest } from './patch-range.ts';
 
-/** The kinds of range: commits of a git history, patches of a series, or lines of a configuration. */
+/** What a bisection searches: commits of a git history, patches of a series, or lines of a configuration. */
 export type RangeChoice = CommitsRequest | PatchesRequest | ConfigsRequest;
 
-/** The candidates between the good and the bad end, and how to build the kernel of each. */
+/** The candidates of a bisection, from its old end to its new end, and how to build the kernel of each. */
 export interface Range extends Candidates {
   readonly unit: 'commit' | 'patch' | 'line';
   /**
-   * JSON that identifies the content behind the ids. A journal belongs to this range when the identity and the ids
-   * match.
+   * A JSON value that stands for the content behind the ids. The journal of an earlier bisection fits this range when both this
+   * value and the ids are equal.
    */
   readonly identity: unknown;
-  /** Builds the kernel of one candidate, or takes it from the store. */
+  /** Builds the kernel of a candidate, or takes it from the cache. */
   readonly build: (id: string) => Promise<BuildOutcome>;
-  /** Builds the kernel of the range's new end, without the change of one candidate. */
+  /** Builds the kernel of the new end, without the change that a candidate makes. */
   readonly buildWithout: (id: string) => Promise<BuildOutcome | Conflict>;
-  /** The changes that one candidate makes to the final .config; only for a range of configuration lines. */
+  /** The lines of the final .config that a candidate changes; absent unless the candidates are config lines. */
   readonly configChanges?: (id: string) => Promise<readonly string[]>;
 }
 
@@ -31,7 +31,7 @@ export interface Conflict {
   readonly message: string;
 }
 
-/** Reads the range and builds nothing. Throws `usage` for invalid ends. */
+/** Reads the candidates of a bisection. Nothing is built. Throws `usage` when an end is invalid. */
 export async function openRange(choice: RangeChoice, work: KernelWork): Promise<Range> {
   switch (choice.kind) {
     case 'commits':

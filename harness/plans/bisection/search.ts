@@ -8,9 +8,9 @@ import type { Question } from './posterior.ts';
 export interface Tester {
   /** Builds and boots the commit, or reports that it cannot be tested. */
   readonly prepare: (commit: number) => Promise<Extract<Entry, { kind: 'built' | 'broken' }>>;
-  /** One trial of a prepared commit; `index` counts the trials of the bisection. */
+  /** Runs a trial of a prepared commit. `index` counts all trials of the bisection before it. */
   readonly trial: (commit: number, index: number) => Promise<TrialOutcome>;
-  /** The costs measured so far. */
+  /** What a build and a trial have cost so far, in seconds. */
   readonly costs: () => Costs;
 }
 
@@ -18,11 +18,11 @@ export interface SearchOptions {
   readonly question: Question;
   readonly limits: Limits;
   readonly tester: Tester;
-  /** The evidence with which a continued search begins. */
+  /** What is already clear about the commits when the search begins; absent for a new search. */
   readonly evidence?: Evidence;
   /** Called with every decision, before it is carried out. */
   readonly onDecision?: (decision: Decision, evidence: Evidence) => void;
-  /** Called after every trial of a decision. */
+  /** Called after each trial, with the decision to which the trial belongs. */
   readonly onTrial?: (decision: Decision, evidence: Evidence) => void;
 }
 
@@ -34,7 +34,9 @@ export interface SearchEnd {
 /** After so many trials of one decision that could not have shown the bug, the search decides anew. */
 const patience = 8;
 
-/** Decides, tests and learns until the search has an answer, or a reason why it cannot have one. */
+/**
+ * Runs a search: decides what to try, tries it, and learns from it, until there is an answer or a reason why there cannot be one.
+ */
 export async function search(options: SearchOptions): Promise<SearchEnd> {
   const { question, limits, tester } = options;
   let evidence = options.evidence ?? nothingKnown;
@@ -47,10 +49,10 @@ export async function search(options: SearchOptions): Promise<SearchEnd> {
 }
 
 /**
- * Carries out a decision: prepares the commit, unless that was done before, and runs up to `runs` trials that show the bug or
- * could have shown it. The trials end early at the first that shows the bug, when the commit cannot be tested, or after 8 trials
- * that could not have shown the bug. A commit that is prepared now gets no trial when another commit with the same image has been
- * tried.
+ * Carries out a decision to try a commit. Builds and boots the commit, unless that was done before. Then runs trials until `runs`
+ * of them have shown the bug or could have shown it. The trials end early in three cases: a trial shows the bug; the commit
+ * cannot be tested; 8 trials could not have shown the bug. A newly built commit gets no trial when another commit with the same
+ * image has had trials.
  */
 async function carryOut(
   decision: Extract<Decision, { kind: 'test' }>,
@@ -63,7 +65,7 @@ async function carryOut(
     const entry = await tester.prepare(commit);
     evidence = learn(evidence, entry);
     const { hits, misses } = countsOf(evidence, commit);
-    // Another commit with the same image may have been tried already.
+    // The kernel may be the same as that of another commit, which has had trials.
     if (entry.kind === 'broken' || hits + misses > 0) return evidence;
   }
   let counted = 0;

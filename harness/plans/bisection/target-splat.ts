@@ -6,7 +6,7 @@ import type { WorkloadEnd } from '../../verdict.ts';
 
 type Named = Pick<SplatCount, 'title' | 'altTitles' | 'signature'>;
 
-/** True when `text` is the splat's full signature or a part of one of its titles. */
+/** True when `text` is the full signature of a splat, or a part of a title of the splat. */
 export function isTargetSplat(splat: Named, text: string): boolean {
   return (
     splat.signature === text ||
@@ -15,7 +15,8 @@ export function isTargetSplat(splat: Named, text: string): boolean {
 }
 
 /**
- * The splats of a trial. Repeated silence counts as a splat; it is on no console line, so it has a title but an empty signature.
+ * The splats of a trial. When the guest was silent repeatedly, this counts as a splat; no console line shows it, so its signature
+ * is empty.
  */
 export function splatsOf(trial: TrialResult): readonly Named[] {
   const { verdict, splats } = trial;
@@ -33,8 +34,9 @@ function isWholeRun(end: WorkloadEnd): boolean {
 }
 
 /**
- * The outcome of a trial for the splat `text`: `hit`, `miss`, or `void` when the trial could not have shown the splat. A trial
- * with another splat is a `miss` only when couldShowSplat() holds; an inconclusive trial without the splat is `void`.
+ * What a trial says about the splat `text`. `hit`: it showed the splat. `miss`: it could have shown the splat but did not.
+ * `void`: it could not have shown it. A trial with only another splat is a `miss` if couldShowSplat() is true. An inconclusive
+ * trial without the splat is `void`.
  */
 export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
   const splats = splatsOf(trial);
@@ -44,8 +46,8 @@ export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
 }
 
 /**
- * For a trial with a splat: true when a second splat would have been seen too. It needs live detectors, a whole
- * console, non-zero witnesses and a workload that ran to its end.
+ * For a trial with a splat: true when the trial would have shown a second splat, too. The detectors must be alive, the console
+ * complete, all witnesses non-zero, and the workload must have run to its end.
  */
 export function couldShowSplat({
   ledger,

@@ -15,22 +15,22 @@ import type { Range } from './range.ts';
 import type { Tester } from './search.ts';
 import { isTargetSplat, outcomeOf, splatsOf } from './target-splat.ts';
 
-/** A commit that this process has booted, and whether its silence counts. */
+/** A commit that this process has built and booted, and whether its silent trials count. */
 export interface KnownCommit {
   readonly ready: ReadyCommit;
   /**
-   * True when the kernel lacks config lines that were demanded, and no seeded bug proves that its detectors work without these
-   * lines.
+   * True when the kernel lacks config lines that a fragment demands, and no seeded bug proves that its detectors work without
+   * these lines. Its silent trials then do not count.
    */
   readonly isDoubtful: boolean;
 }
 
 /**
- * The booted commits of this process by index. Each commit is prepared once in a process; only its first preparation of all goes
- * to the journal.
+ * The commits that this process has booted, by their index. A process prepares each commit once. The journal records only the
+ * first preparation by any process.
  */
 export interface Commits {
-  /** Resolves to the booted commit; undefined when it cannot be tested. */
+  /** Builds and boots a commit, or returns it when that was done before. Undefined when the commit cannot be tested. */
   readonly prepare: (commit: number) => Promise<KnownCommit | undefined>;
 }
 
@@ -57,9 +57,8 @@ export function commitCache(
 }
 
 /**
- * Builds and boots one commit, and writes a `built` fact to the journal unless it has that fact already. The result is undefined,
- * and the journal gets a `broken` fact, when the commit cannot be tested, or when its seeded bugs had to be tried and were
- * missed.
+ * Builds and boots a commit. Returns the booted commit, and writes the fact `built` to the journal, unless it is there. Returns
+ * undefined, and writes the fact `broken`, when the commit cannot be tested, or when it had to show its seeded bugs and did not.
  */
 export async function prepareNoted(
   id: string,
@@ -68,8 +67,8 @@ export async function prepareNoted(
     readonly journal: Journal;
     readonly build: Range['build'];
     /**
-     * True to try the seeded bugs once, before the silence of this commit counts. They are also tried when the kernel lacks
-     * config lines that were demanded.
+     * True to try the seeded bugs once before the silence of this commit counts. They are always tried on a kernel that lacks
+     * config lines that a fragment demands.
      */
     readonly mustProve: boolean;
   },
@@ -107,24 +106,24 @@ export async function prepareNoted(
   return { ready, isDoubtful };
 }
 
-/** The subject of a trial: a workload in a copy of a boot, or a boot alone. */
+/** What a trial runs, and which splat it looks for. */
 export interface TrialOf {
   readonly journal: Journal;
-  /** The workload to run; undefined for a boot alone. */
+  /** The workload that runs in a copy of a booted guest; undefined for a trial that only boots. */
   readonly chosen: ChosenWorkload | undefined;
-  /** A full signature or a part of a title. */
+  /** The full signature of the splat that is looked for, or a part of its title. */
   readonly text: string;
 }
 
 /**
- * Thrown when a boot shows the splat. Copies of one boot share its splats, so they are not independent trials. From then on boots
- * are counted instead of trials of the workload.
+ * Thrown when a boot shows the splat. All copies of this boot share the splat, so trials in them are not independent. From then
+ * on, boots are counted instead of trials of the workload.
  */
 export class SeenAtBoot extends Error {}
 
 /**
- * Runs one trial of a commit and writes it to the journal. A miss of a doubtful commit is `void`. Throws SeenAtBoot when the boot
- * behind the copy shows the splat.
+ * Runs a trial of a commit and writes its outcome to the journal. A miss becomes `void` on a kernel whose detectors are in doubt
+ * (`isDoubtful`). Throws SeenAtBoot when the boot of the guest showed the splat.
  */
 export async function tryOnce(
   id: string,
@@ -150,7 +149,7 @@ export async function tryOnce(
 
 interface Tried {
   readonly outcome: TrialOutcome;
-  /** Titles of the other splats. */
+  /** The titles of the other splats that the trial showed. */
   readonly others: readonly string[];
 }
 
@@ -170,14 +169,14 @@ async function tryBoot(index: number, ready: ReadyCommit, text: string): Promise
   const splats = await ready.bootAgain(index);
   const others = (splats ?? []).filter((splat) => !isTargetSplat(splat, text));
   const isHit = splats !== undefined && others.length < splats.length;
-  // After another splat, or in a boot that failed, the bug may have been there unseen.
+  // When another splat came first, or the boot failed, the bug may have been there unseen.
   const missed = splats?.length === 0 ? 'miss' : 'void';
   return { outcome: isHit ? 'hit' : missed, others: others.map(({ title }) => title) };
 }
 
 /**
- * How many trials with a workload a commit has had so far. The trials that were run to find the workload count, trials of a boot
- * alone do not. The number makes the seed of the next trial unique.
+ * How many trials with a workload a commit has had so far, with those that were run to find the workload. Trials that only booted
+ * do not count. The number gives the next trial a seed that no other trial has.
  */
 function countTrials({ facts }: Journal, id: string): number {
   const own = facts.filter((fact) => 'commit' in fact && fact.commit === id);
@@ -185,10 +184,7 @@ function countTrials({ facts }: Journal, id: string): number {
   return trials.length + own.filter(({ kind }) => kind === 'looked').length;
 }
 
-/**
- * Number of boots of an image that were trials so far. The store numbers the boots of an image, whichever commit built
- * it.
- */
+/** How many trials of an image only booted so far. The boots of an image have numbers, whichever commit gave the image. */
 function countBoots({ facts }: Journal, image: string): number {
   const having = new Set(
     facts.flatMap((fact) => (fact.kind === 'built' && fact.image === image ? [fact.commit] : [])),
@@ -216,7 +212,7 @@ export function realTester(context: {
     },
     trial: async (commit) => {
       const known = await commits.prepare(commit);
-      // The commit was ready before: undefined means that both the cache and the compiler are gone.
+      // The commit was ready before. It is undefined now when its kernel is gone from the cache and cannot be built again.
       if (known === undefined) return 'void';
       return tryOnce(question.history.ids[commit] ?? '', known, context);
     },

@@ -19,10 +19,10 @@ export interface RevertContext extends TrialOf {
 }
 
 /**
- * Builds the new end without the culprit and tries it as often as the rate of the splat demands. `confirmed`: the splat is gone
- * without the culprit; for a culprit that removed the splat (`reverse`), the splat is back. `refuted`: the splat is still there;
- * with `reverse`, it is still gone. `conflict`: the culprit cannot be taken out. `untestable`: the kernel without the culprit
- * does not build or boot, or does not show its seeded bugs. `blind`: too many trials could not have shown the splat.
+ * Builds the new end of the range without the culprit, and tries this kernel as often as the splat's rate demands. `confirmed`:
+ * the splat is gone; with `reverse`, where the culprit removed the splat, it is back. `refuted`: the splat is still there; with
+ * `reverse`, it is still gone. `conflict`: the culprit cannot be taken out. `untestable`: the kernel does not build, does not
+ * boot, or does not show its seeded bugs. `blind`: too many trials could not have shown the splat.
  */
 export async function verifyRevert(culprit: string, context: RevertContext): Promise<RevertCheck> {
   const { journal, posterior, confidence, reverse } = context;

@@ -10,14 +10,16 @@ import { trialSeed } from '../../trial/plan-trials.ts';
 import type { TrialPlan } from '../../trial/trial-plan.ts';
 import { verdictPhrase } from '../../verdict.ts';
 
-/** A cell of the detection matrix before its trial. */
+/**
+ * One cell of the detection matrix, before its trial: a broken rule, how it is broken, and what the kernel is expected to say.
+ */
 export interface CellPlan {
   readonly rule: Rule;
   readonly mode: string;
   readonly notifier: Control['notifier'];
   readonly trigger: Control['trigger'];
   readonly expected: CellOutcome;
-  /** The reason for `expected`. */
+  /** Why the kernel is expected to give this outcome. */
   readonly reason: string;
   readonly timed: boolean;
   /** Number of non-blockable calls that the driver refuses; absent unless the mode is `refuse`. */
@@ -25,11 +27,12 @@ export interface CellPlan {
   readonly trial: TrialPlan;
 }
 
-/** The duration of a control's trial, in milliseconds of the guest. */
+/** How long the trial of a cell runs, in milliseconds of the guest's clock. */
 const durationMs = 1000;
 
 /**
- * The cells of one kernel and annotation state, in the order of the rows. `only` has the ids of the wanted rows; empty: all rows.
+ * The cells of the detection matrix for one kernel in one state of its annotations, sorted by row. `only` has the numbers of the
+ * wanted rows; empty: all rows.
  */
 export function planCells(
   version: KernelVersion,
@@ -108,7 +111,7 @@ function findRule(id: number): Rule {
   return rule;
 }
 
-/** The name of a control's folder. No two controls have the same name. */
+/** The name of the folder for a cell's trial. No two cells of a kernel have the same name. */
 function controlId({ mode, notifier, trigger, refusals }: Control): string {
   return [mode, notifier, trigger, ...(refusals === undefined ? [] : [refusals])].join('-');
 }
@@ -124,7 +127,7 @@ function controlWorkload({ mode, notifier, trigger, refusals, witness }: Control
   };
 }
 
-/** The outcome of a cell after its trial; `folder` is the trial's folder. */
+/** Judges a cell of the detection matrix from its trial. `folder` is the path of the trial's folder. */
 export function judgeCell(
   plan: CellPlan,
   column: { readonly kernel: string; readonly annotations: AnnotationState },
@@ -156,7 +159,7 @@ export function judgeCell(
   };
 }
 
-/** The cell of a kernel that failed to build or boot. */
+/** A cell of the detection matrix whose kernel did not build or boot, for the reason `because`. */
 export function untriedCell(
   plan: CellPlan,
   column: { readonly kernel: string; readonly annotations: AnnotationState },

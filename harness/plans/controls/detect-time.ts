@@ -1,14 +1,12 @@
-/**
- * Summarizes how long detection takes, over several forks (fresh copies of a booted guest). Some forks may show no splat. Pure.
- */
+/** Summarizes how long the kernel takes to report a bug, over several trials. Some trials may show no splat. Pure. */
 
 import type { DetectTime } from '../../records/controls.ts';
 
 /**
- * Summarizes the times of several forks. `times` are in milliseconds; null stands for a fork without a splat before `capMs`. The
- * result has an interval from `lowMs` to `highMs` that contains the true median with a confidence of at least 95 %; both are null
- * for fewer than six forks. The median and each end of the interval are null when they lie beyond `capMs`. The interval comes
- * from order statistics, so it holds for every distribution, and a time beyond `capMs` need not be known.
+ * Summarizes the times of several trials until the splat. `times` are in milliseconds; null stands for a trial without a splat up
+ * to `capMs`. The true median lies from `lowMs` to `highMs` with a confidence of at least 95 %; both are null for fewer than six
+ * trials. A median or limit beyond `capMs` is null, too. The limits come from the order of the times, so they hold for every
+ * distribution, and a time beyond `capMs` need not be known.
  */
 export function summarizeTimes(times: readonly (number | null)[], capMs: number): DetectTime {
   const sorted = times.map((ms) => ms ?? Number.POSITIVE_INFINITY).toSorted((a, b) => a - b);
@@ -29,8 +27,8 @@ function finite(ms: number): number | null {
 }
 
 /**
- * The largest index r so that the median lies between the values at r and n - 1 - r in at least 95 % of samples: each
- * value is below the median with probability 1/2, so the number below is binomial. Undefined below six values.
+ * The largest index r for which the median lies between the sorted values at r and at n - 1 - r in at least 95 % of all samples.
+ * Each value is below the median with a probability of 1/2, so the number of such values is binomial. Undefined for n below six.
  */
 function lowRank(n: number): number | undefined {
   let below = 0;

@@ -34,12 +34,12 @@ export interface ControlsRequest
     Pick<TrialsRequest, 'parallelTrials'> {
   readonly kernels: readonly string[];
   readonly states: readonly AnnotationState[];
-  /** Ids of the rows to try; empty: all. */
+  /** The numbers of the matrix rows to try; empty: all rows. */
   readonly rows: readonly number[];
-  /** The number of forks of each timed cell. With 1, no times are measured. */
+  /** How many trials measure the time until a splat, for each cell of the matrix that is timed. With 1, no times are measured. */
   readonly repeat: number;
   readonly seed: number;
-  /** The run directory, which exists and is empty. */
+  /** The folder of this run, which exists and is empty. */
   readonly dir: string;
 }
 
@@ -47,20 +47,20 @@ interface Tried {
   readonly column: Column;
   readonly cells: readonly { readonly rule: Rule; readonly cell: Cell }[];
   readonly times: readonly TimedCell[];
-  /** The lock order that the column's guests learned, including that of the seeded bugs; absent when no guest booted. */
+  /** The order in which the guests took locks, also in the seeded bugs; absent when no guest booted. */
   readonly order?: LockOrder;
 }
 
 /**
- * The order in which the states of the annotations are built. Removing the annotations changes kernel.h and therefore every
- * object, so the states that keep them are built one after the other.
+ * The order in which the states of the annotations are built. Without the annotations, kernel.h differs and every object is
+ * compiled again. So the states that keep the annotations come one after the other.
  */
 const buildOrder: readonly AnnotationState[] = ['in', 'extended', 'removed', 'readded'];
 
 /**
- * Builds every column (a kernel in one state of its annotations) and tries its cells. A kernel that does not build or boot is an
- * outcome of its column; only a fault of the user, the harness or the host is thrown. Throws `usage` before it builds anything
- * when a kernel cannot be built in one of the states.
+ * Tries the detection matrix: builds each kernel in each state of its annotations, and tries the cells of this column. A kernel
+ * that does not build or boot is the outcome of its column. Throws `usage`, before anything is built, for a kernel that cannot be
+ * built in a state. Other faults of the user, the harness or the host are thrown, too.
  */
 export async function controlsPlan(request: ControlsRequest): Promise<ControlsResult> {
   const clock = { kernelsMs: 0, trialsMs: 0 };
@@ -114,8 +114,8 @@ export async function controlsPlan(request: ControlsRequest): Promise<ControlsRe
 }
 
 /**
- * Compares the lock order of a column with that of the same kernel in state `in`. The column stays as it is when it is that
- * kernel itself, or when one of the two has no lock order.
+ * Adds to a column of the matrix how its lock order differs from that of the same kernel with its annotations as they are (`in`).
+ * The column is returned unchanged when it is that kernel, or when a lock order is missing.
  */
 function compareOrder({ column, order }: Tried, all: readonly Tried[]): Column {
   const base = all.find(

@@ -5,20 +5,20 @@ import type { TrialPlan } from '../../trial/trial-plan.ts';
 import type { CellPlan } from './cell.ts';
 import { summarizeTimes } from './detect-time.ts';
 
-/** The time limit of a fork (a fresh copy of a booted guest) that shows no splat, in milliseconds. */
+/** The most milliseconds that a trial waits for the splat whose time it measures. */
 const capMs = 20_000;
-/** The states in which times are measured: the annotation series claims a difference between these two. */
+/** The states of the annotations in which times are measured. The patches of the annotations claim that these two differ. */
 const timedStates: readonly AnnotationState[] = ['in', 'removed'];
 
-/** A fork (a fresh copy of a booted guest) that measures how long the detection of a cell's bug takes. */
+/** A trial that measures how long the kernel takes to report the bug of a cell of the detection matrix. */
 export interface TimedFork {
   readonly cell: CellPlan;
   readonly trial: TrialPlan;
 }
 
 /**
- * Plans `repeat` forks of every timed cell. No forks when `repeat` is below 2, or in the states `readded` and `extended`. A fork
- * repeats its trigger until the splat is seen or the time is up.
+ * Plans `repeat` trials for each cell of the detection matrix whose time is measured. Each triggers its bug again and again until
+ * the splat is seen or the time is up. Empty when `repeat` is below 2, and in the states `readded` and `extended`.
  */
 export function planForks(
   plans: readonly CellPlan[],
@@ -47,8 +47,8 @@ export function planForks(
 }
 
 /**
- * Summarizes the forks of one column (a kernel in one state of its annotations), with an entry for each cell. `results` are in
- * the order of `forks`. A time is that from the workload's first line to the first splat.
+ * Summarizes the measured times of a kernel in one state of its annotations, with an entry for each cell of the detection matrix.
+ * `results` are in the order of `forks`. A time runs from the first line of the workload to the first splat.
  */
 export function summarizeForks(
   forks: readonly TimedFork[],

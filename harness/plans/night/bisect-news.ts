@@ -19,9 +19,9 @@ const confidence = 0.99;
 const seed = 1;
 
 /**
- * Bisects the splats that are new or back, one after another, within what is left of the budget. A splat that several cells of
- * one kernel show is bisected once, in the first of these cells. When the budget ends a bisection, its result says so; `splat
- * bisect` can go on with its folder.
+ * Bisects the splats of a night that are new or back, one after another, until the night's budget is spent. A splat that several
+ * cells of one kernel show is bisected once, in the first of these cells. A bisection that the budget ends says so in its result;
+ * `splat bisect` can continue it in its folder.
  */
 export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<JudgedNight> {
   const answers = new Map<string, Bisection>();
@@ -45,7 +45,7 @@ export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<
 }
 
 interface BisectionRequest {
-  /** A name that is the same for each sighting of a splat on one kernel. */
+  /** A name that is the same wherever one kernel shows this splat. */
   readonly name: string;
   readonly cell: PlannedCell;
   readonly signature: string;
@@ -55,9 +55,8 @@ interface BisectionRequest {
 }
 
 /**
- * The bisection of an item; undefined when it cannot be bisected or need not be. It cannot when no range of commits is known. It
- * need not, because no commit brought the splat, when an expired entry of the known-issues file put the item on its list, and
- * when the last good kernel shows the splat, too.
+ * What to bisect for an item of a night's report, such as a new splat. Undefined in three cases: no range of commits is known;
+ * the item is reported only because an entry of the known-issues file expired; the last good kernel shows the splat, too.
  */
 function readBisectionRequest(
   item: NightItem,
@@ -69,7 +68,7 @@ function readBisectionRequest(
   const { tree } = plan.pins[cell.kernel] ?? {};
   const ends = endsOf(item);
   if (sought === undefined || tree === undefined || ends === undefined) return undefined;
-  // When an entry of the known-issues file has expired, the kernel did not change.
+  // An expired entry of the known-issues file is the reason for this item. The kernel did not change.
   if (expires !== undefined || (confirmation?.lastGood?.hits ?? 0) > 0) return undefined;
   return { name: `${kernelKey(cell)} ${sought}`, cell, signature: sought, tree, ...ends };
 }
@@ -103,7 +102,10 @@ async function bisectOne(asked: BisectionRequest, work: NightWork): Promise<Bise
   };
 }
 
-/** Runs `splat bisect` with --tree, --good, --bad, --signature, --workload and --out; the same command can go on with it. */
+/**
+ * Runs a bisection as `splat bisect` does with --tree, --good, --bad, --signature, --workload and --out. The command with these
+ * options can continue it.
+ */
 async function runBisection(
   { cell, signature, tree, good, bad }: BisectionRequest,
   dir: string,

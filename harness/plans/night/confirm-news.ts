@@ -11,16 +11,17 @@ import { despiteFaults } from './despite-faults.ts';
 import { type ExtraTrials, type NightWork, runExtra } from './run-machine.ts';
 
 /**
- * How many trials are run again: in copies of saved boots, in boots of their own, and on the kernel of the last night without the
- * splat.
+ * How many further trials are run when a cell has a new splat: in copies of saved boots (`forks`), in boots of their own
+ * (`boots`), and on the kernel of the last night without the splat (`lastGood`).
  */
 const again = { forks: 4, boots: 2, lastGood: 4 } as const;
-/** The most cells that are tried again: when more cells have something new, they probably have one common cause. */
+/** At most this many cells are tried again. When more cells have something new, they probably have one common cause. */
 const mostCells = 10;
 
 /**
- * Tries the cells with new splats again, before anybody is notified. Finished trials are in the history, so a night that is
- * continued runs only the rest. Judging the night again counts these trials; `withConfirmations()` tells them apart.
+ * Runs further trials of the cells with new splats, before the report of the night. Finished trials are in the history, so a
+ * night that is continued runs only the others. When the night is judged again, these trials count; withConfirmations() tells
+ * them apart.
  */
 export async function confirmNews(judged: JudgedNight, work: NightWork): Promise<void> {
   for (const { cell, kernel, items } of newsOf(judged, work).slice(0, mostCells)) {
@@ -40,8 +41,8 @@ export async function confirmNews(judged: JudgedNight, work: NightWork): Promise
 }
 
 /**
- * The cells with a splat that is new, or that came back without an expired entry of the known-issues file, in the order of the
- * plan.
+ * The cells with a splat that is new or back, in the order of the plan. A splat that is back only because an entry of the
+ * known-issues file expired is left out.
  */
 function newsOf(
   { lists, cells }: JudgedNight,
@@ -65,8 +66,8 @@ function isNews({ title, expires }: NightItem): boolean {
 }
 
 /**
- * The kernel of the last night without the splat. Undefined when there is no night without the splat, when its kernel is also
- * tonight's kernel, or when the store no longer has its kernel.
+ * The kernel of the last night without the splat. Undefined when there is no such night, when tonight's kernel is the same, and
+ * when the cache no longer has that kernel.
  */
 async function lastGood(
   { range, cell }: NightItem,
@@ -85,8 +86,8 @@ async function lastGood(
 }
 
 /**
- * The judged night with the results of the trials that were run again. A splat that did not repeat stays new, because it was
- * seen. When the last good kernel shows a splat too, a note says that it is rare, not new.
+ * Adds the results of the further trials to the new splats of a judged night. A splat that did not show again stays new, because
+ * it was seen. When the last good kernel shows a splat, too, a note says that the splat is rare, not new.
  */
 export function withConfirmations(judged: JudgedNight, work: NightWork): JudgedNight {
   const trials = trialsOf(work.history, work.night.id);

@@ -2,8 +2,8 @@ import { isHarnessError } from '../../errors.ts';
 import type { NightWork } from './run-machine.ts';
 
 /**
- * Runs trials that are not in the plan. When they fail, a note says so and the night goes on; only an interruption by the user is
- * thrown. Resolves to undefined when they failed or the budget ran out.
+ * Runs work that is not in the plan of a night, such as a bisection. When the work fails or the night's budget is spent, a note
+ * says so and undefined is returned. Only an interruption by the user is thrown.
  */
 export async function despiteFaults<T>(
   work: Pick<NightWork, 'isSpent' | 'emit'>,

@@ -5,7 +5,7 @@ import type { KernelFacts, RunResult } from '../../records/run-result.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import { type Untestable, verdictPhrase } from '../../verdict.ts';
 
-/** What is kept of a trial so that it can be judged. `run` is a path below the night's folder. */
+/** What a night keeps of a trial to judge it. `run` is the path of the trial's run below the night's folder. */
 export function factsOf(trial: TrialResult, run: string): TrialFacts {
   const {
     id,
@@ -70,7 +70,7 @@ export interface MachineFacts {
   }[];
 }
 
-/** The kernel of a cell of which nothing is known. */
+/** The kernel of a cell that no run has reported: every field is null. */
 export const noKernel: CellKernel = {
   sha: null,
   source: null,
@@ -100,8 +100,8 @@ export function kernelOf(
 }
 
 /**
- * What a run says of its kernel and of the guests that ran on it: whether the kernel is untestable, which controls were missed,
- * and what the kernel printed at boot. `sha` is the commit of the kernel; null when the kernel was not built from a commit.
+ * What a run says about its kernel and guests: whether the kernel is untestable, which canaries were missed, and which splats the
+ * boots showed. `sha` is the commit of the kernel; null for a kernel that was not built from a commit.
  */
 export function machineFacts(result: RunResult, sha: string | null): MachineFacts {
   const controls = result.trials.filter(({ canary }) => canary !== undefined);

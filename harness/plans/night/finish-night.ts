@@ -14,7 +14,7 @@ import { type IsAncestor, judgeLockOrders } from './lock-news.ts';
 import { storedCell } from './run-machine.ts';
 import { trendsOf } from './trends.ts';
 
-/** Makes the record of a judged night and closes the night in the history. */
+/** Makes the record of a judged night, and writes the night's results to the history. */
 export async function finishNight(
   history: History,
   night: StoredNight,
@@ -22,7 +22,7 @@ export async function finishNight(
   told: {
     readonly nowMs: number;
     readonly known: readonly KnownIssue[];
-    /** All cells of the matrix. */
+    /** All cells of the matrix. A cell is one combination of kernel, configuration, guest and workload. */
     readonly matrixCells: readonly NamedCell[];
     readonly notes: readonly string[];
     /**
@@ -30,7 +30,7 @@ export async function finishNight(
      * commit counts as an ancestor of another.
      */
     readonly isAncestor?: IsAncestor;
-    /** Writes to the history in the transaction that closes the night. */
+    /** Called inside the transaction that closes the night in the history, to write further rows. */
     readonly also?: (run: Run, record: NightRecord) => void;
   },
 ): Promise<NightRecord> {
@@ -116,7 +116,7 @@ function nightCell({ input, trials, verdict, class: kind, because }: JudgedCell)
   };
 }
 
-/** The fields that describe a cell, without its id and without those that a plan adds. */
+/** The fields that describe a cell, without its id and without the fields that a plan adds. */
 function cellFields(cell: Omit<NamedCell, 'id'>): Omit<NamedCell, 'id'> {
   const { kernel, series, config, configBase, arch, accel, guest, gpu, memoryMib, cpus, workload } =
     cell;
@@ -168,8 +168,8 @@ function storedResult(cell: JudgedCell): StoredResult {
 }
 
 /**
- * The cells of the night before that the matrix no longer has. They are reported once, because that night is the last that had
- * them.
+ * The cells that the night before had and the matrix no longer has. Each is reported once: a night compares only with the night
+ * before.
  */
 function droppedCells(
   history: History,
@@ -192,8 +192,8 @@ function droppedCells(
 }
 
 /**
- * A note when the night before named splats by other rules: a splat that those rules named differently counts as new. Empty
- * otherwise, and when there is no night before.
+ * A note when the night before gave splats their signatures by other rules than this night: a splat may then count as new. Empty
+ * when the rules are equal, and when there is no night before.
  */
 function rulesNotes(before: StoredNight | undefined): readonly string[] {
   const { signatures } = writtenBy();

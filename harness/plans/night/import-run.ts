@@ -17,10 +17,9 @@ import { finishNight } from './finish-night.ts';
 import { storedCell } from './run-machine.ts';
 
 /**
- * Adds a run of `splat run` to the history, as a night of its own. Its cells are those of a matrix that names the same kernel,
- * options and workloads; its canaries are no trials of a cell. Runs must be imported in the order in which they were run.
- * Resolves to the name of the night, the second in which the run began. Throws `usage` for a run that is not newer than the
- * newest night.
+ * Adds a run of `splat run` to the history as a night. Its cells are those of a matrix with the same kernel, options and
+ * workloads; its canaries belong to no cell. Returns the name of the night: the second in which the run began. Runs must be
+ * imported in the order in which they began: for a run that is not newer than the newest night, `usage` is thrown.
  */
 export async function importRun(
   history: History,
@@ -76,7 +75,7 @@ export async function importRun(
   return name;
 }
 
-/** The cells of a run, as a matrix that names the same kernel, options and workloads has them. */
+/** The cells that a matrix with the kernel, options and workloads of this run would have. */
 function cellsOf(
   request: RunRecord['request'],
   trials: readonly TrialResult[],

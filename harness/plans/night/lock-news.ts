@@ -26,19 +26,22 @@ import type { Dependency } from '../../records/lock-order.ts';
 import type { Cell, NightLock, NightRange } from '../../records/night.ts';
 import { type CellLooks, type NightLooks, readLooks } from './looks.ts';
 
-/** What a night reports about lock order, and what it adds to the history. */
+/** What a night reports about the order in which locks are taken, and what it adds to the history. */
 export interface LockOutcome {
   readonly news: readonly NightLock[];
   readonly updates: readonly LockUpdate[];
   readonly notes: readonly string[];
 }
 
-/** Resolves to true when the commit `from` is, or is an ancestor of, the commit `to` in the tree of the cell's kernel. */
+/**
+ * Resolves to true when, in the git tree of the cell's kernel, the commit `from` is an ancestor of the commit `to` or the same
+ * commit.
+ */
 export type IsAncestor = (cell: Cell, from: string, to: string) => Promise<boolean>;
 
 /**
- * A cell with its looks of this night, each the first trial of the cell on one boot. No earlier night looked at the image of the
- * cell's kernel, so these looks count.
+ * A cell with its looks of this night. A look is what the first trial on a boot knew about lock order. These looks count, because
+ * no earlier night looked at this kernel image.
  */
 interface Looked {
   readonly judged: JudgedCell;
@@ -48,18 +51,18 @@ interface Looked {
   readonly past: LockPast;
 }
 
-/** A dependency that came after the first look (the first trial of a cell on one boot) of its cell and setting. */
+/** A lock dependency of a cell that the cell's first night did not see: it came later, so it may be new in the kernel. */
 interface Late {
   readonly looked: Looked;
   readonly edge: Dependency;
-  /** The id of the night that first saw the dependency: its row in the table of nights. */
+  /** The first night that saw the dependency, by its id in the history. */
   readonly firstNight: number;
   readonly counts: LockCounts;
-  /** The run that showed it; undefined when no look of this night did. */
+  /** The run of this night that showed the dependency; undefined when none did. */
   readonly run: string | undefined;
 }
 
-/** Compares what a night's trials learned about lock order with what earlier nights learned. Nothing is written. */
+/** Compares the lock order that a night's trials learned with what earlier nights learned. Nothing is written. */
 export async function judgeLockOrders(
   history: History,
   night: StoredNight,
@@ -79,7 +82,9 @@ export async function judgeLockOrders(
   };
 }
 
-/** The looks of a cell (its first trial on each boot), if no earlier night looked at the image of its kernel; otherwise empty. */
+/**
+ * What the cell's first trial on each boot knew about lock order. Empty when an earlier night looked at the same kernel image.
+ */
 function lookedAt(history: History, judged: JudgedCell, found: NightLooks): readonly Looked[] {
   const { cell, kernel } = judged.input;
   const { image, ranOn } = kernel;
@@ -119,14 +124,14 @@ function sumOfLooks(nights: LockPast['nights']): number {
   return nights.reduce((sum, { looks }) => sum + looks, 0);
 }
 
-/** A key that is the same for a dependency in all cells of one kernel. */
+/** A key for a lock dependency. It is the same in all cells of one kernel. */
 function newsKey(cell: Cell, edge: Dependency): string {
   return `${kernelKey(cell)}\0${dependencyKey(edge)}`;
 }
 
 /**
- * For each kernel, the dependencies that the counts of some cell call new and that were not reported yet. Each is reported for the
- * cell with the strongest evidence.
+ * The lock dependencies to report as new: the counts of a cell call them new, this night saw them, and no night has reported
+ * them. A dependency that several cells of one kernel have is reported for the cell with the strongest evidence.
  */
 function chooseNews(late: readonly Late[], history: History): readonly Late[] {
   const told = new Set(
@@ -195,7 +200,10 @@ async function describe(
   };
 }
 
-/** The range from the last night for which the counts say that the dependency was not there yet, to the first night that saw it. */
+/**
+ * The commits that may have brought a lock dependency. The range begins with the last night that, by the counts, did not have it,
+ * and ends with the first night that saw it.
+ */
 async function rangeOf(
   { looked, firstNight, counts }: Pick<Late, 'looked' | 'firstNight' | 'counts'>,
   first: Omit<ReturnType<typeof kernelAt>, 'night'>,

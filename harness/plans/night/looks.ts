@@ -8,30 +8,32 @@ import type { TrialFacts } from '../../night/judge-trial.ts';
 import { type Dependency, type LockLook, lockOrderSchema } from '../../records/lock-order.ts';
 import { recordedOrder } from '../../trial/lock-record.ts';
 
-/** What the first trials of a cell on their boots knew about lock order. */
+/** What a cell's first trials on its boots knew about lock order. Each of these trials is a look. */
 export interface CellLooks {
   readonly cell: string;
   readonly setting: string;
   readonly looks: number;
-  /** For each dependency, how many looks knew it, and the run of one of these looks. */
+  /** For each lock dependency: how many looks knew it (`hits`), and the run of one of these looks. */
   readonly seen: readonly (Dependency & { readonly hits: number; readonly run: string })[];
 }
 
-/** What the looks of a night (the first trial of each cell on each boot) knew about lock order. */
+/** What the trials of a night knew about lock order. Of each cell, the first trial on each boot counts. */
 export interface NightLooks {
   readonly cells: readonly CellLooks[];
-  /** The whole lock order that the guests of a run learned; empty for a run whose record is missing or is not counted. */
+  /** The whole lock order that the guests of a run learned; empty when the run has no readable record of it. */
   readonly orderOf: (run: string) => LockOrder;
-  /** A line for each record that cannot be read or is too large. A record that no run can have written is left out without a line. */
+  /**
+   * A line for each record of lock order that cannot be read or is too large. A record that no run can have written gets no line.
+   */
   readonly notes: readonly string[];
 }
 
 type Trial = StoredTrial & { readonly cell: string };
 
 /**
- * Reads what the trials of a night's plan learned, from the locks.json of its runs. Trials that were run again because of what they
- * showed are left out, since they are no random sample. Trials that did not run to their end, or whose lockdep was off, are left
- * out as well, since they could not learn everything.
+ * Reads what the trials of a night learned about lock order, from the file locks.json of each run. Left out are further trials
+ * that were run because of a new splat: they are no random sample. Left out are also trials that did not run to their end, or
+ * whose lockdep was off: they could not learn everything.
  */
 export async function readLooks(
   { dir }: Pick<StoredNight, 'dir'>,
@@ -68,7 +70,10 @@ interface ReadLocks {
   readonly order: () => LockOrder;
 }
 
-/** The largest record that is read: records of hundreds of trials are smaller, and a record may come from any machine. */
+/**
+ * The largest locks.json that is read, in bytes. The file of a run with hundreds of trials is smaller. A larger file is refused,
+ * because it may come from any machine.
+ */
 const largestBytes = 16 * 1024 * 1024;
 const mostDependencies = 20_000;
 const longestName = 256;
@@ -124,7 +129,7 @@ function groupLooks(
       seen: new Map(),
     };
     groups.set(key, group);
-    // A night that was continued copies the boots that it saved before.
+    // A boot counts once: when a night is continued, its later trials copy the boots that it saved before.
     if (boot !== null && group.boots.has(boot)) continue;
     if (boot !== null) group.boots.add(boot);
     group.looks += 1;

@@ -27,7 +27,7 @@ import { judgeStored } from './run-night.ts';
 /** The results of one part of the plan, in their folder. */
 export interface ShardResults {
   readonly dir: string;
-  /** The SHA-256 of shard.json. The runs of this part are named by it, so that they differ from the runs of other parts. */
+  /** The SHA-256 of the part's shard.json. It is in the names of the part's runs, which must differ from those of other parts. */
   readonly digest: string;
   readonly record: ShardRecord;
 }
@@ -36,9 +36,9 @@ const recordFile = 'shard.json';
 const largestRecordBytes = 64 * 1024 * 1024;
 
 /**
- * Reads the results in these folders, or in the folders directly below them. They are sorted by the time at which they ended;
- * equal results occur once. Throws `usage`, with one line, for a folder without results, and for results that are of another
- * plan, that have signatures of other rules, or that the plan cannot have produced.
+ * Reads the results of the parts of a night, from these folders or from the folders directly below them. They are sorted by the
+ * time at which they ended, without duplicates. Throws `usage` for a folder without results, and for results of another plan,
+ * with signatures by other rules, or that the plan cannot have produced.
  */
 export async function readShards(
   dirs: readonly { readonly path: string; readonly shown: string }[],
@@ -53,7 +53,7 @@ export async function readShards(
       if (found.every(({ digest }) => digest !== one.digest)) found.push(one);
     }
   }
-  // The earliest result of a cell counts, in whichever order the folders are named.
+  // Sorted, because of several results of a cell the earliest counts, in whichever order the folders are named.
   return found.toSorted((a, b) => orderOf(a).localeCompare(orderOf(b), 'en'));
 }
 
@@ -124,7 +124,7 @@ export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string
     : `cell ${stray}: a machine ran it, but it is not among the cells of this part`;
 }
 
-/** True when a trial is not called clean, or has the evidence that a clean trial must have. */
+/** False for a trial that is called clean without the evidence that a clean trial must have. */
 function mayBeClean({ verdict, ...facts }: ShardRecord['trials'][number]['facts']): boolean {
   if (verdict.kind !== 'clean') return true;
   const { end, splats } = facts;
@@ -141,11 +141,11 @@ export interface MergeRequest extends ReadPlan {
   readonly known: readonly KnownIssue[];
   readonly now: () => number;
   readonly signal: AbortSignal;
-  /** Runs inside the transaction that closes the night. */
+  /** Called inside the transaction that closes the night, to write further rows. */
   readonly also: (run: Run, night: StoredNight, record: NightRecord) => void;
 }
 
-/** A cell's result, with the part of the plan from which it comes, and what that part knows of the cell's kernel and guests. */
+/** Where a cell's result comes from: the part of the plan, and what that part knows of the cell's kernel and guests. */
 interface Taken {
   readonly from: ShardResults;
   readonly machine: MachineFacts | undefined;
@@ -234,10 +234,7 @@ function takeResults(
   return taken;
 }
 
-/**
- * What is known of each machine: a kernel, together with its guests of one kind. When several parts ran the same machine, the
- * splats of all their boots count.
- */
+/** What is known of each machine (a kernel with guests of one kind). All splats of its boots count, whichever part booted it. */
 function machinesOf(
   cells: readonly PlannedCell[],
   taken: ReadonlyMap<string, Taken>,
@@ -261,11 +258,11 @@ function tagOf({ digest }: ShardResults): string {
   return digest.slice(0, 8);
 }
 
-/** Copies runs and logs. Links, sockets and devices are left out: a link may lead anywhere. */
+/** Copies the runs and logs of a part into the night's folder, but no links, sockets or devices: a link may lead anywhere. */
 async function copyRuns(results: ShardResults, dir: string): Promise<void> {
   for (const kind of ['runs', 'failures'] as const) {
     const from = join(results.dir, kind);
-    // The source must be a folder itself, not a link to one.
+    // A link to a folder is refused, because it may lead anywhere.
     if ((await readIfThere(lstat(from)))?.isDirectory() !== true) continue;
     for (const entry of await readdir(from, { withFileTypes: true })) {
       await copyPlain(from, join(dir, kind), entry, `${tagOf(results)}-${entry.name}`);

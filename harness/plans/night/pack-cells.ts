@@ -13,28 +13,30 @@ import { isForeignName } from '../../trial/choose-workloads.ts';
 import { writtenBy } from '../../trial/harness-facts.ts';
 import type { ReadPlan } from './plan-file.ts';
 
-/** The largest sum of the sizes of the files of one cell. */
+/** The most bytes that all files of one cell may have together. */
 const largestFilesBytes = 8 * 1024 * 1024;
 
-/** A cell as a job, and the queue for the workers that can run it. */
+/** A cell of a night as a job for a worker, and the queue that the job is put into. */
 export interface PackedCell {
   readonly id: string;
   readonly queue: string;
   readonly job: CellJob;
 }
 
-/** The name of the queue for cells whose guests have these needs. The name lists what the guests need of a host. */
+/**
+ * The name of the queue for cells with these needs. It lists what a worker's host must have, as `cells-x86-64-kvm-virtio-small`.
+ */
 export function queueName(needs: Pick<PlanCell, 'arch' | 'accel' | 'gpu' | 'memoryMib'>): string {
   const { arch, accel, gpu, memoryMib } = needs;
   return `cells-${arch}-${accel}-${gpu}-${memoryMib <= smallMib ? 'small' : 'large'}`;
 }
 
-/** Cells whose guests have more memory than this, in MiB, are in queues of their own, for workers whose hosts have that much. */
+/** A cell whose guest has more memory than this, in MiB, is put into another queue, for workers on hosts with much memory. */
 export const smallMib = 4096;
 
 /**
- * Makes a job of each cell, with all the files that the cell needs, so that no worker needs a file of this host. Throws `usage`
- * for a cell that cannot be sent, and for two programs of the user that would get one name.
+ * Makes a job of each cell, with all files that the cell needs: a worker must not need files of this host. Throws `usage` for a
+ * cell that cannot be sent to a worker, and when two programs of the user would get the same name.
  */
 export async function packCells({ plan, digest, cwd }: ReadPlan): Promise<readonly PackedCell[]> {
   requireNames(plan.cells);
@@ -57,13 +59,13 @@ export async function packCells({ plan, digest, cwd }: ReadPlan): Promise<readon
   return packed;
 }
 
-/** The kernel of several cells, as a job of its own. */
+/** A job that builds a kernel which several cells need. */
 export interface PackedBuild extends PackedCell {
   /** The ids of the jobs that wait for this build. */
   readonly waiting: readonly string[];
 }
 
-/** A build for each kernel that more than one cell needs. */
+/** Makes a job for each kernel that more than one cell needs: it builds the kernel before the cells run. */
 export function packBuilds(cells: readonly PackedCell[]): readonly PackedBuild[] {
   const groups = groupBy(cells, ({ job }) => kernelKey(job.cell));
   return [...groups.values()].flatMap((group): readonly PackedBuild[] => {
@@ -81,7 +83,7 @@ export function packBuilds(cells: readonly PackedCell[]): readonly PackedBuild[]
   });
 }
 
-/** The queue of the kernels that are built for several cells. Its workers may put kernels into the store. */
+/** The name of the queue for jobs that build a kernel for several cells. Its workers may put kernels into the shared store. */
 export function buildQueueName({ arch }: Pick<PlanCell, 'arch'>): string {
   return `builds-${arch}`;
 }
@@ -94,8 +96,8 @@ function whyNot(field: string, { kernel, workload }: PlanCell): string {
 }
 
 /**
- * Throws `usage` when two of the user's programs have the same name in cells that differ only in their workload: on one host the
- * second would get another name, and on two hosts it would not.
+ * Throws `usage` when two programs of the user have the same name in cells that differ only in their workload. On one host the
+ * second program would get another name; on two hosts it would not.
  */
 function requireNames(cells: readonly PlanCell[]): void {
   const seen = new Map<string, string>();
@@ -126,7 +128,7 @@ async function packFiles(cell: PlanCell, cwd: string): Promise<CellJob['files']>
   for (const name of names) {
     const path = resolve(cwd, name);
     const found = await readIfThere(stat(path));
-    // Every worker has splat's own fragments already.
+    // The name of a config fragment that splat brings along: every worker has this fragment.
     if (found === undefined && config.includes(name)) continue;
     if (found?.isFile() !== true) {
       throw new HarnessError(

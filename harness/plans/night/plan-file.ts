@@ -28,7 +28,7 @@ interface PlanRequest {
   /** The absolute path at which the plan will be written. */
   readonly out: string;
   readonly history: History | undefined;
-  /** How many parts the plan has; undefined for one part for each kernel, at most 256. */
+  /** The number of parts of the plan; undefined: one part for each kernel, but at most 256. */
   readonly shards: number | undefined;
   readonly nowMs: number;
   readonly cacheRoot: string;
@@ -36,7 +36,10 @@ interface PlanRequest {
   readonly emit: Emit;
 }
 
-/** Plans a night for several machines. Everything that two machines could read differently is pinned. Nothing is built. */
+/**
+ * Plans a night that several machines share. Whatever two machines could read differently is pinned, such as the commit of a
+ * branch. Nothing is built.
+ */
 export async function makePlan(request: PlanRequest): Promise<NightPlanRecord> {
   const { matrix, file, history, nowMs } = request;
   const { budget, known, history: database } = matrix.value;
@@ -82,21 +85,21 @@ export async function makePlan(request: PlanRequest): Promise<NightPlanRecord> {
   };
 }
 
-/** A plan that was read from a file. */
+/** The plan of a night that several machines share, as read from its file. */
 export interface ReadPlan {
   readonly plan: NightPlanRecord;
-  /** The SHA-256 of the plan's file, by which results name the plan. */
+  /** The SHA-256 of the plan's file. Results name their plan by it. */
   readonly digest: string;
   /** The absolute path of the matrix file's folder on this host. */
   readonly cwd: string;
 }
 
-/** The most bytes of a plan; a plan of 10,000 cells is smaller. */
+/** The largest plan that is read, in bytes. A plan of 10,000 cells is smaller. */
 const largestPlanBytes = 32 * 1024 * 1024;
 
 /**
- * Reads a plan; `shown` is its name in messages. Throws `usage` when the file cannot be read, and `config` when it is too large
- * or not a plan, as parsePlan() does.
+ * Reads the plan of a night from a file; messages call the file `shown`. Throws `usage` when the file cannot be read. Throws
+ * `config` when it is larger than 32 MiB, is no plan or contradicts itself, or when its signatures follow other rules.
  */
 export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
   const size = (await readIfThere(stat(path)))?.size ?? 0;
@@ -114,8 +117,8 @@ export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
 }
 
 /**
- * Reads a plan from its bytes. Throws `config` for bytes that are not a plan, for a plan that contradicts itself, and for one
- * whose signatures follow other rules.
+ * Reads the plan of a night from the bytes of its file. Throws `config` for bytes that are no plan, for a plan that contradicts
+ * itself, and for a plan whose signatures follow other rules than this splat's.
  */
 export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
   const wrong = (what: string): HarnessError =>
@@ -134,7 +137,10 @@ export function parsePlan(bytes: Buffer, shown: string): NightPlanRecord {
   return plan;
 }
 
-/** The plan in the form that a night on one host has. `tree` is set for the pin of a branch; it is a path on this host. */
+/**
+ * Converts a plan for several machines to the form that a night on one host uses. The kernel of a branch gets the path of its git
+ * tree on this host.
+ */
 export function asNightPlan(plan: NightPlanRecord, cwd: string): NightPlan {
   const pins = Object.entries(plan.kernels).map(([name, { kernel, sha }]) => {
     const tree =
@@ -156,7 +162,9 @@ export function withoutSeconds({ seconds: _seconds, ...cell }: PlanCell): Planne
   return cell;
 }
 
-/** Part I of N of a plan. Throws `usage` when `asked` is not I/N with I from 1 to N and N at most 256. */
+/**
+ * The cells of part I of N of a plan. `asked` is I/N, such as 2/3. Throws `usage` unless I is from 1 to N and N is at most 256.
+ */
 export function shardOf(plan: NightPlanRecord, asked: string): Shard {
   const match = /^(\d{1,5})\/(\d{1,5})$/.exec(asked);
   const [at, count] = [Number(match?.[1]), Number(match?.[2])];

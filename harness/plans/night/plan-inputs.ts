@@ -22,8 +22,8 @@ interface InputOptions {
 }
 
 /**
- * Everything except kernels that the cells are made of (series, fragments, the .config of `configBase` and the user's programs),
- * each with the digest of its content. Throws `usage` for a file that does not exist.
+ * Digests of the files that these cells are made of: series, config fragments, the .config of `configBase` and the user's
+ * programs. Kernels are not among them. Throws `usage` for a file that does not exist.
  */
 export async function digestInputs(
   cells: readonly NamedCell[],
@@ -71,8 +71,9 @@ async function digestInput(
 type PlanPin = NightPlanRecord['kernels'][string];
 
 /**
- * Adds to the pin (exact kernel) of a kernel what identifies its content: a digest, for a folder or a tarball that exists, or the
- * exact version, for a Debian kernel. The pin of a branch is returned as it is: its commit identifies the content.
+ * Completes what a plan stores about a kernel, so that every host uses the same kernel. For a folder or a tarball it adds a
+ * digest of the content. For a Debian kernel it adds the exact version. The entry of a branch is returned unchanged: it has the
+ * commit.
  */
 export async function pinContent(pin: PlanPin, options: InputOptions): Promise<PlanPin> {
   const { kernel, sha } = pin;
@@ -82,7 +83,7 @@ export async function pinContent(pin: PlanPin, options: InputOptions): Promise<P
   return sha === null ? { ...pin, digest: await digestSource(kernel, options) } : pin;
 }
 
-/** The digest of a folder or a tarball; null when the path does not exist, which is reported when the kernel is built. */
+/** The digest of a folder or a tarball. Null when the path does not exist; the build of the kernel reports this. */
 async function digestSource(
   kernel: string,
   { cwd, cacheRoot, signal, emit }: InputOptions,
@@ -96,8 +97,8 @@ async function digestSource(
 }
 
 /**
- * Throws `config` when something that these cells are made of is missing here, or differs from what it was where the night was
- * planned: the results would belong to another plan.
+ * Throws `config` when a file or kernel of these cells is missing on this host, or differs from that on the host which made the
+ * plan. Results would otherwise belong to another plan.
  */
 export async function requireSameInputs(
   plan: NightPlanRecord,

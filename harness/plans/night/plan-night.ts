@@ -10,13 +10,13 @@ import type { ReadMatrix } from '../../night/matrix.ts';
 import { workloads } from '../../stress/workloads.ts';
 
 /**
- * The exact kernel that a name in the matrix stands for in a night; for a branch, or another revision of a git tree, the commit
- * at which it stood when the night began.
+ * The exact kernel that a name in the matrix stands for in one night. For a branch it is the commit at which the branch stood
+ * when the night began.
  */
 export interface Pin {
   /** The kernel as --kernel takes it; `DIR@COMMIT` for a revision of a git tree. */
   readonly kernel: string;
-  /** The commit; null for a kernel that is no revision of a git tree, or whose revision does not exist. */
+  /** The commit of a kernel from a git tree; null for any other kernel, and for a revision that does not exist. */
   readonly sha: string | null;
   /** The absolute path of the git tree; absent when `sha` is null. */
   readonly tree?: string;
@@ -26,21 +26,21 @@ export interface Pin {
 export interface NightPlan {
   /** The cells to run, in this order. Cells that differ only in their workload are next to each other. */
   readonly cells: readonly PlannedCell[];
-  /** The cells of the matrix that the budget leaves out. */
+  /** The cells that the night does not run, because its budget is too small. */
   readonly left: readonly PlannedCell[];
-  /** The pin (exact kernel) of each kernel, by the kernel's name in the matrix. */
+  /** The exact kernel for each name that the matrix uses for a kernel. */
   readonly pins: Readonly<Record<string, Pin>>;
   readonly workloadsNamed: boolean;
   readonly repeat: number;
-  /** True when new splats with a known range of commits are bisected. */
+  /** True when the night bisects new splats whose range of commits is known. */
   readonly bisect: boolean;
   /** How many seconds the night will take, judging by the nights before. */
   readonly estimate: number;
 }
 
 /**
- * Plans a night: which cells run, in which order, and on which kernels. The budget does not apply when a single cell is asked
- * for. Nothing is built or fetched.
+ * Plans a night: which cells run, in which order, and on which kernels. The budget counts only when all cells may run, not when
+ * one cell is named. Nothing is built or fetched.
  */
 export async function planNight(
   matrix: ReadMatrix,
@@ -50,7 +50,7 @@ export async function planNight(
     readonly cwd: string;
     /** The id of the only cell to run; undefined for all cells. */
     readonly cell: string | undefined;
-    /** How many hosts share the night, each with the whole budget; 1 by default. */
+    /** The number of hosts that share the night; absent: 1. Each host has the whole budget. */
     readonly machines?: number;
     readonly signal: AbortSignal;
   },
@@ -83,7 +83,10 @@ export async function planNight(
 const secondsOf = new Map(
   workloads.map(({ name, durationMs }) => [name, durationMs / 1000 + 3] as const),
 );
-/** How many seconds a trial of the user's own program takes: the program is ended after a minute. */
+/**
+ * The seconds that a trial of a user's program takes: a minute, after which the program is ended, and 3 s for the copy of a
+ * guest.
+ */
 const ownSeconds = 63;
 
 /** An estimate in seconds for a trial of a workload that never ran. */
@@ -92,8 +95,8 @@ export function guessSeconds(workload: string): number {
 }
 
 /**
- * The pin (exact kernel) of a kernel's name in the matrix. A Debian kernel, a tarball and a plain tree have no commit. A branch
- * that no longer exists is reported when its kernel is built.
+ * The exact kernel that a name in the matrix stands for. A Debian kernel, a tarball and a plain tree have no commit. A revision
+ * that does not exist is no error here: the build of the kernel reports it.
  */
 async function pinKernel(kernel: string, cwd: string, signal: AbortSignal): Promise<Pin> {
   const unpinned = { kernel, sha: null };

@@ -9,20 +9,23 @@ import { keepEnd, keepUntestable, readBuild } from './queue-results.ts';
 
 interface QueuedNight extends ReadPlan {
   readonly address: QueueAddress;
-  /** True when the workers share a store. Then a kernel that several cells need is built once, and these cells wait for it. */
+  /**
+   * True when the workers share a store of kernels. A kernel that several cells need is then built once, before these cells are
+   * queued.
+   */
   readonly sharesKernels: boolean;
-  /** The folder in which a folder of results is made for each cell. */
+  /** The folder for results. Each cell gets a folder in it. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** How many times a job may be lost; a queue that loses a job more often will not keep it. */
+/** How often a job that the queue has lost is added again. A job that is lost once more counts as failed. */
 const mostLosses = 3;
 
 /**
- * Puts the cells of a plan into queues and waits until each cell has a result, or no worker could give one. The same plan continues
- * with the jobs that are there: a job is never added twice under the same id.
+ * Puts the cells of a plan into queues, and waits until each cell has a result or no worker could give one. When the same plan is
+ * run again, it goes on with the jobs that are in the queues: no job is added twice.
  */
 export async function runQueued(request: QueuedNight): Promise<void> {
   const { address, signal, emit } = request;
@@ -59,7 +62,7 @@ export async function runQueued(request: QueuedNight): Promise<void> {
     }
     if (done > before) emit({ kind: 'note', text: `${done} of ${cells.length} cells` });
     if (done === cells.length) return;
-    // The server needs about a second to look at 5,000 cells.
+    // The longer the list, the longer the pause: the server needs about a second to look at 5,000 cells.
     await pause(500 + open.length * 2, signal);
   }
 }
@@ -75,8 +78,8 @@ async function addJobs(
 }
 
 /**
- * The ends of those of the jobs that have ended. A server that restarts is asked again later, and the jobs that it lost are added
- * again.
+ * The jobs that have ended, each with its end. A job that the queue has lost is added again, at most three times. When the server
+ * does not answer, its jobs count as not ended.
  */
 async function endsOf<T extends PackedCell>(
   queues: OpenQueues,

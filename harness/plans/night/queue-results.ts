@@ -19,8 +19,8 @@ interface Keeping extends ReadPlan {
 }
 
 /**
- * Writes the result of a cell into a folder, in the form of a part of the plan that has only this cell. When no worker could run
- * the cell, or when its result is refused, a fault of the host is written in place of the result, and a note says why.
+ * Writes the result of a cell into a folder, as the results of a part of the plan with one cell. When no worker could run the
+ * cell, or when the worker's result is refused, a fault of the host is written instead, and a note says why.
  */
 export async function keepEnd(cell: PackedCell, end: JobEnd, request: Keeping): Promise<void> {
   const read = readEnd(end, cell, request);
@@ -31,7 +31,7 @@ export async function keepEnd(cell: PackedCell, end: JobEnd, request: Keeping): 
 
 type MachineFacts = ShardRecord['machines'][number]['facts'];
 
-/** Writes that the kernel of a cell cannot be built, as a run of the cell would have found out. */
+/** Writes into a cell's folder that its kernel cannot be built. A run of the cell would have written the same. */
 export async function keepUntestable(
   cell: PackedCell,
   facts: MachineFacts,
@@ -42,8 +42,8 @@ export async function keepUntestable(
 }
 
 /**
- * What a build says of its kernel when nothing can run on it; undefined when the cells can be tried. They can also be tried when
- * no worker could do the build, which a note says: each worker then builds the kernel itself.
+ * Reads the end of a job that built a kernel. Returns facts when the kernel cannot be built. Returns undefined when its cells can
+ * be tried. When no worker could do the build, a note says so, and undefined is returned: each worker then builds the kernel.
  */
 export function readBuild(
   end: JobEnd,
@@ -81,7 +81,7 @@ function readEnd(end: JobEnd, cell: PackedCell, plan: ReadPlan): CellResult | st
   return end.kind === 'done' ? readResult(end.value, cell, plan) : end.why;
 }
 
-/** The result of a worker, or a sentence that says why it is refused. */
+/** Checks what a worker sent for a cell. Returns the result, or a sentence that says why it is refused. */
 function readResult(value: unknown, { job }: PackedCell, plan: ReadPlan): CellResult | string {
   const checked = checkValue(cellResultSchema, value);
   if (!checked.isRight) return `refused: not a result of a worker (${checked.field})`;
@@ -92,7 +92,7 @@ function readResult(value: unknown, { job }: PackedCell, plan: ReadPlan): CellRe
   return lie === undefined ? checked.value : `refused: ${lie}`;
 }
 
-/** The result of a cell that no worker could run. */
+/** A result for a cell that no worker could run, with the reason `why`. */
 function failed(why: string, { job }: PackedCell): CellResult {
   const log = `failures/${job.cell.id}.log`;
   const failure = { message: why.split('\n')[0]?.slice(0, 1000) ?? '', log };

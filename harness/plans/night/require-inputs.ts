@@ -67,8 +67,8 @@ export async function requireInputs(
 }
 
 /**
- * Throws `usage` when a kernel's folder or tarball does not exist. A missing revision and a missing Debian version are reported
- * when the kernel is built: branches come and go.
+ * Throws `usage` when the folder or tarball of a kernel does not exist. A missing revision or Debian version is no error here:
+ * the build of the kernel reports it, because branches come and go.
  */
 async function requireKernelName(name: string, cwd: string): Promise<void> {
   if (name.startsWith('debian:')) return;

@@ -10,7 +10,9 @@ import { outlived } from '../../night/retention.ts';
 import type { Retention } from '../../records/matrix.ts';
 import { nightSchema } from '../../records/night.ts';
 
-/** The files and folders that splat writes into a night's folder, besides `console-N.html`. Nothing else is removed. */
+/**
+ * The names of what splat writes into a night's folder, besides `console-N.html`. Anything else in the folder is never removed.
+ */
 const ours = new Set([
   'runs',
   'failures',
@@ -25,9 +27,9 @@ const ours = new Set([
 ]);
 
 /**
- * Removes what earlier nights left, as the matrix's `retention` says. It never removes a run that shows an open splat for the
- * first or the newest time, a run of the last night without that splat, a night that still runs or may be continued, or anything
- * that no night of this history wrote. Resolves to a line that says what was removed; undefined when nothing was.
+ * Removes the files of earlier nights, as the matrix's `retention` says. Four things are never removed: runs that show an open
+ * splat for the first or the newest time; runs of the last night without that splat; a night that runs or may be continued; and
+ * what no night of this history wrote. Returns a line that says what was removed, or undefined when nothing was.
  */
 export async function retainNights(
   history: History,
@@ -60,7 +62,7 @@ export async function retainNights(
   return `retention: ${size} of ${removed} nights were removed${stays}`;
 }
 
-/** The runs that prove an open splat, as paths below the night's folder, by that folder. */
+/** The runs that prove an open splat, for each night's folder: their paths below the folder. */
 function runsToKeep(history: History): ReadonlyMap<string, ReadonlySet<string>> {
   const kept = new Map<string, Set<string>>();
   for (const { lastPass, firstFail, newestFail } of evidenceOf(history)) {
@@ -75,15 +77,15 @@ function runsToKeep(history: History): ReadonlyMap<string, ReadonlySet<string>> 
 }
 
 /**
- * True when the folder is that of this night, which is closed or abandoned. Another night may have a folder of the same name, and
- * the folder of an imported run belongs to its owner.
+ * True when the folder holds the files of this night, which is closed or abandoned. False for the folder of another night, and
+ * for an imported run, whose folder belongs to the user.
  */
 async function isOurs({ dir, name, state }: StoredNight): Promise<boolean> {
   if ((await readIfThere(lstat(dir)))?.isDirectory() !== true) return false;
   const record = await readRecord(join(dir, 'night.json'), nightSchema).catch(() => undefined);
   if (record !== undefined) return record.night === name;
   const isThere = async (file: string) => (await readIfThere(lstat(join(dir, file)))) !== undefined;
-  // An abandoned night has no record. A run directory has no folder `runs`, but the file run.json.
+  // An abandoned night has no night.json. Its folder has `runs`; the folder of a single run has the file run.json instead.
   return state === 'abandoned' && (await isThere('runs')) && !(await isThere('run.json'));
 }
 
@@ -93,7 +95,7 @@ async function removeNight(dir: string, kept: ReadonlySet<string>): Promise<void
     if (kept.size === 0) await rm(join(dir, name), { recursive: true, force: true });
   }
   if (kept.size === 0) {
-    // Files that somebody else put there stay, and so does the folder.
+    // The folder stays when it has files that splat did not write.
     await rmdir(dir).catch(() => undefined);
     return;
   }

@@ -23,8 +23,8 @@ import { runMachines } from './run-night.ts';
 import { cellRecord } from './shard-record.ts';
 
 /**
- * The controls that were missed, by plan and machine (a kernel, together with its guests of one kind), for each machine on which
- * this worker has run the controls.
+ * The machines (a kernel with guests of one kind) on which this worker has run the canaries. The key is the plan with the
+ * machine, the value the canaries that were missed.
  */
 export type ProvedMachines = Map<string, readonly string[]>;
 
@@ -41,8 +41,8 @@ export interface JobRequest {
 }
 
 /**
- * Reads a job from a queue, which may come from anybody. Throws `config`, with one line, for data that is not a job of this
- * version of splat, that contradicts itself, or whose signatures follow other rules.
+ * Reads a job from a queue, into which anybody may have put it. Throws `config` for data that is no job of this version of splat,
+ * for a job that contradicts itself, and for a job whose signatures follow other rules.
  */
 export function readJob(data: unknown): CellJob {
   const checked = checkValue(cellJobSchema, data);
@@ -69,8 +69,8 @@ export function readJob(data: unknown): CellJob {
 }
 
 /**
- * Throws `config` when the cell does not match its id, or names a file that is not in the job: such a name could stand for any
- * file of this host.
+ * Throws `config` for a job whose cell does not match its id, or names a file that the job does not have. Such a name could stand
+ * for any file of this host.
  */
 function requireOwnFiles({ cell, files }: CellJob): void {
   if (cell.id !== cellId(cell)) {
@@ -83,17 +83,17 @@ function requireOwnFiles({ cell, files }: CellJob): void {
   };
   for (const name of cell.series) refuse('series', name);
   if (cell.configBase !== undefined) refuse('configBase', cell.configBase);
-  // One of splat's own fragments has a plain name, and is not a file of the job.
+  // A plain name is a config fragment that splat brings along, not a file of the job.
   for (const name of cell.config) if (!/^[a-z0-9-]+$/.test(name)) refuse('config', name);
   if (workloads.every(({ name }) => name !== cell.workload)) refuse('workload', cell.workload);
 }
 
-/** Does what a job asks for. Throws when the host fails; then nothing is known of the cell. */
+/** Runs the cell of a job, or only builds its kernel. Throws when the host fails; the cell then has no result. */
 export async function runJob(job: CellJob, request: JobRequest): Promise<CellResult> {
   return job.only === 'build' ? buildOnly(job, request) : runCell(job, request);
 }
 
-/** Builds the kernel of a cell and puts it into the store behind the cache. That a kernel cannot be built is a result. */
+/** Builds the kernel of a cell and puts it into the shared store. A kernel that cannot be built is a result, too. */
 async function buildOnly(job: CellJob, request: JobRequest): Promise<CellResult> {
   const { dir, cacheRoot, jobs, signal, emit } = request;
   const { series, config: configs, configBase } = job.cell;
@@ -123,7 +123,7 @@ async function buildOnly(job: CellJob, request: JobRequest): Promise<CellResult>
   return { schema: 'splat-job-result/1', record, files: [] };
 }
 
-/** Runs a cell with the seeds that a night in one process would use. */
+/** Runs the trials of a cell with the same seeds as a night on one host. */
 async function runCell(job: CellJob, request: JobRequest): Promise<CellResult> {
   const { dir, proved, signal } = request;
   const { cell, plan } = job;
@@ -180,18 +180,18 @@ async function writeInputs({ files }: CellJob, dir: string): Promise<string> {
   return cwd;
 }
 
-/** The largest file, after compression, that is sent with a result; larger files stay with the worker. */
+/** The largest file that is sent with a result, in bytes after compression. Larger files stay with the worker. */
 const largestFileBytes = 4 * 1024 * 1024;
 
 /**
- * The files of a run that a person or the merge needs: its records, and the consoles and hang reports of the trials that were not
- * clean. Files that do not exist or are too large are left out.
+ * The files that a worker sends with a result: the records of each run, and the console and the hang report of each trial that
+ * was not clean. Files that do not exist or are too large are left out.
  */
 async function packRuns(dir: string, trials: readonly TrialFacts[]): Promise<CellResult['files']> {
   const names: string[] = [];
   for (const run of (await readIfThere(readdir(join(dir, 'runs')))) ?? []) {
     names.push(`runs/${run}/run.json`, `runs/${run}/result.json`, `runs/${run}/junit.xml`);
-    // Counted by the merge.
+    // The merge of the results counts the lock order in this file.
     names.push(`runs/${run}/locks.json`);
   }
   for (const { id, run, verdict } of trials) {

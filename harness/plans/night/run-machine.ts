@@ -17,7 +17,7 @@ import { type FinishedRun, runRequested } from '../run/requested-run.ts';
 import { factsOf, type MachineFacts, machineFacts, noKernel, storedTrial } from './facts.ts';
 import type { NightPlan } from './plan-night.ts';
 
-/** The work of a night while it runs. */
+/** A night while it runs: its plan, its folder, and what its trials need. */
 export interface NightWork {
   readonly history: History;
   readonly night: { readonly id: number; readonly name: string; readonly dir: string };
@@ -27,31 +27,30 @@ export interface NightWork {
   readonly cacheRoot: string;
   readonly jobs: number | undefined;
   readonly runId: string;
-  /** Fires at an interruption, and when the budget is spent. */
+  /** Fires when the user interrupts the night, and when the budget is spent. */
   readonly signal: AbortSignal;
   readonly isSpent: () => boolean;
   readonly emit: Emit;
   /**
-   * The ids of the cells that are run here; absent for all cells. Other hosts run the other cells, which still take part in
-   * deciding seeds and names.
+   * The ids of the cells that this host runs; absent: all. Other hosts run the other cells, which still decide seeds and names.
    */
   readonly only?: ReadonlySet<string>;
-  /** True when the controls were run before on this kernel in guests of the same kind, and are not run again. Absent: false. */
+  /** True when the canaries were run before on this kernel in such guests. They are then not run again. Absent: false. */
   readonly withoutControls?: boolean;
-  /** Writes the further files of a run directory. */
+  /** Writes the further files of a run's folder, when the run has ended. */
   readonly writeRun: (run: FinishedRun) => Promise<void>;
 }
 
 /**
- * How many times the cells that differ only in their workload are tried after faults of the host, as long as each try finishes
- * some trials.
+ * The most attempts to run the cells of one machine when the host fails. A further attempt is made only after an attempt that
+ * finished some trials.
  */
 const mostTries = 4;
 
 /**
- * Runs the remaining trials of cells that differ only in their workload, as `splat run` would: one kernel, one boot, its
- * controls, all workloads. Each trial is written to the history when it ends. Resolves to what is known of their kernel and
- * guests. A fault of the host is part of that; only an interruption or the end of the budget is thrown.
+ * Runs the remaining trials of cells that differ only in their workload, as `splat run` would: one kernel, one boot, the canaries
+ * and all workloads. Each trial is written to the history when it ends. Returns what is known of the kernel and its guests, which
+ * may be a fault of the host. Only an interruption, and the end of the budget, are thrown.
  */
 export async function runMachine(
   cells: readonly PlannedCell[],
@@ -119,7 +118,7 @@ async function runOnce(
   return facts;
 }
 
-/** True for a trial that is to be run here and has no result yet. */
+/** True for a trial that this host runs and that has no result yet. */
 function isLeft(
   id: string,
   cell: PlannedCell | undefined,
@@ -130,12 +129,12 @@ function isLeft(
   return only?.has(cell.id) !== false && finished.get(cell.id)?.has(id) !== true;
 }
 
-/** Trials that are run in addition to the plan. */
+/** Further trials of a cell, which are not in the night's plan. */
 export interface ExtraTrials {
   readonly purpose: StoredTrial['purpose'];
   readonly repeat: number;
   readonly cold: boolean;
-  /** The kernel of another night, by its id in the store and its name for --kernel; absent for tonight's kernel. */
+  /** The kernel of an earlier night: its key in the cache, and its name as a value of --kernel. Absent: tonight's kernel. */
   readonly on?: { readonly kernelId: string; readonly kernel: string };
 }
 
@@ -166,7 +165,7 @@ export async function runExtra(
       ...runOptions(dir, work),
       ...(on === undefined ? {} : { kernelId: on.kernelId }),
       arrange: (chosen) => arrange(chosen, [cell], names),
-      // The controls of this kernel were run before, with the trials of a plan.
+      // The canaries of this kernel were run with the planned trials of a night.
       isWanted: ({ id, workload }) => workload.canary === undefined && !finishedIds.has(id),
       onTrialEnd: async (trial: TrialResult) =>
         keepTrial(history, night.id, storedCell(cell), storedTrial(factsOf(trial, run), purpose)),
@@ -175,7 +174,7 @@ export async function runExtra(
   await work.writeRun(finished);
 }
 
-/** The workloads in the order of their cells. `names` receives the cell of each workload, by the workload's name in the trials. */
+/** Sorts the workloads by the order of their cells. Fills `names`: the name of a workload in the trials leads to its cell. */
 export function arrange(
   chosen: readonly ChosenWorkload[],
   cells: readonly PlannedCell[],
@@ -184,7 +183,7 @@ export function arrange(
   const table = new Map(
     chosen.flatMap((one) => (one.upload === undefined ? [[one.workload.name, one] as const] : [])),
   );
-  // The user's own programs come in the order in which they were named.
+  // What is left are programs of the user, in the order in which they were named.
   const own = chosen.filter(({ upload }) => upload !== undefined);
   return cells.flatMap((cell) => {
     const one = table.get(toolTrialName(cell.workload)) ?? own.shift();
@@ -223,8 +222,8 @@ function runOptions(dir: string, work: NightWork) {
 }
 
 /**
- * The seed of a night for a cell and for all cells that differ from it only in their workload: the same when a night is
- * continued, and another one each night.
+ * The seed of the trials of a cell in one night. Cells that differ only in their workload have the same seed. A night that is
+ * continued keeps its seeds; the next night has others.
  */
 export function seedOf(night: string, cell: PlannedCell): number {
   return trialSeed(0, `${night} ${machineKey(cell)}`);
@@ -250,7 +249,7 @@ async function nextRun({
   return { run, dir };
 }
 
-/** Writes what was thrown to a log in the night's folder, and returns it as MachineFacts. */
+/** Writes an error to a log in the night's folder, and returns it as the facts of a machine that failed. */
 async function keepFailure(
   error: unknown,
   cell: PlannedCell,

@@ -20,15 +20,15 @@ import { type NightWork, runExtra, runMachine } from './run-machine.ts';
 
 export interface NightRequest extends Omit<NightWork, 'signal' | 'isSpent'> {
   readonly signal: AbortSignal;
-  /** How many milliseconds of the budget are left; undefined for no limit. */
+  /** The rest of the night's budget, in milliseconds; undefined when there is no limit. */
   readonly leftMs: number | undefined;
   readonly known: readonly KnownIssue[];
   readonly now: () => number;
 }
 
 /**
- * Runs what is left of a night, and judges the night. An interruption is thrown. The end of the budget is not thrown, and a fault
- * of the host in a trial is a part of what is judged.
+ * Runs the remaining trials of a night, and judges the night. A fault of the host in a trial is judged like a result, and the end
+ * of the budget only leaves trials out. An interruption is thrown.
  */
 export async function runNight(request: NightRequest): Promise<JudgedNight> {
   using budget = openBudget(request.signal, request.leftMs);
@@ -45,7 +45,7 @@ export async function runNight(request: NightRequest): Promise<JudgedNight> {
 /** The most milliseconds that setTimeout() takes, about 24 days. */
 const longestMs = 2 ** 31 - 1;
 
-/** A signal that fires when `signal` does or when the time is up, and a function that says whether the time is up. */
+/** Makes a signal that fires when `signal` fires and when the time is up. isSpent() tells whether the time is up. */
 export function openBudget(
   signal: AbortSignal,
   leftMs: number | undefined,
@@ -61,8 +61,8 @@ export function openBudget(
 }
 
 /**
- * Runs the remaining trials of the plan, for each machine (a kernel, together with its guests of one kind) in turn, until the
- * budget ends. Resolves to what is known of each machine, by machineKey(); a machine that was not reached is missing.
+ * Runs the remaining trials of a night's plan until the budget ends, machine by machine (a kernel with guests of one kind).
+ * Returns what is known of each machine, by machineKey(). A machine that was not reached is missing.
  */
 export async function runMachines(work: NightWork): Promise<Map<string, MachineFacts>> {
   const { history, night, plan } = work;
@@ -83,7 +83,7 @@ export async function runMachines(work: NightWork): Promise<Map<string, MachineF
   return machines;
 }
 
-/** The ids of the trials of the plan that have a result, by cell. */
+/** The ids of the planned trials that have a result, by the id of their cell. */
 function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>();
   for (const { cell, trial, purpose } of trialsOf(history, night.id)) {
@@ -92,7 +92,9 @@ function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, Read
   return found;
 }
 
-/** Runs those cells again in which a known splat left every trial blind: with another seed the trials may not meet the splat. */
+/**
+ * Runs further trials of each cell whose trials were all blind because of a known splat. With another seed they may not meet it.
+ */
 async function lookAgain(
   request: NightRequest,
   work: NightWork,
@@ -131,18 +133,18 @@ async function gather(
   });
 }
 
-/** A night whose trials are in the history. */
+/** A night whose trials are in the history, with what is needed to judge it. */
 export interface StoredTrials
   extends Pick<NightRequest, 'history' | 'night' | 'plan' | 'known' | 'now' | 'signal'> {
-  /** What is known of each machine (a kernel, together with its guests of one kind), by machineKey(). */
+  /** What is known of each machine, by machineKey(). A machine is a kernel with guests of one kind. */
   readonly machines: ReadonlyMap<string, MachineFacts>;
-  /** What is known of the kernel and the guests of a cell; undefined when nothing is known. */
+  /** What is known of the kernel and the guests of a cell; undefined when no run has reported it. */
   readonly machineOf: (cell: PlannedCell) => MachineFacts | undefined;
   /** True when the budget ran out before all trials of a cell had run. */
   readonly isCut: (cell: PlannedCell) => boolean;
 }
 
-/** Judges the trials that the history has of a night. */
+/** Judges a night from its trials in the history. */
 export async function judgeStored(request: StoredTrials): Promise<JudgedNight> {
   const { history, night, plan, machines, machineOf } = request;
   const trials = judgedTrials(request);
@@ -175,11 +177,11 @@ export async function judgeStored(request: StoredTrials): Promise<JudgedNight> {
   return judgeNight(input);
 }
 
-/** The trials on tonight's kernels, by cell; `isPlanned` is true for a trial of the plan. */
+/** The trials on the kernels of this night, by the id of their cell. `isPlanned` is true for a trial of the plan. */
 function judgedTrials({ history, night }: Pick<NightWork, 'history' | 'night'>) {
   const found = new Map<string, { readonly isPlanned: boolean; readonly facts: TrialFacts }[]>();
   for (const { cell, purpose, facts } of trialsOf(history, night.id)) {
-    // Trials with the purpose `good` ran on the last good kernel, not on the night's.
+    // A trial with the purpose `good` ran on the kernel of an earlier night.
     if (purpose === 'good') continue;
     const one = { isPlanned: purpose === 'plan', facts: JSON.parse(facts) as TrialFacts };
     found.set(cell, [...(found.get(cell) ?? []), one]);
@@ -196,7 +198,7 @@ function inputOf(
     isForward: goesOn,
   }: {
     readonly machine: MachineFacts | undefined;
-    /** Those splats of the boots of the cell's guests that this cell reports. */
+    /** The splats of boots that this cell reports. Cells share boots, and each splat of a boot is reported by one cell. */
     readonly bootSplats: readonly TrialSplat[];
     readonly trials: readonly { readonly isPlanned: boolean; readonly facts: TrialFacts }[];
     readonly isForward: boolean;
@@ -223,8 +225,8 @@ function inputOf(
 }
 
 /**
- * True when the commit of the branch is, or descends from, the commit that the cell was last tested on. False when one of the two
- * is not known.
+ * True when tonight's commit of the branch is the commit that the cell was last tested on, or descends from it. False when a
+ * commit is not known.
  */
 async function isForward(
   past: CellPast,

@@ -14,11 +14,13 @@ import { openBudget, runMachines } from './run-night.ts';
 import { shardRecord } from './shard-record.ts';
 
 export interface ShardRequest extends ReadPlan {
-  /** The value of --shard, for example `2/3`. */
+  /** The value of --shard, such as `2/3`: which part of the plan this is. */
   readonly shard: string;
-  /** The ids of the part's cells. */
+  /** The ids of the cells that belong to this part. */
   readonly cells: readonly string[];
-  /** A file that stores the finished trials, so that the same command can continue. It is not the history of the nights. */
+  /**
+   * A database with the finished trials of this part, so that the same command can continue. It is not the history of all nights.
+   */
   readonly history: History;
   /** The folder of the results, as an absolute path. */
   readonly dir: string;
@@ -31,9 +33,9 @@ export interface ShardRequest extends ReadPlan {
 }
 
 /**
- * Runs some cells of a plan as a night on one host would, with the same kernels and seeds. Resolves to their results, which are
- * not judged yet. Throws `config` when something that the cells are made of differs from what was planned, and `usage` when the
- * folder has results of another part or plan.
+ * Runs the cells of one part of a plan, with the same kernels and seeds as a night on one host. Returns their results, which are
+ * not judged yet. Throws `config` when a file or kernel differs from the plan, and `usage` when the folder has results of another
+ * part or plan.
  */
 export async function runShard(request: ShardRequest): Promise<ShardRecord> {
   const { plan, digest, cwd, shard, history, dir } = request;
@@ -51,7 +53,7 @@ export async function runShard(request: ShardRequest): Promise<ShardRecord> {
     ...budget,
     only,
     night: { id: night.id, name: plan.night, dir },
-    // The other cells of a machine take part in deciding names and seeds.
+    // Cells of other parts stay in the plan when they share a machine with this part, because they decide names and seeds.
     plan: { ...whole, cells: whole.cells.filter((cell) => keys.has(machineKey(cell))), left: [] },
   });
   const trials = trialsOf(history, night.id)

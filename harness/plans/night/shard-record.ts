@@ -4,7 +4,7 @@ import { writtenBy } from '../../trial/harness-facts.ts';
 
 type Facts = Omit<ShardRecord, 'schema' | 'harness' | 'startedAt' | 'endedAt' | 'cutShort'>;
 
-/** The contents of shard.json for a part that ends now. */
+/** The contents of shard.json, the results of a part of a night. The part ends now. */
 export function shardRecord(
   facts: Facts & { readonly startedMs: number; readonly cutShort?: boolean },
 ): ShardRecord {
@@ -22,7 +22,8 @@ export function shardRecord(
 }
 
 /**
- * The contents of shard.json for a job, which is a part with one cell. Without `facts`, the job built a kernel and ran nothing.
+ * The contents of shard.json for the job of a worker, which is a part of the night with one cell. Without `facts`, the job only
+ * built a kernel.
  */
 export function cellRecord(
   { cell, plan }: Pick<CellJob, 'cell' | 'plan'>,

@@ -11,22 +11,22 @@ const fewestNights = 5;
 const mostNights = 15;
 
 /**
- * How many nights with a splat must be slower, one after the other, before a trend is reported. The time to a splat varies: by
- * chance, this happens once in 286 nights or less often.
+ * A slower splat is reported after this many nights in a row that were slower. The time to a splat varies: by chance, so many
+ * slow nights follow each other once in 286 nights or less often.
  */
 const slowNights = 3;
 const fewestToCompare = 10;
 
-/** The witnesses that a cell counted less often than in the nights before, and the splats that it showed later. */
+/** The trends of a cell: witnesses that it counted less often than in earlier nights, and splats that took longer to show. */
 export function trendsOf(history: History, cell: JudgedCell): readonly Trend[] {
   return [...witnessTrends(history, cell), ...slowerSplats(history, cell)];
 }
 
 /**
- * The witnesses of a cell that reached at most half of their usual count per trial: a workload that quietly does less finds less.
- * The usual count is the median of the 5 to 15 latest nights that counted the witness on the same accelerator; with fewer nights
- * nothing is reported. Counts vary on a busy host, so nothing is reported either when one of these nights had a count as low as
- * tonight's.
+ * The witnesses of which a cell counted at most half of the usual number per trial: a workload that quietly does less finds less.
+ * The usual number is the median of the 5 to 15 latest nights that counted this witness on the same accelerator. Nothing is
+ * reported with fewer nights. Nothing is reported either when one of these nights counted as little as tonight: counts vary on a
+ * busy host.
  */
 function witnessTrends(history: History, { input, trials }: JudgedCell): readonly Trend[] {
   const { cell, kernel } = input;
@@ -43,10 +43,9 @@ function witnessTrends(history: History, { input, trials }: JudgedCell): readonl
 }
 
 /**
- * The splats that a cell shows later than before: fewer runs find a splat that shows late. Only nights count in which the splat
- * was the first of a trial. A splat is reported when two conditions hold. Tonight and the last two nights before it each took
- * longer to show the splat than each of the 10 to 15 nights before them. Tonight took at least twice the median time of those 10
- * to 15 nights.
+ * The splats that take longer to show in a cell than before: fewer runs find a splat that shows late. Only nights count in which
+ * the splat was the first of a trial. Two conditions must hold. Tonight and the last two of these nights each took longer than
+ * each of the 10 to 15 nights before. Tonight took at least twice the median of those 10 to 15 nights.
  */
 function slowerSplats(history: History, { input, trials }: JudgedCell): readonly Trend[] {
   const { cell, kernel } = input;

@@ -11,22 +11,25 @@ import { writtenBy } from '../../trial/harness-facts.ts';
 import { readLockOrder } from '../../trial/lock-record.ts';
 import type { KnownSplats } from '../../trial/runner.ts';
 
-/** The splats of an earlier run. They count as known and do not decide the verdict. */
+/** The splats of an earlier run, from `--baseline`. They count as known and do not decide the verdict of this run. */
 export interface Baseline extends KnownSplats {
-  /** The lock order that the guests of that run learned; absent when the run kept no lock order. */
+  /** The order in which the guests of the earlier run took locks; absent when that run recorded none. */
   readonly locks?: LockOrder;
-  /** The baseline as the run's result names it. */
+  /** What the result of this run says about its baseline. */
   readonly facts: BaselineFacts;
 }
 
-/** The note about a baseline whose signatures follow other rules; undefined for a trusted baseline. */
+/**
+ * A note that the splats of a baseline do not count as known, because its signatures follow other rules. Undefined when they do
+ * count.
+ */
 export function distrustOf({ run, harness, trusted }: BaselineFacts): string | undefined {
   if (trusted) return undefined;
   const theirs = `its signatures (${harness.signatures}, of splat ${harness.version})`;
   return `--baseline ${run}: ${theirs} differ from this splat's (${writtenBy().signatures}): no splat of that run counts as known`;
 }
 
-/** Reads `--baseline RUN`, where RUN is a run directory or its result.json. Throws `usage` for anything else. */
+/** Reads the value of `--baseline`: the folder of a run, or its result.json. Throws `usage` for anything else. */
 export async function readBaseline(
   run: string,
   cwd: string,
@@ -76,8 +79,8 @@ export function baselineOf({ harness, bootSplats, trials }: RunResult, run: stri
 }
 
 /**
- * The splats that do not decide the verdict on a kernel of this version: those of the baseline, and those that this version is
- * known to print without any patch.
+ * The splats that do not decide the verdict on a kernel of this version: those of the baseline, and those that an unpatched
+ * kernel of this version prints.
  */
 export function knownIn(version: KernelVersion, baseline: Baseline | undefined): KnownSplats {
   const ofVersion = knownSplats.filter((splat) => isVersionIn(version, splat));

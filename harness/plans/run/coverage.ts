@@ -19,7 +19,7 @@ import { writtenBy } from '../../trial/harness-facts.ts';
 export interface CoverageRecord {
   readonly add: (trial: string, seen: TrialCoverage, armed: Armed) => void;
   readonly seen: ReadonlyMap<string, TrialCoverage>;
-  /** All functions that were watched; every boot of one kernel watches the same ones. */
+  /** All functions that were watched. Every boot of one kernel watches the same functions. */
   readonly functions: () => readonly WatchedFunction[];
 }
 
@@ -29,7 +29,7 @@ export function openCoverageRecord(): CoverageRecord {
   return {
     seen,
     functions: () => functions,
-    // The record of a trial that was tried in two guests is that of the second.
+    // When a trial was tried in two guests, the second guest's record counts.
     add: (trial, one, armed) => {
       seen.set(trial, one);
       functions = armed.functions;
@@ -39,7 +39,7 @@ export function openCoverageRecord(): CoverageRecord {
 
 const eventPrefix = 'driver.event_';
 
-/** Gathers what the trials of one kernel have seen. */
+/** Puts together what all trials of a kernel have seen: functions, ioctls and events. */
 export function gatherCoverage(
   { seen, functions }: Pick<CoverageRecord, 'seen' | 'functions'>,
   kernel: Pick<KernelFacts, 'id' | 'release' | 'source'>,
@@ -81,8 +81,8 @@ function trialsBy<T>(
 }
 
 /**
- * The coverage of each file. The profiler cuts long names, so several functions may share one cut name. When calls were counted
- * under a shared name, all functions with this name are unclear.
+ * The coverage of each source file: which functions ran, never ran, or are unclear. The function profiler cuts long names, so
+ * several functions may share a cut name. When it counted calls under a shared name, all functions with this name are unclear.
  */
 function gatherFiles(
   functions: readonly WatchedFunction[],
@@ -121,12 +121,18 @@ function gatherFiles(
 
 export const coverageFile = 'coverage.json';
 
-/** Reads coverage.json of a run directory; undefined when the run has none. Throws `usage` for a file that is not such a record. */
+/**
+ * Reads the file coverage.json in the folder of a run. Undefined when the run has none. Throws `usage` for a file that is no such
+ * record.
+ */
 export async function readCoverageOf(dir: string): Promise<Coverage | undefined> {
   return readRecordAt(join(dir, coverageFile), coverageSchema);
 }
 
-/** The file that notes the last coverage run of a kernel with this version of splat. It may be deleted at any time. */
+/**
+ * The path of a file in the cache that notes the last coverage of a kernel with this version of splat. Anybody may delete the
+ * file.
+ */
 function noteFile(cacheRoot: string, kernelId: string): string {
   const name = createHash('sha256').update(`${kernelId} ${writtenBy().version}`).digest('hex');
   return join(cacheRoot, 'coverage', `${name.slice(0, 32)}.json`);
@@ -152,7 +158,7 @@ async function recallCoverage(kernelId: string, cacheRoot: string): Promise<Cove
   return facts ?? null;
 }
 
-/** The counts over all files. An unclear function counts as watched, but not as run. */
+/** How many functions of all files ran, and how many were watched. An unclear function counts as watched, but not as run. */
 export function countFunctions({ files }: Pick<Coverage, 'files'>): {
   readonly ran: number;
   readonly watched: number;
@@ -165,7 +171,9 @@ export function countFunctions({ files }: Pick<Coverage, 'files'>): {
   };
 }
 
-/** The coverage that this run measured, or else the last coverage of this kernel; null when there is neither. */
+/**
+ * The coverage that this run measured. A run that measured none has the last coverage of its kernel, or null when there is none.
+ */
 export async function coverageOf(
   covered: CoverageRecord,
   kernel: Pick<KernelFacts, 'id' | 'release' | 'source'>,

@@ -8,8 +8,8 @@ import { countSplats } from '../../trial/findings.ts';
 import { isKnownTo, type KnownSplats } from '../../trial/runner.ts';
 
 /**
- * The splats of the boots and of the trials. Decoded are the stacks of the splats of boots, and of the splats of trials whose
- * verdict is `splat`.
+ * The splats of all boots and trials, with source lines in their stacks. In a trial, stacks are decoded only when the verdict is
+ * `splat`.
  */
 export async function decodeAll(
   logs: readonly string[],
@@ -18,7 +18,7 @@ export async function decodeAll(
   { vmlinux, signal }: { readonly vmlinux: string; readonly signal: AbortSignal },
 ): Promise<Pick<RunResult, 'bootSplats' | 'trials'>> {
   const spoken = countSplats(logs.flatMap((log) => scanLog(log)));
-  // The expected splat of a canary comes from a seeded bug; its stack need not be decoded.
+  // The stack of a canary's expected splat is not decoded, because it leads to a seeded bug.
   const seen = finished.flatMap(({ verdict, splats }) => (verdict.kind === 'splat' ? splats : []));
   const reports: readonly SeenSplat[] = [
     ...markKnown(spoken, (splat) => isKnownTo(known, splat)),

@@ -8,7 +8,7 @@ import { isForeignName } from '../../trial/choose-workloads.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { copyLockOrder } from '../../trial/lock-record.ts';
 
-/** The options of `splat run`, with all names resolved that need no kernel. */
+/** The options of `splat run`. Names that need no kernel to be understood are already resolved. */
 export interface RequestedRun
   extends Omit<
     RecordedRequest,
@@ -33,22 +33,22 @@ export interface RequestedRun
   readonly baseline: string | undefined;
   /** The folder of the user's build of IGT; absent: Debian's package. */
   readonly igt?: string;
-  /** The folder with expected results of IGT tests; absent: splat's own. */
+  /** The folder of --igt-expect with the expected results of IGT's tests; absent: splat's folder. */
   readonly igtExpect?: string;
   readonly durationMs: number | undefined;
   readonly trials: readonly string[] | undefined;
 }
 
 /**
- * Copies the user's files that a run reads into `inputs/` of its directory, and resolves to the request as run.json records it.
- * Not copied are files that come with splat, the source of the kernel, and the user's build of IGT.
+ * Copies the user's files that a run reads into `inputs/` of the run's folder. Returns the options as run.json records them. Not
+ * copied are files that come with splat, the kernel's source, and the user's build of IGT.
  */
 export async function keepInputs(
   asked: RequestedRun,
   found: {
     readonly workloads: readonly ChosenWorkload[];
     readonly baselineFile?: string;
-    /** For each `--module`, the copy of its folder; undefined for a module that was given by name. */
+    /** For each `--module`: the path of the copy of its folder in the cache. Undefined for a module that was given by name. */
     readonly modules?: readonly (string | undefined)[];
   },
   options: { readonly dir: string; readonly signal: AbortSignal },
@@ -97,7 +97,7 @@ export async function keepInputs(
   };
 }
 
-/** Copies the sources of a module; null for a module of the kernel's tree. */
+/** Copies the sources of a module into the folder of the run. Null for a module of the kernel's tree. */
 async function keepModule(
   tree: string | undefined,
   folder: string,
@@ -121,7 +121,7 @@ async function keepOptional(
   return { name, copy: await keepFile(resolve(cwd, name), folder, dir) };
 }
 
-/** Copies the .txt files of a folder of expectations. */
+/** Copies the .txt files with the expected results of IGT's tests into the folder of the run. */
 async function keepFolder(name: string, cwd: string, dir: string): Promise<Kept> {
   const copy = 'inputs/igt-expect';
   const files = (await readdir(resolve(cwd, name))).filter((file) => file.endsWith('.txt'));
@@ -129,7 +129,7 @@ async function keepFolder(name: string, cwd: string, dir: string): Promise<Kept>
   return { name, copy };
 }
 
-/** Copies the baseline's result and, when there is one, its lock order. */
+/** Copies the result of the baseline run and, if there is a record of it, the lock order of that run. */
 async function keepBaseline(file: string, dir: string): Promise<string> {
   const folder = 'inputs/baseline';
   const copy = await keepFile(file, folder, dir);
@@ -150,8 +150,8 @@ function plainName(path: string): string {
 }
 
 /**
- * Copies the files of a series in their order. A folder contributes only its patch files, a range of commits one diff
- * for each commit.
+ * Copies the patches of a series into the folder of the run, in their order. Of a folder only the patch files are copied. A range
+ * of commits becomes a diff for each commit.
  */
 async function keepSeries(
   name: string,
@@ -176,7 +176,7 @@ async function keepSeries(
     await writeFile(join(dir, folder, copy), bytes);
     names.push(copy);
   }
-  // Without a `series` file a folder of mails would be read as a thread.
+  // The file `series` fixes the order. Without it, a folder of mails would be read as a thread.
   if (listed === true) await writeFile(join(dir, folder, 'series'), `${names.join('\n')}\n`);
   return folder;
 }
@@ -188,7 +188,7 @@ function copyName(file: string): string {
 }
 
 /**
- * Copies the programs that ran as the user's workloads; a .c file is kept beside its program. The other workloads have no copy.
+ * Copies the user's programs that ran as workloads. A .c file is copied, too, beside its program. Other workloads have no copy.
  */
 async function keepWorkloads(
   { workloads, cwd }: RequestedRun,
@@ -217,7 +217,7 @@ async function keepWorkloads(
   return kept;
 }
 
-/** The request recorded in a run directory, with every path of a copied file pointing to its copy in the directory. */
+/** The options of a recorded run, ready to run again: each path of a copied file leads to the copy in the run's folder. */
 export function askAgain(dir: string, recorded: RecordedRequest): RequestedRun {
   const path = ({ name, copy }: Kept): string => (copy === null ? name : resolve(dir, copy));
   const { igtExpect, modules, ...rest } = recorded;

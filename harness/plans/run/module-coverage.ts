@@ -4,7 +4,9 @@ import type { TrialResult } from '../../records/trial.ts';
 import type { LoadedModule } from '../../trial/load-modules.ts';
 import { inconclusive, isNotRun, type Verdict } from '../../verdict.ts';
 
-/** What the trials ran of each module that was loaded for them; empty when no module was loaded. Pure. */
+/**
+ * For each module that was loaded for the trials: which of its functions the trials ran. Empty when no module was loaded. Pure.
+ */
 export function moduleFacts(
   modules: KernelModules | undefined,
   loaded: readonly LoadedModule[],
@@ -23,8 +25,8 @@ export function moduleFacts(
 }
 
 /**
- * For each of the user's modules of which no function ran: an inconclusive verdict, because its silence proves nothing. A module
- * whose functions cannot be counted gets no verdict. When no trial could run, no module gets a verdict.
+ * An inconclusive verdict for each loaded module of which no function ran: its silence proves nothing. A module whose functions
+ * cannot be counted gets no verdict. When no trial could run, no module gets a verdict.
  */
 export function unexercisedModules(
   modules: readonly ModuleFacts[],

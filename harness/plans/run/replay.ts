@@ -7,7 +7,7 @@ import type { RunResult } from '../../records/run-result.ts';
 import type { Verdict } from '../../verdict.ts';
 import { readRun } from './run-record.ts';
 
-/** A run to repeat, as it was recorded. */
+/** A recorded run that `splat replay` repeats. */
 export interface Replayed {
   readonly dir: string;
   readonly record: RunRecord;
@@ -17,27 +17,27 @@ export interface Replayed {
 }
 
 /**
- * The verdicts of a trial in both runs. When nothing was tried in one of the runs, there is a single entry with the id `kernel`
- * and the verdicts of the whole runs.
+ * A trial with its verdicts in the recorded run and in the repeated run. When one of the runs has no trial, there is a single
+ * entry: its id is `kernel`, and its verdicts are those of the whole runs.
  */
 export interface ReplayedTrial {
   readonly id: string;
   readonly before: Verdict;
-  /** The verdict in the second run; null when that run does not have the trial. */
+  /** The verdict in the repeated run; null when that run does not have the trial. */
   readonly after: Verdict | null;
   readonly repeated: boolean;
 }
 
 export interface Comparison {
   readonly repeated: boolean;
-  /** False when the kernel was rebuilt and its id differs. */
+  /** False when the repeated run has another kernel than the recorded run. */
   readonly sameKernel: boolean;
   readonly trials: readonly ReplayedTrial[];
 }
 
 /**
- * Finds the run that the argument RUN or RUN/TRIAL of `splat replay` names. Throws `usage` when there is no finished run, or no
- * such trial.
+ * Finds the run that the argument of `splat replay` names: a run's folder, or the folder of a trial in it. Throws `usage` when
+ * there is no finished run, or no such trial.
  */
 export async function findReplayed(target: string, cwd: string): Promise<Replayed> {
   const path = resolve(cwd, target);
@@ -65,7 +65,7 @@ async function isFile(path: string): Promise<boolean> {
   return (await readIfThere(stat(path)))?.isFile() === true;
 }
 
-/** Compares the verdicts of the repeated trials with those of the first run. */
+/** Compares the verdicts of trials in a repeated run with those in the recorded run. `ids` are the trials; undefined: all. */
 export function compareRuns(
   before: RunResult,
   after: RunResult,

@@ -16,23 +16,23 @@ import { keepInputs, type RequestedRun } from './keep-inputs.ts';
 import { type RunRequest, runPlan } from './run.ts';
 
 export interface RequestedRunOptions {
-  /** Returns the run directory, new or empty. Called after all named inputs were found. */
+  /** Returns the folder for the run, which is new or empty. Called when all inputs that the request names were found. */
   readonly openDirectory: () => Promise<string>;
-  /** The id that the events of this run carry. */
+  /** The id of this run in its events. */
   readonly runId: string;
   readonly cacheRoot: string;
   /** How many compilers, and how many guests, run at a time; undefined for as many as the host's cores and memory allow. */
   readonly jobs: number | undefined;
   /**
-   * The id of a kernel that was built before: that of the first run in a replay, or of an earlier night. Absent: the request
-   * names the kernel.
+   * The key of a kernel that was built before, in the recorded run of a replay or in an earlier night. Absent: the request names
+   * the kernel.
    */
   readonly kernelId?: string;
   /** Puts the workloads into the order in which their trials are to run; absent when they stay as they were chosen. */
   readonly arrange?: (workloads: readonly ChosenWorkload[]) => readonly ChosenWorkload[];
-  /** Passed on to runPlan(). */
+  /** Returns true for a trial that is to be run; absent: all trials are run. */
   readonly isWanted?: NonNullable<RunRequest['isWanted']>;
-  /** Passed on to runPlan(). */
+  /** Called with each trial as soon as it is judged. */
   readonly onTrialEnd?: NonNullable<RunRequest['onTrialEnd']>;
   readonly signal: AbortSignal;
   readonly emit: Emit;
@@ -46,8 +46,8 @@ export interface FinishedRun {
 }
 
 /**
- * Performs a run and fills its directory. The directory lacks only result.json and the reports, which the caller writes; then
- * `splat replay` can repeat the run.
+ * Runs what `splat run` was asked for and fills the folder of the run. The caller then writes result.json and the reports, with
+ * which `splat replay` can repeat the run.
  */
 export async function runRequested(
   asked: RequestedRun,
@@ -93,7 +93,7 @@ export async function runRequested(
     modules,
     workloads: options.arrange?.(workloads) ?? workloads,
     ...guestRequirements(workloads),
-    // A list names a default set, too.
+    // A list such as `igt` does not count as named workloads: it stands for a default set.
     workloadsNamed: asked.workloads.some((name) => !isIgtList(name) && !isKselftestList(name)),
     ...(known === undefined ? {} : { baseline: known.baseline }),
     ...(asked.trials === undefined ? {} : { trials: asked.trials }),

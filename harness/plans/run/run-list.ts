@@ -11,7 +11,7 @@ import { directoryTime, type RunEntry, readEntry } from './run-record.ts';
 /** The entry of `splat list` for one folder: a run, a series or a bisection. */
 export type ListEntry = ({ readonly kind: 'run' } & RunEntry) | JournalEntry;
 
-/** The entry of a series or a bisection. */
+/** What `splat list` says about the folder of a series or of a bisection. */
 export type JournalEntry = { readonly dir: string; readonly startedAt: string } & (
   | {
       readonly kind: 'series';
@@ -20,7 +20,7 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
       readonly patches: number;
       /** The series, as the command line of `splat series` named it. */
       readonly series: string;
-      /** The kernel of `--base`, as the command line named it. */
+      /** The value of `--base`, as it was written on the command line. */
       readonly kernel: string;
       readonly trials: number;
     }
@@ -31,7 +31,7 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
       readonly candidates: number;
       readonly trials: number;
     }
-  /** The folder has a journal and no report yet. */
+  /** The folder has a journal and no report: the series or bisection still runs, or ended early. */
   | { readonly kind: null; readonly state: 'unfinished' }
   | {
       readonly kind: 'series' | 'bisect';
@@ -41,9 +41,9 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
 );
 
 /**
- * The runs, series and bisections in a folder, the newest first, unfinished and broken ones included. When the folder is itself
- * one of these, only that one. Other files and folders are skipped. Throws `usage` for a folder that cannot be listed; with
- * `absentIsEmpty`, a folder that does not exist is empty.
+ * The runs, series and bisections in a folder, the newest first; unfinished and broken ones are included. Other files and folders
+ * are skipped. When the folder is itself a run, series or bisection, it is the only entry. Throws `usage` for a folder that
+ * cannot be listed. With `absentIsEmpty`, a folder that does not exist counts as empty.
  */
 export async function listRuns(
   folder: string,
@@ -72,7 +72,7 @@ export async function listRuns(
 
 /** The entry of a folder; undefined when the folder is not a run, a series or a bisection. */
 async function readFolder(dir: string): Promise<ListEntry | undefined> {
-  // A folder that this user may not read is not one of this user's runs.
+  // A folder that this user may not read has no run of this user.
   const names: readonly string[] = await readdir(dir).catch(() => []);
   const isRun = names.includes('run.json') || names.includes('result.json');
   if (!isRun && names.includes('series.json')) {

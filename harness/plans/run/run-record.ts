@@ -6,7 +6,7 @@ import { readRecord } from '../../host/record-file.ts';
 import { type RunRecord, runRecordSchema } from '../../records/run-request.ts';
 import { type RunResult, runResultSchema } from '../../records/run-result.ts';
 
-/** The state of one run directory. */
+/** What the folder of a run holds: a finished run, an unfinished run, or files that cannot be read. */
 export type RunEntry =
   | {
       readonly state: 'finished';
@@ -44,8 +44,8 @@ export async function readRun(
 }
 
 /**
- * Reads as much of a run as its folder holds. A record that is missing or malformed makes the entry `broken`; only a missing
- * result.json makes it `unfinished`.
+ * Reads what the folder of a run holds. The run is `unfinished` when only result.json is missing. It is `broken` when run.json is
+ * missing, or when one of the two files is malformed.
  */
 export async function readEntry(dir: string, largestBytes?: number): Promise<RunEntry> {
   const startedAt = await directoryTime(dir);

@@ -27,13 +27,13 @@ import { coverageOf, openCoverageRecord } from './coverage.ts';
 import { decodeAll } from './decode-all.ts';
 import { moduleFacts, unexercisedModules } from './module-coverage.ts';
 
-/** The request of `splat run`. */
+/** The options of `splat run`, with its inputs already read. */
 export interface RunRequest extends GuestRequest, TestKernelRequest {
-  /** The workloads from chooseWorkloads(). The canaries of the kernel are tried besides them. */
+  /** The workloads to run, from chooseWorkloads(). The canaries of the kernel are run as well. */
   readonly workloads: readonly ChosenWorkload[];
   /** True when the user named the workloads, false for the default set. */
   readonly workloadsNamed: boolean;
-  /** Splats that count as known; absent: no baseline. */
+  /** The earlier run whose splats count as known; absent: none. */
   readonly baseline?: Baseline;
   /** The ids of the trials to run, canaries included; absent: all trials. */
   readonly trials?: readonly string[];
@@ -42,33 +42,33 @@ export interface RunRequest extends GuestRequest, TestKernelRequest {
   /** Receives each trial as soon as it is judged, with the kernel that it ran on. */
   readonly onTrialEnd?: (trial: TrialResult, ran: RanOn) => Promise<void>;
   /**
-   * The id of a kernel that was built before. The kernel is built only if the store no longer has it. Absent: the kernel is found
-   * or built from the other fields.
+   * The key of a kernel that was built before. It is built again only if the cache no longer has it. Absent: the other fields say
+   * which kernel is built.
    */
   readonly kernelId?: string;
-  /** How many trials run at a time; undefined for as many as cores and free memory allow. */
+  /** How many trials run at the same time; undefined: as many as the host's cores and free memory allow. */
   readonly parallelTrials: number | undefined;
   readonly seed: number;
   /** How many trials of each workload are run; they are spread over several boots. */
   readonly repeat: number;
-  /** True when every trial boots by itself instead of running in a copy of a checkpoint. */
+  /** True when each trial boots a guest; false when each runs in a copy of a booted guest. */
   readonly cold: boolean;
-  /** Milliseconds of stress. Undefined: each workload's default. */
+  /** How long each workload runs, in milliseconds; undefined: each as long as its default. */
   readonly durationMs: number | undefined;
-  /** The run directory, which exists and is empty. */
+  /** The folder for the run, which exists and is empty. */
   readonly dir: string;
 }
 
 /** The kernel and the accelerator that a trial ran on. */
 export interface RanOn {
   readonly kernel: KernelFacts;
-  /** `kvm` or `tcg`. */
+  /** How QEMU ran the guest: `kvm` or `tcg`. */
   readonly accel: string;
 }
 
 /**
- * Builds a kernel, boots it, runs the workloads and judges them. Only a fault of the user, the host or the harness is thrown;
- * everything else ends in a verdict.
+ * Builds a kernel, boots it, runs the workloads and judges their trials. A fault of the kernel ends in a verdict. A fault of the
+ * user, the host or the harness is thrown.
  */
 export async function runPlan(request: RunRequest): Promise<RunResult> {
   const clock = startClock();
@@ -119,8 +119,8 @@ async function testKernel(
     accel: guests.accel.accel,
     accelReason: guests.accel.reason,
   };
-  // With --cold each trial boots by itself. It needs no checkpoint, and its console shows the splats of its boot. The same goes for
-  // a GPU that QEMU cannot restore.
+  // With --cold no booted guest is copied: each trial boots, and its console shows the splats of its boot. The same holds for a
+  // GPU that QEMU cannot restore.
   const cold = request.cold || !guests.spec.gpu.restorable;
   const boots: Boots = cold ? noBoots : await bootAll(guests, plans);
   clock.lap('bootMs');
@@ -134,7 +134,7 @@ async function testKernel(
     ...request,
     cold,
     known,
-    // A canary takes locks in a seeded order, which is not an order of the kernel.
+    // The lock order of a canary is left out, because its seeded bug takes locks in an order that the kernel does not have.
     locksOf: (plan) =>
       plan.workload.canary === undefined
         ? (dump) => locks.add(lookedAt(plan, { cold, guests, kernel }), dump)
@@ -170,8 +170,8 @@ async function testKernel(
 }
 
 /**
- * Names what a trial's lock order may be compared with. `setting` is the same for trials of one program with one duration in one
- * kind of guest. It does not depend on the kernel, except on the kernel's fragments.
+ * With which other trials a trial's lock order may be compared: those with an equal `setting`. It is equal for trials of one
+ * program, with one duration, in one kind of guest. Of the kernel only the config fragments count.
  */
 function lookedAt(
   { id, bootIndex, workload, durationMs, upload }: TrialPlan,
@@ -190,9 +190,7 @@ function lookedAt(
   return { trial: id, boot: cold ? null : bootIndex, setting: setting.slice(0, 16) };
 }
 
-/**
- * The checks that this kernel does not make. Each belongs to a canary that the kernel is known to miss, and missed in this run.
- */
+/** What this kernel cannot check: the checks of canaries that this kernel version is known to miss, and that this run missed. */
 function uncheckedIn(
   plans: readonly TrialPlan[],
   trials: readonly TrialResult[],
@@ -206,9 +204,9 @@ function uncheckedIn(
 }
 
 /**
- * The worst verdict of all trials and of the boots. Known splats of the boots do not count. A workload of the default set that
- * this guest cannot run (such as `kvm` without virtualisation) is listed but decides nothing, provided that another workload ran.
- * A workload that the user named always decides.
+ * The verdict on a run: the worst of its trials and boots. Known splats of boots do not count. A workload of the default set that
+ * this guest cannot run, such as `kvm` without virtualisation, decides nothing if another workload ran. A workload that the user
+ * named always decides.
  */
 export function judgeRun(
   bootSplats: readonly Pick<SeenSplat, 'title' | 'known'>[],
@@ -248,7 +246,7 @@ function startClock(): {
 type Boots =
   | {
       readonly kind: 'booted';
-      /** The checkpoint of each boot, at the index of the boot. */
+      /** The saved guest of each boot, at the index of the boot. */
       readonly checkpoints: readonly (Checkpoint | undefined)[];
       readonly logs: readonly string[];
     }
@@ -256,7 +254,7 @@ type Boots =
 
 const noBoots: Boots = { kind: 'booted', checkpoints: [], logs: [] };
 
-/** Boots every guest that a plan needs a copy of, until a boot fails. */
+/** Boots the guests that the trials need copies of, until a boot fails. */
 async function bootAll(guests: GuestSource, plans: readonly TrialPlan[]): Promise<Boots> {
   const checkpoints: Checkpoint[] = [];
   const logs: string[] = [];

@@ -5,27 +5,27 @@ import type { SeriesLog } from './facts.ts';
 import type { JudgedPatch } from './judge.ts';
 
 /**
- * A branch: the series without one patch, whose splat masks the trials of later patches. A branch numbers its prefixes (the
- * kernels with the first N patches) by itself. Prefix 0 is the last booted prefix before the left-out patch. Prefix n has all
- * patches before the left-out patch and the first n of `patches`.
+ * A branch: the series without one patch, whose splat masks the trials of later patches. Prefix n of a branch is a kernel with
+ * all patches before the left-out patch and the first n of `patches`. Prefix 0 is the last prefix of the series before the
+ * left-out patch that booted.
  */
 export interface Branch {
-  /** `without-7`: a part of the names of the branch's trials. */
+  /** The name of the branch, such as `without-7`. The names of its trials contain it. */
   readonly name: string;
-  /** The index of the left-out patch, from 1. */
+  /** The number of the left-out patch in the series, from 1. */
   readonly culprit: number;
-  /** How many patches of the series prefix 0 has. */
+  /** The number of patches that prefix 0 of the branch has. */
   readonly base: number;
   /**
-   * Indices, from 1, of the patches that the branch adds: those after the left-out patch. They end before the patch that cures
-   * the splat of the left-out patch; without a cure they end with the series.
+   * The numbers, from 1, of the patches that the branch tests. They begin after the left-out patch and end with the series, or
+   * before a patch that cures the splat of the left-out patch.
    */
   readonly patches: readonly number[];
 }
 
 /**
- * The next branch to walk; undefined when there is none. A branch is needed for a patch that is inconclusive, because a splat
- * masks its trials, when an earlier patch certainly brought this splat. `tried` has the indices of the patches that earlier
+ * The next branch of a series to test; undefined when no branch is needed. A branch leaves out the patch that certainly brought a
+ * splat, when this splat masks the trials of a later, inconclusive patch. `tried` has the numbers of the patches that earlier
  * branches left out.
  */
 export function nextBranch(
@@ -70,8 +70,8 @@ const without = 'without-';
 type OfPrefix = Extract<SeriesFact, { readonly kind: 'step' | 'trial' }>;
 
 /**
- * True when the kernel of a step or of a trial has the patch with this index, from 1. For prefix 0 of a branch always false,
- * because the journal does not say which prefix of the series that is.
+ * True when the kernel that a journal entry is about has the patch with this number, from 1. Always false for prefix 0 of a
+ * branch: the journal does not say which prefix of the series it is.
  */
 export function hasPatch(fact: OfPrefix, patch: number): boolean {
   const step = fact.kind === 'step' ? fact.step : fact.trial.step;
@@ -90,9 +90,9 @@ function lastReady({ steps }: Evidence, from: number): number | undefined {
 }
 
 /**
- * A view of the log. Without `branch` it has the facts of the series, with `branch` those of the branch, under the branch's own
- * prefix numbers. Facts that are about no prefix are in every view. Steps and trials that are appended to the view are marked
- * with the branch.
+ * The part of a series' journal that is about one branch, with the branch's prefix numbers; without `branch`, the part about the
+ * series itself. Entries about no prefix are in every part. Steps and trials that are appended through it are marked with the
+ * branch.
  */
 export function viewOf(log: SeriesLog, branch: Branch | undefined): SeriesLog {
   const own = (fact: SeriesLog['facts'][number]): readonly SeriesLog['facts'][number][] => {
@@ -116,8 +116,7 @@ export function viewOf(log: SeriesLog, branch: Branch | undefined): SeriesLog {
 }
 
 /**
- * Replaces inconclusive verdicts of the series by the branch's verdict on the same patch, where the branch has a
- * conclusive one.
+ * Replaces the inconclusive verdict of a patch by the verdict that the branch gives this patch, if that verdict is conclusive.
  */
 export function mergeBranch(
   judged: readonly JudgedPatch[],

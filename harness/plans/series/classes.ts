@@ -2,18 +2,21 @@ import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
 /**
- * Whether a workload calls code that certain patches change. `yes` and `no` are known from the call counters of its trials;
- * `unknown` means that the counters do not tell. It is `no` for patches that change no code.
+ * Whether a workload calls code that certain patches change. The call counters of its trials tell `yes` or `no`; otherwise it is
+ * `unknown`. It is `no` for patches that change no code.
  */
 export type Reach = 'yes' | 'no' | 'unknown';
 
-/** Tells whether `workload` calls code that the patches after prefix `from`, up to and including prefix `to`, change. */
+/**
+ * Tells whether a workload calls code that patches change: those after the first `from` patches of the series, up to and
+ * including patch number `to`.
+ */
 export type ReachOf = (from: number, to: number, workload: string) => Reach;
 
 /**
- * Groups the prefixes of a series (the kernels with the first N patches) into classes. The kernels of a class differ only in code
- * that the workload does not call, so a splat that shows on one of them shows on all of them. For the boot each prefix is a class
- * of its own. The classes and their prefixes are in order, so the first class begins with the base.
+ * Groups the kernels of a series into classes for a workload. A prefix is the kernel with the first N patches. The prefixes of a
+ * class differ only in code that the workload does not call, so a splat that shows on one of them shows on all. For the boot,
+ * each prefix is in a class of its own. Classes and prefixes are in order, from the base on.
  */
 export function classesOf(
   evidence: Evidence,
@@ -33,7 +36,9 @@ export function classesOf(
   return classes;
 }
 
-/** The number of trials of the workload, on all prefixes of the class, that could have shown a splat. */
+/**
+ * How many trials of a workload could have shown a splat, on all kernels of a class. `places` are the numbers of their patches.
+ */
 export function countHeard(
   evidence: Evidence,
   workload: string,

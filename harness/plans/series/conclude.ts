@@ -21,31 +21,31 @@ import type { SeriesInputs, SeriesRequest } from './request.ts';
 import { newWarnings } from './warnings.ts';
 import { describeWorkloads } from './workload-trials.ts';
 
-/** Everything known about a series after its last trial. */
+/** Everything that is known about a series after its last trial, for its report. */
 export interface Tried extends SeriesInputs {
   readonly request: SeriesRequest;
   readonly changes: readonly PatchChanges[];
   readonly log: SeriesLog;
-  /** The evidence of the series itself, without its branches. */
+  /** The trials of the series itself. Trials of its branches, which leave a patch out, are not included. */
   readonly evidence: Evidence;
   readonly judged: readonly JudgedPatch[];
-  /** Indices, from 1, of the patches that change only detector code, and of the patches of `--detector`. */
+  /** The numbers, from 1, of the patches that change only detector code, and of the patches that `--detector` names. */
   readonly detectors: ReadonlySet<number>;
   readonly watched: readonly WatchedFunction[];
   readonly suites: readonly NearbySuite[];
-  /** By index of the patch, from 0: the lock dependencies that lockdep first learned with its prefix. */
+  /** For each patch, at its index from 0: the lock dependencies that lockdep first saw on the kernel with this patch. */
   readonly learned: readonly (readonly NewDependency[])[];
   /**
-   * The reusable trials of an earlier version of the series. Undefined when there is no earlier version, or when its trials do not
-   * count.
+   * The trials of an earlier version of the series that this series may reuse. Undefined without an earlier version, and when its
+   * trials do not count.
    */
   readonly recall: Recall | undefined;
   readonly reach: ReachOf;
-  /** Names of the workloads, the boot included. */
+  /** The names of the workloads, with `boot` for the boot. */
   readonly names: readonly string[];
 }
 
-/** Converts the facts of a series to its report. */
+/** Converts everything that is known about a series to its report. */
 export function concludeSeries(whole: Tried): SeriesReport {
   const tried = { ...whole, log: viewOf(whole.log, undefined) };
   const { request, series, log, evidence, judged } = tried;
@@ -59,7 +59,7 @@ export function concludeSeries(whole: Tried): SeriesReport {
   const coverage = coverageOf(whole.log, whole.watched);
   const verdict = verdictOf(evidence, judged);
   const isOpen = verdict.kind === 'clean' && isUnexercised(coverage);
-  // Each report prints a patch's own verdict, so no patch may be called unaffected when its code never ran.
+  // Each report prints the patches' verdicts. So a patch whose code never ran must not be called unaffected.
   const told = isOpen ? patches.map(withoutProof) : patches;
   const accel = log.facts.find((fact) => fact.kind === 'accel');
   return {
@@ -94,8 +94,8 @@ export function concludeSeries(whole: Tried): SeriesReport {
 }
 
 /**
- * For a patch: the patch of the earlier version that it replaces, with that patch's verdict. Empty when there is no earlier
- * version, or when the patch is new in this one.
+ * The patch of the series' earlier version that a patch replaces, with the verdict which that patch got. Empty without an earlier
+ * version, and for a patch that is new.
  */
 function beforeOf(
   index: number,
@@ -116,7 +116,7 @@ function withoutProof(patch: ReportedPatch): ReportedPatch {
   return { ...patch, verdict: 'inconclusive', because: `unexercised: never ran: ${names}` };
 }
 
-/** Indices, from 1, of the patches that change only detector code, and of the patches that the user named. */
+/** The numbers, from 1, of the patches that change only detector code, and of the patches that the user named. */
 export function findDetectors(
   { patches }: Series,
   changes: readonly PatchChanges[],
@@ -152,7 +152,7 @@ function verdictOf({ steps }: Evidence, patches: readonly JudgedPatch[]): Series
   return open.length > 0 ? { kind: 'inconclusive', because: listPatches(open) } : { kind: 'clean' };
 }
 
-/** `patch 3 introduces, patch 7 exposes`. */
+/** The verdicts of patches in one line: `patch 3 introduces, patch 7 exposes`. */
 function listPatches(patches: readonly JudgedPatch[]): string {
   return patches.map(({ index, verdict }) => `patch ${index} ${verdict}`).join(', ');
 }
@@ -196,7 +196,7 @@ function describePatch(
     splats: judged.splats.map(({ key, ...splat }) => ({
       ...splat,
       report: reportOf(log, key),
-      // The splat that a patch fixes was last seen without the patch.
+      // A splat that a patch fixes was last seen on the kernel without the patch.
       ...seenNear(log, key, judged.verdict === 'fixes' ? judged.index - 1 : judged.index),
     })),
     functions: changes[at]?.functions ?? [],
@@ -221,8 +221,8 @@ function reportOf({ facts }: SeriesLog, key: string): readonly string[] {
 }
 
 /**
- * The folder of a trial that showed the splat, on the prefix nearest to `step`. Trials of a boot have no folder; the result has
- * no field when no trial with a folder showed the splat.
+ * The folder of a trial that showed the splat, on the kernel whose number of patches is nearest to `step`. Absent when only boots
+ * showed it, which have no folder.
  */
 function seenNear({ facts }: SeriesLog, key: string, step: number): { readonly seenIn?: string } {
   const seen = facts.flatMap((fact) =>

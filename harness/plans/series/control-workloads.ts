@@ -3,10 +3,10 @@ import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { planCells } from '../controls/cell.ts';
 
 /**
- * Replaces the workload `controls`, when the user names it, by one workload for each cell of the detection matrix, for example
- * `row9-MODE-NOTIFIER-TRIGGER`. The report then shows row by row what a patch makes visible. `apart` holds the names of these
- * workloads; it is empty when the user does not name `controls`. Their seeded bugs share the driver's functions, so a splat
- * counts separately in each workload.
+ * Replaces the workload `controls`, if the user named it, by a workload for each cell of the detection matrix, such as
+ * `row9-MODE-NOTIFIER-TRIGGER`. The report then shows row by row which broken rules a patch makes visible. `apart` has the names
+ * of the new workloads; it is empty if the user did not name `controls`. Their seeded bugs share functions of one driver, so
+ * equal splats of two of them count as two.
  */
 export function chooseControls(
   chosen: readonly ChosenWorkload[],

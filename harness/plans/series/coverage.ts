@@ -5,18 +5,21 @@ import { hasPatch } from './branch.ts';
 import type { SeriesLog } from './facts.ts';
 
 /**
- * A function that the series changes, with the functions of its file that call it directly or indirectly, at most 16. An inlined
- * function counts through its callers.
+ * A function that a series changes, and whose calls are counted. `callers` are at most 16 functions of its file that call it,
+ * directly or through others. An inlined function counts through its callers.
  */
 export interface WatchedFunction {
   readonly name: string;
   readonly file: string;
   readonly callers: readonly string[];
-  /** Indices of the patches that change the function, from 1. */
+  /** The numbers of the patches that change the function, from 1. */
   readonly patches: readonly number[];
 }
 
-/** The functions of a series whose calls may be counted: no macros, and only functions that exist after the last patch. */
+/**
+ * The changed functions of a series whose calls may be counted. Left out are macros, and functions that do not exist after the
+ * last patch.
+ */
 export function watchFunctions(changes: readonly PatchChanges[]): readonly WatchedFunction[] {
   const last = new Map<string, string>();
   for (const { files } of changes) {
@@ -41,9 +44,9 @@ export function watchFunctions(changes: readonly PatchChanges[]): readonly Watch
 }
 
 /**
- * By path of a changed .c file: the functions of other files that the file calls after the last patch, at most 80. They stand in
- * for those functions of the file that cannot be traced: a workload that calls no stand-in hardly runs the file. A stand-in that
- * more than half of the workloads call does not count.
+ * For each changed .c file, by its path: at most 80 functions of other files that the file calls after the last patch. These
+ * stand in for functions of the file that cannot be traced: a workload that calls no stand-in hardly runs the file. A stand-in
+ * that more than half of the workloads call does not count.
  */
 export function standInsOf(
   changes: readonly PatchChanges[],
@@ -59,17 +62,17 @@ export function standInsOf(
 }
 
 /**
- * Matches what is taken for the name of a called function: at least four characters, of which the first is a small letter, and no
- * keyword. Macros in capitals and names like __free_pages do not match; macros in small letters do.
+ * Matches a word that is taken for the name of a called function: four characters or more, the first a small letter, and no
+ * keyword. Macros in capitals and names like __free_pages do not match. Macros in small letters do.
  */
 const isName = /^(?!(?:if|for|while|switch|return|sizeof|typeof|defined)$)[a-z]\w{3,}$/;
 const mostStandIns = 80;
 
-/** The calls in one file. */
+/** Which functions of a C file call which functions. */
 interface CallMap {
   /** Names of the functions and macros that the file defines. */
   readonly names: ReadonlySet<string>;
-  /** By called name: the functions whose bodies call it, in the order of the file. */
+  /** For the name of each called function: the functions of the file that call it, in the order of the file. */
   readonly callers: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
@@ -91,7 +94,7 @@ function readCalls(text: string): CallMap {
 /** The largest number of callers that are counted for one function. */
 const mostCallers = 16;
 
-/** The functions of the file that call `name` directly or indirectly, the nearest first, at most 16. */
+/** The functions of a file that call `name`, directly or through others. The nearest come first. At most 16 are returned. */
 function callersOf(name: string, { callers }: CallMap): readonly string[] {
   const found = new Set([name]);
   // The loop also visits the callers that it adds.
@@ -103,9 +106,9 @@ function callersOf(name: string, { callers }: CallMap): readonly string[] {
 }
 
 /**
- * Which changed functions ran. A call counts only in trials of kernels that have a patch which changes the function. When the
- * calls of the function itself cannot be counted, the calls of its nearest caller count instead. When no caller's calls can be
- * counted either, the function is `untraceable`.
+ * Tells for each changed function whether it ran. Only trials count whose kernel has a patch that changes the function. When its
+ * calls cannot be counted, the calls of its nearest caller count instead. Without a caller that can be counted, it is
+ * `untraceable`.
  */
 export function coverageOf(
   { facts }: SeriesLog,
@@ -135,8 +138,8 @@ export function coverageOf(
 }
 
 /**
- * True when the calls of some changed functions can be counted, directly or through a caller, and none of these functions was
- * called.
+ * True when no changed function ran, and the calls of at least one changed function could be counted, directly or through a
+ * caller.
  */
 export function isUnexercised(coverage: readonly ReportedFunction[]): boolean {
   const known = coverage.filter(({ state }) => state !== 'untraceable');

@@ -9,38 +9,39 @@ import {
 } from './evidence.ts';
 import { locate, mostTelling, type Presence } from './presence.ts';
 
-/** The next trial to run: `workload` on the prefix with the first `step` patches. */
+/** The next trial of a series: `workload` on the kernel with the first `step` patches. */
 export interface Ask {
   readonly step: number;
   readonly workload: string;
-  /** `floor`: a trial that looks for splats. `locate`: a trial that looks for the patch behind a splat. */
+  /** `floor`: the trial looks for splats. `locate`: the trial looks for the patch that brought or cured a splat. */
   readonly why: 'floor' | 'locate';
 }
 
 export interface Limits {
-  /** A patch counts as the cause or the cure of a splat from this probability on; between 0.5 and 1. */
+  /** The probability from which a patch counts as the cause or the cure of a splat, between 0.5 and 1. */
   readonly confidence: number;
-  /** The number of trials of each workload on the last testable prefix, whichever functions the workload calls. */
+  /** How many trials each workload has on the last kernel of the series that can be tested, whatever code the workload calls. */
   readonly elsewhere: number;
   /**
-   * The number of trials of a workload on a class of prefixes, when the workload may call a function that the first patch of the
-   * class changes. A splat that a later patch cures shows on these prefixes only.
+   * How many trials a workload has on a class of kernels when it may call a function that the first patch of the class changes.
+   * The kernels of a class follow each other in the series and are equal for the workload. A splat that a later patch cures shows
+   * only there.
    */
   readonly whereReached: number;
-  /** The largest number of trials, over all prefixes together, that the search for the origin of one splat may take. */
+  /** The most trials, on all kernels of the series together, in the search for the patch behind one splat. */
   readonly perSplat: number;
 }
 
 /**
- * How many trials of a workload on a class of prefixes (classes.ts) may prove nothing. After this many trials, when none of them
- * could have shown a splat, the workload gets no further trial there.
+ * A workload gets no further trial on a class of kernels (classes.ts) after this many trials if none of them could have shown a
+ * splat.
  */
 const mostVoids = 4;
 
 /**
- * The next trial of a workload on the prefix `step`. Trials are needed until `floor` trials of the prefix's class could have
- * shown a splat. Undefined when the class has these trials, when too many of its trials could not have shown a splat, when the
- * workload cannot run on the prefix, and for a boot that was tried already.
+ * The next trial of a workload on the kernel with the first `step` patches. Trials are needed until `floor` of them, on this
+ * kernel or on another in its class, could have shown a splat. Undefined when there are that many, when too many trials could not
+ * have shown a splat, when the workload cannot run on this kernel, and for a boot that was tried.
  */
 export function nextFloor(
   evidence: Evidence,
@@ -51,7 +52,7 @@ export function nextFloor(
     .flatMap((place) => trialsOf(evidence, place))
     .filter((trial) => trial.workload === workload);
   const heard = own.filter(({ state }) => state === 'heard').length;
-  // A boot takes as long as ten copies. Further boots only follow a splat that the first boot showed.
+  // A boot takes as long as ten copies of a booted guest. It is repeated only after a splat that the first boot showed.
   if (workload === bootWorkload && own.length > 0) return undefined;
   const isHopeless = heard === 0 && own.length >= mostVoids;
   if (heard >= floor || isHopeless || own.length >= 2 * floor + mostVoids) return undefined;
@@ -59,20 +60,20 @@ export function nextFloor(
   return { step, workload, why: 'floor' };
 }
 
-/** A workload on a prefix. `places` has the prefixes of its class; absent: the class is the prefix alone. */
+/** A workload on the kernel with the first `step` patches. `places` has the kernels of its class; absent: only this kernel. */
 export interface Floor {
   readonly step: number;
   readonly workload: string;
   readonly places?: readonly number[];
 }
 
-/** A splat with its probable place in the series. */
+/** A splat, with the probabilities of where in the series it came and went. */
 export interface Located {
   readonly suspect: Suspect;
   readonly presence: Presence;
 }
 
-/** Every splat that a trial showed, with its probable place. */
+/** Each splat that a trial showed, with the probabilities of where in the series it came and went. */
 export function locateAll(evidence: Evidence): readonly Located[] {
   return suspectsOf(evidence).map((suspect) => ({
     suspect,
@@ -80,15 +81,15 @@ export function locateAll(evidence: Evidence): readonly Located[] {
   }));
 }
 
-/** True when every patch's chance of bringing or curing the splat is near 0 or near 1. */
+/** True when it is nearly certain for every patch whether it brought the splat, and whether it cured the splat. */
 function isSettled({ came, went }: Presence, confidence: number): boolean {
   return [...came, ...went].every((chance) => chance <= 1 - confidence || chance >= confidence);
 }
 
 /**
- * The next trial that looks for the origin of a splat: of the first splat whose origin is not settled, the trial with the most
- * expected information. A splat is passed over when it had `perSplat` trials, or when no trial would help. Undefined when no
- * splat is left.
+ * The next trial that looks for the origin of a splat. It is for the first splat whose origin is not certain yet, and on the
+ * kernel that promises the most information. A splat is passed over after `perSplat` trials, and when no trial would help.
+ * Undefined when no splat is left.
  */
 export function nextLocate(evidence: Evidence, limits: Limits): Ask | undefined {
   const places = placesOf(evidence);
@@ -108,7 +109,7 @@ export function nextLocate(evidence: Evidence, limits: Limits): Ask | undefined 
   return undefined;
 }
 
-/** The workload that shows the suspect in the largest share of its trials. */
+/** The workload that shows the splat in the largest share of its trials. */
 function bestWorkload({ trials }: Evidence, { key, workloads }: Suspect): string {
   const rate = (workload: string): number => {
     const own = trials.filter((trial) => trial.workload === workload);

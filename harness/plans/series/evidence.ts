@@ -1,7 +1,7 @@
 import type { PrefixTrial, Sighting, StepState } from '../../records/series-journal.ts';
 import type { Tally } from './presence.ts';
 
-/** The states and trials of the prefixes of a series so far. No I/O. */
+/** What is known about the kernels of a series so far: which can be tested, and how their trials ended. No I/O. */
 
 export interface Evidence {
   readonly steps: ReadonlyMap<number, StepState>;
@@ -19,8 +19,8 @@ export function learnTrial(evidence: Evidence, trial: PrefixTrial): Evidence {
 }
 
 /**
- * The prefixes, in order, that can be tested and whose kernel differs from that of the prefix before. In talliesOf() and
- * presence.ts, a place is an index into this list.
+ * The kernels of a series that can be tested and differ from the kernel before, in order. Each is given as its number of patches.
+ * A place, in talliesOf() and presence.ts, is an index into this list.
  */
 export function placesOf({ steps }: Evidence): readonly number[] {
   return [...steps]
@@ -29,7 +29,7 @@ export function placesOf({ steps }: Evidence): readonly number[] {
     .toSorted((a, b) => a - b);
 }
 
-/** All trials of kernels with the same image as the kernel of this prefix. */
+/** The trials of all kernels of the series whose image is equal to that of the kernel with the first `step` patches. */
 export function trialsOf(evidence: Evidence, step: number): readonly PrefixTrial[] {
   const image = imageOf(evidence, step);
   return evidence.trials.filter((trial) => imageOf(evidence, trial.step) === image);
@@ -61,14 +61,17 @@ export function suspectsOf({ trials }: Evidence): readonly Suspect[] {
 }
 
 /**
- * The trials of one testable prefix, counted by their outcome for a suspect. `voids` counts the trials that could not have shown
- * the suspect.
+ * How the trials of one kernel ended for a splat. `hits` showed it, `misses` could have shown it but did not, and `voids` could
+ * not have shown it.
  */
 export interface SuspectTally extends Tally {
   readonly voids: number;
 }
 
-/** For each place (a testable prefix, as in placesOf()): the trials of the workloads that ever showed the suspect. */
+/**
+ * For each kernel of the series that can be tested, in order: how the trials ended for a splat. Only the workloads that ever
+ * showed the splat count.
+ */
 export function talliesOf(evidence: Evidence, suspect: Suspect): readonly SuspectTally[] {
   return placesOf(evidence).map((step) => {
     const tally = { hits: 0, misses: 0, voids: 0 };

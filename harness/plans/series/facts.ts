@@ -5,7 +5,7 @@ import { type Evidence, learnStep, learnTrial, nothingKnown } from './evidence.t
 
 export type SeriesLog = FactLog<SeriesFact>;
 
-/** Folds the facts of a journal into evidence. */
+/** Collects what the entries of a series' journal say about its kernels and trials. */
 export function evidenceOf({ facts }: Pick<SeriesLog, 'facts'>): Evidence {
   let evidence = nothingKnown;
   for (const fact of facts) {
@@ -16,15 +16,15 @@ export function evidenceOf({ facts }: Pick<SeriesLog, 'facts'>): Evidence {
 }
 
 /**
- * The build of a prefix; undefined when the prefix's kernel was not built. The facts are those of the series alone or of one
- * branch alone.
+ * How the kernel with the first `step` patches was built; undefined when it was not built. `facts` must be those of the series
+ * alone, or of one branch alone.
  */
 export function buildOf({ facts }: Pick<SeriesLog, 'facts'>, step: number): BuildNote | undefined {
   const found = facts.find((fact) => fact.kind === 'step' && fact.step === step);
   return found?.kind === 'step' ? found.build : undefined;
 }
 
-/** Converts a build to the form in which the journal stores it. */
+/** Converts the outcome of a build to the form in which the journal of a series stores it. */
 export function noteBuild({
   kernel,
   checked,

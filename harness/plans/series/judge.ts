@@ -7,27 +7,27 @@ import { type Located, locateAll } from './decide.ts';
 import { type Evidence, placesOf, trialsOf } from './evidence.ts';
 
 export interface JudgedPatch {
-  /** The number of the patch in the series, from 1; in the result of judgePatches() for a branch, its number in the branch. */
+  /** The number of the patch in the series, from 1. When judgePatches() judges a branch, it is the number in the branch. */
   readonly index: number;
   readonly verdict: PatchVerdict;
-  /** One line; absent when the verdict needs no reason. */
+  /** The reason for the verdict, in one line; absent when the verdict needs no reason. */
   readonly because?: string;
   /** The stage that stopped the patch before any trial; absent when no stage did. */
   readonly broken?: Untestable['because'];
-  /** True when the patch breaks a build or a boot that works for its predecessor. */
+  /** True when the patch breaks the build or the boot, which worked for the patch before it. */
   readonly breaks: boolean;
-  /** The splats that appeared, for `fixes` those that disappeared; empty for every other verdict. */
+  /** The splats that came with the patch. For `fixes`, those that went with it. Empty for every other verdict. */
   readonly splats: readonly JudgedSplat[];
 }
 
 export interface JudgedSplat {
   readonly title: string;
   readonly signature: string;
-  /** The key of the splat, which is equal for all sightings that count as one splat. */
+  /** A key of the splat. All sightings that count as this splat have it. */
   readonly key: string;
-  /** The rate, from 0 to 1, at which a kernel with the splat shows it in a trial of `workloads`. */
+  /** The share of the trials of `workloads`, from 0 to 1, in which a kernel with the splat shows it. */
   readonly rate: number;
-  /** The probability that this patch is the cause, or for `fixes` the cure. */
+  /** The probability that this patch brought the splat, or for `fixes`, that it cured the splat. */
   readonly confidence: number;
   readonly workloads: readonly string[];
 }
@@ -37,23 +37,26 @@ export interface JudgeOptions {
   readonly confidence: number;
   readonly workloads: readonly string[];
   /**
-   * Returns the index in the series of the patch that a step adds. Absent: the index is the step, as in a series without a
-   * branch.
+   * Returns the number of the patch that a step adds. Absent: the steps of a series are the numbers of its patches. A branch
+   * needs this function.
    */
   readonly patchOf?: (step: number) => number;
-  /** Whether a workload calls what patches change. Absent: not known. */
+  /** Tells whether a workload calls what patches change; absent: this is unknown. */
   readonly reach?: ReachOf;
   /**
-   * The steps, from 1, whose patch counts as detector code. A splat that appears with one of these patches was in the kernel
+   * The steps, from 1, whose patch counts as detector code. When a splat appears with such a patch, the bug was in the kernel
    * before.
    */
   readonly detectors: ReadonlySet<number>;
 }
 
-/** A patch whose probability of having brought or cured a splat is below this value is not suspected. */
+/** A patch is not suspected when the probability that it brought or cured a splat is lower than this. */
 const doubt = 0.05;
 
-/** The verdict of each patch, from step 1 to step `count`. Each is compared with the last testable prefix before it. Pure. */
+/**
+ * The verdicts on the patches of steps 1 to `count`. Each kernel is compared with the last kernel before it that can be tested.
+ * Pure.
+ */
 export function judgePatches(evidence: Evidence, options: JudgeOptions): readonly JudgedPatch[] {
   const located = locateAll(evidence);
   return Array.from({ length: options.count }, (_, at) =>
@@ -106,7 +109,7 @@ function becauseOf(lines: readonly string[]): { readonly because?: string } {
   return lines.length === 0 ? {} : { because: lines.join('; ') };
 }
 
-/** The evidence with the patch index of each step. */
+/** What is known about the kernels of a series, with a function that gives the patch number of each step. */
 interface Named {
   readonly evidence: Evidence;
   readonly patchOf: (step: number) => number;
@@ -133,14 +136,16 @@ function judgeBroken(
   };
 }
 
-/** The first of the consecutive broken prefixes that end at `index`. */
+/** Kernels that cannot be tested may follow each other. For those that end with the kernel `index`, returns the first. */
 function firstBroken(index: number, { steps }: Evidence): number {
   let first = index;
   while (first > 0 && steps.get(first - 1)?.kind === 'broken') first -= 1;
   return first;
 }
 
-/** The consecutive patches directly before `index` whose prefixes cannot be tested; empty when the prefix before it can. */
+/**
+ * The steps directly before `index` whose kernels cannot be tested, in a row. Empty when the kernel before `index` can be tested.
+ */
 function brokenBefore(index: number, evidence: Evidence): readonly number[] {
   if (evidence.steps.get(index - 1)?.kind !== 'broken') return [];
   const first = Math.max(1, firstBroken(index - 1, evidence));
@@ -168,7 +173,9 @@ function sameLine({ why }: Extract<StepState, { kind: 'same' }>): string {
   return sameWords[why];
 }
 
-/** The splats that the patch at a place brought or cured, and a line for each splat that it may have brought or cured. */
+/**
+ * The splats that the patch at this place brought and cured. `doubts` has a line for each splat that it perhaps brought or cured.
+ */
 function findChanges(
   place: number,
   { located, options }: Bench,
@@ -205,9 +212,9 @@ function percent(chance: number): string {
 }
 
 /**
- * A line for each workload that leaves a patch open: none of its trials on the prefix, or on a prefix of the same class, could
- * have shown a splat. No line for a workload that does not call what the patch changes, or that could run neither here nor on an
- * earlier prefix.
+ * A line for each workload that leaves a patch open: none of its trials could have shown a splat, on this kernel or on another in
+ * its class. There is no line for a workload that does not call what the patch changes, or that could run neither here nor on an
+ * earlier kernel.
  */
 function unheard(index: number, { evidence, options }: Bench): readonly string[] {
   const trials = trialsOf(evidence, index);
@@ -247,8 +254,8 @@ function unproved({ unproved: missed }: Extract<StepState, { kind: 'ready' }>): 
 }
 
 /**
- * The exit code of a series: 1 when a patch introduces or exposes a splat or breaks a build or boot, 125 when the base
- * or a patch is untestable or inconclusive, else 0.
+ * The exit code of `splat series`. It is 1 when a patch introduces or exposes a splat, or breaks a build or boot. Otherwise it is
+ * 125 when the base or a patch is untestable or inconclusive, and else 0.
  */
 export function exitCodeOfSeries(
   base: StepState | undefined,

@@ -1,10 +1,10 @@
 import type { Limits } from './decide.ts';
 
 /**
- * The limits with which bench/series-simulation.ts was measured. A workload that may call what a patch changes has 16 trials on
- * the prefix of this patch, since a splat that a later patch cures shows nowhere else. The chance is 3 % that 16 trials miss a
- * splat that shows in 1 trial of 5. Every workload has at least 2 trials on the last testable prefix, to find splats that have
- * nothing to do with the called functions.
+ * How many trials a series gets by default; bench/series-simulation.ts was measured with these numbers. A workload that may call
+ * what a patch changes has 16 trials on the kernel with this patch, since a splat that a later patch cures shows nowhere else.
+ * With a chance of 3 %, all 16 trials miss a splat that shows in 1 trial of 5. Each workload has at least 2 trials on the last
+ * kernel that can be tested, to find splats that have nothing to do with the functions it calls.
  */
 export const defaultLimits: Limits = {
   confidence: 0.99,

@@ -5,17 +5,20 @@ import { newDependencies, uniteOrders, watchedDependencies } from '../../locks/d
 import type { Dependency, NewDependency, SeenDependencies } from '../../records/lock-order.ts';
 import { readLockOrder, readSeenDependencies, writeLockOrder } from '../../trial/lock-record.ts';
 
-/** The lock order that lockdep learned on each prefix. It is stored beside the journal so that a continued series has it. */
+/**
+ * The order in which locks were taken, for each kernel of a series. It is stored beside the journal, so that a continued series
+ * has it.
+ */
 export interface LockOrders {
-  /** Adds the dump of a trial to the prefix `name`. */
+  /** Adds the lockdep dump of a trial to the kernel `name`, such as `patch-3`. */
   readonly add: (name: string, dump: LockDump) => void;
   /** Writes the dumps that were added since the last call. */
   readonly save: () => Promise<void>;
-  /** The lock order of a prefix; undefined when no trial of it had a dump. */
+  /** Reads the lock order of a kernel, such as `patch-3`; undefined when none of its trials had a lockdep dump. */
   readonly of: (name: string) => Promise<LockOrder | undefined>;
   /**
-   * For each dependency at a watched lock class, the number of trials of the prefix whose dump has it; undefined when no trial had
-   * a dump.
+   * For each dependency of a watched lock class: in how many trials of the kernel the lockdep dump has it. Undefined when no
+   * trial had a dump.
    */
   readonly seenIn: (name: string) => Promise<SeenDependencies | undefined>;
 }
@@ -33,7 +36,10 @@ function countSeen(
   return { trials, dependencies: [...counts.values()] };
 }
 
-/** Opens the lock orders of the series in the folder `dir`: those of prefix NAME are in `locks/NAME`. */
+/**
+ * Opens the lock orders of a series. `dir` is the folder of the series. The lock order of the kernel NAME, such as `patch-3`, is
+ * in its folder `locks/NAME`.
+ */
 export function openLockOrders(dir: string): LockOrders {
   const fresh = new Map<string, LockOrder[]>();
   const folderOf = (name: string): string => join(dir, 'locks', name);
@@ -52,7 +58,7 @@ export function openLockOrders(dir: string): LockOrders {
       await writeLockOrder(folderOf(name), all, seen);
     }
   };
-  // Several trials can end at the same time. Each write waits for the one before it, so that no two write the same file.
+  // Several trials can end at the same time. Each write waits for the write before it, so that two writes never change one file.
   let saved: Promise<void> = Promise.resolve();
   return {
     add: (name, { order }) => void fresh.set(name, [...(fresh.get(name) ?? []), order]),
@@ -66,10 +72,10 @@ export function openLockOrders(dir: string): LockOrders {
 }
 
 /**
- * By index in `names`: the dependencies at the watched lock classes that came with a prefix. The first prefix has none. One trial
- * meets only a part of what a kernel can do. So a dependency is listed only when it is improbable that all earlier trials missed
- * it by chance: the probability is at most 1 - `confidence`, divided by the number of candidates. The list is a hint and decides
- * no verdict.
+ * For each kernel of a series, in the order of `names`: the dependencies of watched lock classes that came with it. The list of
+ * the first kernel is empty. A trial meets only a part of what a kernel can do. So a dependency is listed only when it is
+ * improbable that all earlier trials missed it by chance: with at most 1 - `confidence`, divided by the number of candidates. The
+ * lists are hints and decide no verdict.
  */
 export async function learnedDependencies(
   orders: LockOrders,
@@ -91,8 +97,8 @@ export async function learnedDependencies(
 }
 
 /**
- * The probability that, by chance alone, all trials whose dump has the dependency are on prefixes from the place `at` on: `known`
- * trials are drawn from `before` + `after` trials, and all of them fall into `after`. 1 when no trials were counted.
+ * The probability that a dependency seems to begin at place `at` by chance alone: of all `before` + `after` trials, `known` have
+ * it, and all of these fall into `after`, the trials from this place on. 1 when no trials were counted.
  */
 function chanceOf(
   dependency: Dependency,

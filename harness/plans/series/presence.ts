@@ -1,49 +1,49 @@
 import { rates } from '../../trial/rate.ts';
 
 /**
- * Locates a splat in a series from trials of its prefixes. The model is a hidden chain of two states: a patch may bring
- * the splat and a later patch may remove it, any number of times. The rate at which a kernel with the splat shows it is
- * unknown, equal for all prefixes, and weighed as in a bisection. Pure.
+ * Finds where in a series a splat came and went, from trials of its kernels. The model is a hidden chain of two states: a patch
+ * may bring the splat, a later patch may remove it, and so on. The rate at which a kernel with the splat shows it is unknown,
+ * equal for all kernels, and weighed as in a bisection. Pure.
  */
 
-/** The trials of one prefix that could have shown the splat. */
+/** How the trials of one kernel ended that could have shown the splat: `hits` showed it, `misses` did not. */
 export interface Tally {
   readonly hits: number;
   readonly misses: number;
 }
 
 export interface Presence {
-  /** For each testable prefix, in order: the chance that the prefix has the splat. */
+  /** For each kernel of the series that can be tested, in order: the probability that it has the splat. */
   readonly present: readonly number[];
   /**
-   * For each testable prefix, in order: the probability that the splat came between the prefix before and this one; 0 for the
-   * first.
+   * For each kernel of the series that can be tested, in order: the probability that the splat came between the kernel before and
+   * this kernel. 0 for the first.
    */
   readonly came: readonly number[];
   /**
-   * For each testable prefix, in order: the probability that the splat went between the prefix before and this one; 0 for the
-   * first.
+   * For each kernel of the series that can be tested, in order: the probability that the splat went between the kernel before and
+   * this kernel. 0 for the first.
    */
   readonly went: readonly number[];
-  /** Expected rate at which a prefix with the splat shows it in a trial. */
+  /** The expected share of the trials of a kernel with the splat that show it, from 0 to 1. */
   readonly rate: number;
 }
 
 /**
- * Priors, over the whole series: the chances that the base has a splat already, that a patch brings one, and that a patch cures
- * one. Few splats are cured by the series that brought them.
+ * Probabilities before any trial: that the base has a given splat, that a patch of the series brings it, and that a patch cures
+ * it. Few splats are cured by the series that brought them.
  */
 const priorOfBase = 0.5;
 const priorOfComing = 0.5;
 const priorOfGoing = 0.2;
 
-/** The probabilities of the chain for one assumed rate, and the logarithm of the weight of that rate. */
+/** The probabilities under the assumption of one rate, and the logarithm of the weight of that rate. */
 interface UnderRate extends Omit<Presence, 'rate'> {
   readonly rate: number;
   readonly logWeight: number;
 }
 
-/** The probabilities after these trials; `tallies` has one entry for each testable prefix, in order. */
+/** Computes where in the series a splat came and went. `tallies` has the trials of each kernel that can be tested, in order. */
 export function locate(tallies: readonly Tally[]): Presence {
   const under = rates.map(({ rate, weight }) => followChain(tallies, rate, Math.log(weight)));
   const largest = Math.max(...under.map(({ logWeight }) => logWeight));
@@ -61,7 +61,10 @@ export function locate(tallies: readonly Tally[]): Presence {
   };
 }
 
-/** Forward and backward through the chain (Rabiner 1989) under one rate; index 0 is absent, 1 present. */
+/**
+ * Goes through the chain forward and backward (Rabiner 1989), for one assumed rate. In a pair of numbers the first is for a
+ * kernel without the splat, the second for a kernel with it.
+ */
 function followChain(tallies: readonly Tally[], rate: number, logPrior: number): UnderRate {
   const patches = Math.max(1, tallies.length - 1);
   const coming = priorOfComing / patches;
@@ -115,16 +118,16 @@ function followChain(tallies: readonly Tally[], rate: number, logPrior: number):
 type Pair = readonly [absent: number, present: number];
 
 /**
- * The likelihood of a tally if the splat is absent, and if it is present. Both are divided by exp(third value), so that the larger
- * is 1.
+ * How likely the trials of a kernel are if the splat is absent (first number), and if it is present (second). Both are divided by
+ * exp(third number), so that the larger is 1.
  */
 function likelihood({ hits, misses }: Tally, rate: number): readonly [number, number, number] {
-  // 0 × log 0 is 0 here: a certain splat that was never missed.
+  // 0 × log 0 is 0 here: a splat that shows in every trial was never missed.
   const missed = misses === 0 ? 0 : misses * Math.log(1 - rate);
   const present = hits * Math.log(rate) + missed;
   const absent = hits > 0 ? Number.NEGATIVE_INFINITY : 0;
   const scale = Math.max(present, absent);
-  // Rate 1 with a miss is impossible, so this rate gets almost no weight.
+  // With the rate 1 no trial can miss, so a miss leaves this rate almost no weight.
   if (scale === Number.NEGATIVE_INFINITY) return [1e-300, 1e-300, -690];
   return [Math.exp(absent - scale), Math.exp(present - scale), scale];
 }
@@ -140,8 +143,8 @@ function bits(chance: number): number {
 }
 
 /**
- * The testable prefix, as an index into `tallies`, whose next trial has the most expected information; undefined when `canTry`
- * allows none.
+ * The kernel whose next trial promises the most information, as an index into `tallies`. Undefined when `canTry` is false for
+ * every kernel.
  */
 export function mostTelling(
   tallies: readonly Tally[],

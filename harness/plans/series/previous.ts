@@ -13,9 +13,9 @@ import { checkValue } from '../../records/schema.ts';
 import { type PreviousFacts, type SeriesReport, seriesReportSchema } from '../../records/series.ts';
 import { type SeriesFact, seriesFactSchema } from '../../records/series-journal.ts';
 
-/** An earlier version of the series, as `--previous RUN` names it. */
+/** An earlier version of a series, from the folder that `--previous RUN` names. */
 export interface PreviousSeries {
-  /** The run, as the user typed it. */
+  /** The value of --previous, as the user typed it. */
   readonly run: string;
   readonly dir: string;
   readonly report: SeriesReport;
@@ -23,7 +23,7 @@ export interface PreviousSeries {
   readonly facts: readonly SeriesFact[];
 }
 
-/** Stores the diffs of a series below `dir`, as `patches/0001.diff`, so that a later version can be compared with it. */
+/** Writes the diffs of a series into the folder `dir`, as `patches/0001.diff`. A later version can then be compared with it. */
 export async function keepPatches(dir: string, patches: readonly Patch[]): Promise<void> {
   const folder = join(dir, 'patches');
   await makeFolder(folder);
@@ -37,8 +37,8 @@ function fileOf(index: number): string {
 }
 
 /**
- * Reads the folder of an earlier series. Throws `usage` for a folder without a valid series.json or without the diffs of the
- * patches.
+ * Reads the folder of an earlier version of a series. Throws `usage` for a folder without a valid series.json, or without the
+ * diffs of its patches.
  */
 export async function readPrevious(run: string, cwd: string): Promise<PreviousSeries> {
   const dir = resolve(cwd, run);
@@ -59,8 +59,8 @@ export async function readPrevious(run: string, cwd: string): Promise<PreviousSe
 }
 
 /**
- * The facts of a journal; empty when there is no journal. Facts that this version of splat does not understand are left out, so
- * that nothing of them is reused.
+ * Reads the entries of a series' journal; empty when there is no journal. An entry that this version of splat does not understand
+ * is left out, and so cannot be reused.
  */
 async function readFacts(path: string): Promise<readonly SeriesFact[]> {
   const text = (await readIfThere(readFile(path, 'utf8'))) ?? '';
@@ -84,15 +84,15 @@ export interface RecalledImage {
 export interface Recall {
   readonly dir: string;
   readonly accel: string | undefined;
-  /** Returns the kernel with this image and its trials; undefined when the earlier series has no kernel with this image. */
+  /** Returns the first step with this image, and all trials of the image. Undefined when the earlier series has no such image. */
   readonly find: (image: string) => RecalledImage | undefined;
-  /** The first report of a splat. */
+  /** Returns the first report of a splat, by the splat's key; undefined when the earlier series did not see it. */
   readonly reportOf: (key: string) => Extract<SeriesFact, { readonly kind: 'report' }> | undefined;
 }
 
 /**
- * The trials of the earlier series that count for this one: those on the same image. Undefined unless the earlier series had the
- * same setting; `setting` is the digest of workloads, guest, seed and splat's version.
+ * The trials of an earlier version that this series may reuse: those on an equal kernel image. Undefined when the earlier version
+ * had another setting. `setting` is a digest of workloads, guest, seed and splat's version.
  */
 export function recallTrials({ dir, facts }: PreviousSeries, setting: string): Recall | undefined {
   if (!facts.some((fact) => fact.kind === 'setting' && fact.key === setting)) return undefined;
@@ -124,7 +124,7 @@ function placeOf(step: number, branch: string | undefined): string {
   return `${branch ?? ''} ${step}`;
 }
 
-/** A trial's folder as a journal names it. copyTrial() copies no other path that a journal contains. */
+/** The path of a trial's folder in a journal. copyTrial() copies no other path, because a journal may contain any. */
 const trialFolder = /^trials\/[\w.+@=-]+$/;
 
 /**
@@ -140,20 +140,20 @@ export async function copyTrial(from: string, folder: string, to: string): Promi
 }
 
 /**
- * Copies the lock order that lockdep learned on a prefix, so that later prefixes can be compared with it. Does nothing when
- * `from` does not exist or `to` exists.
+ * Copies the recorded lock order of a kernel, so that later kernels of the series can be compared with it. Nothing happens when
+ * `from` does not exist, or when `to` exists.
  */
 export async function copyLocks(from: string, to: string): Promise<void> {
   if ((await readIfThere(stat(from)))?.isDirectory() !== true) return;
   if ((await readIfThere(stat(to))) === undefined) await cp(from, to, { recursive: true });
 }
 
-/** Compares a series with its earlier version. */
+/** Compares the patches of a series with those of its earlier version. */
 export function compareWith(previous: PreviousSeries, patches: readonly Patch[]): Comparison {
   return compareVersions(previous.patches, patches);
 }
 
-/** The earlier version of the series, in the form in which the report names it. */
+/** What the report of a series says about its earlier version. */
 export function previousFacts(
   previous: PreviousSeries,
   { gone }: Comparison,

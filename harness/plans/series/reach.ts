@@ -5,23 +5,22 @@ import type { SeriesLog } from './facts.ts';
 
 export interface ReachRequest {
   readonly log: SeriesLog;
-  /** The changes of each patch, by index from 0; undefined for a patch that does not apply. */
+  /** What each patch changes, at its index from 0; undefined for a patch that does not apply. */
   readonly changes: readonly (PatchChanges | undefined)[];
-  /** The functions of the whole series whose calls can be counted. */
+  /** The changed functions of the whole series whose calls can be counted. */
   readonly watched: readonly WatchedFunction[];
-  /** By path of a file: functions of other files that the file calls. */
+  /** For each changed .c file, by its path: the functions of other files that it calls. */
   readonly standIns: ReadonlyMap<string, readonly string[]>;
   /** Workloads for which the answer is always `unknown`, because a patch may make their seeded bugs visible. */
   readonly apart: ReadonlySet<string>;
 }
 
 /**
- * Returns a function that tells whether a workload can show an effect of patches. It reads the call counters of all kernels of
- * the series so far. `yes`: a trial of the workload called a function that a patch changes. When the calls of a changed function
- * cannot be counted, those of its nearest caller count. `no`: the patches change no code, or the calls of all changed functions
- * were counted and the workload made none. For a change in a .c file whose calls cannot be counted at all (a macro, a structure,
- * a function that ftrace cannot trace), the calls of the file's stand-ins decide between `no` and `unknown`. `unknown`: the
- * counters do not tell, as for a header, an option, or code that runs at boot.
+ * Returns a function that tells whether a workload can show an effect of patches, from the call counters of all trials so far.
+ * `yes`: the workload called a changed function; when its calls cannot be counted, its nearest caller counts. `no`: the patches
+ * change no code, or all changed functions were counted and the workload called none. `unknown`: the counters do not tell, as for
+ * a header, an option, or code that runs at boot. For a change in a .c file that cannot be counted at all (a macro, a structure,
+ * a function that ftrace cannot trace), calls to the file's stand-ins decide between `no` and `unknown`.
  */
 export function openReach(request: ReachRequest): ReachOf {
   const { log, changes, apart } = request;
@@ -40,8 +39,8 @@ export function openReach(request: ReachRequest): ReachOf {
 }
 
 /**
- * Two sets of functions, by the names of their counters: those whose calls were counted in trials of one workload (`counted`),
- * and those of them that the workload called.
+ * The functions whose calls were counted in the trials of one workload (`counted`), and those of them that the workload called
+ * (`called`).
  */
 interface Calls {
   readonly counted: Set<string>;
@@ -85,15 +84,19 @@ function reachOfPatch(change: PatchChanges | undefined, workload: string, reques
   return [...uncounted].every((file) => isLeftAlone(file, workload, request)) ? 'no' : 'unknown';
 }
 
-/** Nothing is concluded unless one workload calls at least this many stand-ins, and this many workloads were tried. */
+/**
+ * Calls of stand-ins decide nothing unless at least 3 workloads were tried, and a workload calls at least 3 stand-ins of the
+ * file.
+ */
 const leastStandIns = 3;
 const leastWorkloads = 3;
 /** A workload runs a file if it calls at least this share of the stand-ins that the workload with the most of them calls. */
 const leastShare = 1 / 3;
 
 /**
- * True when the workload calls hardly any stand-in of the file while another workload calls several. Stand-ins that more than
- * half of the workloads call, such as kfree(), do not count: they tell nothing about the file.
+ * True when a workload calls hardly any stand-in of a file (a function that the file calls), while another workload calls
+ * several. A stand-in that more than half of the workloads call, such as kfree(), does not count: it tells nothing about the
+ * file.
  */
 function isLeftAlone(file: string, workload: string, { standIns, calls }: Counted): boolean {
   const all = [...calls.values()];

@@ -10,7 +10,8 @@ import { readPrevious } from './previous.ts';
 import type { SeriesInputs, SeriesRequest } from './request.ts';
 
 /**
- * Reads the inputs that a request names. Throws `usage` for a missing or unsuitable input, and `config` for a malformed fragment.
+ * Reads everything that the command line of `splat series` names. Throws `usage` for a missing or unsuitable input, and `config`
+ * for a malformed fragment.
  */
 export async function readSeriesInputs(request: SeriesRequest): Promise<SeriesInputs> {
   const { cwd, signal } = request;

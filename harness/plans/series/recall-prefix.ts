@@ -8,13 +8,13 @@ export interface RecallRequest {
   /** The folder of the series. */
   readonly dir: string;
   readonly recall: Recall | undefined;
-  /** The name of a prefix, used for the folders of its trials. */
+  /** Returns the name of the kernel with the first `step` patches, such as `patch-3`. The folders of its trials begin with it. */
   readonly nameOf: (step: number) => string;
 }
 
 /**
- * Writes the accelerator of the guests (`kvm` or `tcg`) to the journal. Does nothing when the journal has it already, or when it
- * is undefined.
+ * Writes how QEMU ran the guests, `kvm` or `tcg`, to the journal. Nothing happens when the journal has it, or when `accel` is
+ * undefined.
  */
 export async function noteAccel(log: SeriesLog, accel: string | undefined): Promise<void> {
   if (accel === undefined || log.facts.some((fact) => fact.kind === 'accel')) return;
@@ -22,9 +22,9 @@ export async function noteAccel(log: SeriesLog, accel: string | undefined): Prom
 }
 
 /**
- * Takes over trials of an earlier series: writes its trials on the image of a prefix to the journal, as trials of this prefix,
- * and resolves to them. The folders of trials with a splat are copied. Empty when the earlier series has no trials on this image.
- * `reported` has the keys of the splats whose report is in the journal; the keys of reports that are taken over are added.
+ * Reuses trials of an earlier version of the series. Its trials on an equal kernel image are written to the journal as trials of
+ * the kernel `step`, and are returned; empty when there are none. Folders of trials with a splat are copied. `reported` has the
+ * keys of the splats whose report is in the journal; the keys of copied reports are added.
  */
 export async function recallPrefix(
   step: number,
@@ -77,8 +77,8 @@ async function recallReports(
 }
 
 /**
- * Copies the lock order of a recalled prefix. Nothing is copied when the earlier series had the image on a branch, since the
- * folders of branches have other names.
+ * Copies the lock order of a kernel whose trials are reused. Nothing is copied when the earlier version had the image on a
+ * branch, because the folders of branches have other names.
  */
 async function recallLocks(
   { step: { step, branch } }: RecalledImage,

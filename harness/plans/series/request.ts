@@ -13,24 +13,24 @@ export interface SeriesRequest
       TestKernelRequest,
       'kernel' | 'source' | 'series' | 'annotations' | 'configs' | 'configBase'
     > {
-  /** Each F of `--config F`. It is read once, together with the series. */
+  /** The values of `--config`. The files are read once, together with the series. */
   readonly configs: readonly string[];
-  /** FILE of `--config-base FILE`, which is read once, together with the series; undefined without this flag. */
+  /** The value of `--config-base`, a file that is read once, together with the series; undefined without this option. */
   readonly configBase: string | undefined;
-  /** S of `splat series S`, the series under test, as the user typed it. */
+  /** The series under test, as it was written on the command line. */
   readonly path: string;
-  /** The bytes of the series when it came on stdin; absent when it did not. */
+  /** The bytes of the series if it came on stdin; absent for a series that has a path. */
   readonly stdin?: Buffer;
-  /** The kernel of `--base`, as the user typed it. */
+  /** The value of `--base`, as it was written on the command line. */
   readonly base: string;
-  /** Each S0 of `--base-series S0`, which is part of the base. */
+  /** The values of `--base-series`: series that belong to the base. */
   readonly baseSeries: readonly string[];
-  /** Names of `--workload W`; empty: the default set. */
+  /** The values of `--workload`; empty: the default set. */
   readonly workloads: readonly string[];
-  /** Each N of `--detector N`: indices, from 1, of patches that count as detector code whatever they change. */
+  /** The values of `--detector`: numbers, from 1, of patches that count as detector code, whatever they change. */
   readonly detectors: readonly number[];
   readonly limits: Limits;
-  /** RUN of `--previous RUN`: the folder of an earlier version of the series. Absent without this flag. */
+  /** The value of `--previous`: the folder of an earlier version of the series. Absent without this option. */
   readonly previous?: string;
   /**
    * The digest of the options that decide the kernels and the trials, except the source and the patches. --repeat, --confidence
@@ -39,15 +39,15 @@ export interface SeriesRequest
   readonly key: string;
 }
 
-/** The input, read and checked before anything is built. */
+/** The inputs of `splat series`, read and checked before anything is built. */
 export interface SeriesInputs extends ReturnType<typeof chooseControls> {
   readonly series: Series;
-  /** The series of `--base-series`. */
+  /** The series of `--base-series`, which belong to the base. */
   readonly under: readonly Series[];
   readonly source: Source;
-  /** The earlier version of the series, from `--previous RUN`; absent without this flag. */
+  /** The earlier version of the series, from `--previous`; absent without this option. */
   readonly previous?: PreviousSeries;
-  /** The contents of the user's fragments and .config when the series was read. */
+  /** The user's config fragments and .config, as they were when the series was read. */
   readonly configs: PinnedConfigs;
   /** Notes about the input, one line each. */
   readonly notes: readonly string[];

@@ -28,10 +28,10 @@ import { seriesTester } from './tester.ts';
 import { type WalkRequest, walkSeries } from './walk.ts';
 import { describeWorkloads } from './workload-trials.ts';
 
-/** The most functions of the series, with callers, that are counted; also the most stand-ins. Each costs a guest some ms. */
+/** At most this many changed functions and callers are counted, and at most as many stand-ins. Each costs a guest some ms. */
 const mostCounted = 120;
 
-/** Tests a series, or continues the one whose journal is in `request.dir`. Throws `usage` for the journal of another request. */
+/** Tests a series, or continues the series with a journal in `request.dir`. Throws `usage` for the journal of another request. */
 export async function seriesPlan(
   request: SeriesRequest,
   inputs: SeriesInputs,
@@ -91,7 +91,9 @@ export async function seriesPlan(
   });
 }
 
-/** Judges the patches. Patches whose trials the splat of an earlier patch masks are tested again without the earlier patch. */
+/**
+ * Judges the patches. When the splat of an earlier patch masks later patches, these are tested again without the earlier patch.
+ */
 async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly JudgedPatch[]> {
   const { request } = walk;
   const judge = openJudge(walk);
@@ -111,9 +113,9 @@ async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly Judged
 }
 
 /**
- * Writes `setting`, the digest of what decides a trial besides its kernel, to the journal, unless the journal has it. Returns the
- * trials of the earlier version of the series; undefined when there is no earlier version, or when it had another setting, which
- * a note then says.
+ * Finds the trials of the earlier version of the series that can be reused. `setting` is a digest of what decides a trial besides
+ * its kernel; it is written to the journal. Undefined without an earlier version, and when that version had another setting,
+ * which a note then says.
  */
 async function openRecall(
   setting: string,
@@ -137,7 +139,7 @@ async function openRecall(
 
 type Judge = (known: Evidence, branch: Branch | undefined) => readonly JudgedPatch[];
 
-/** Returns a function that judges the patches of the series, or those of `branch` when there is one. */
+/** Returns a function that judges the patches of the series. With `branch` it judges the patches of this branch. */
 function openJudge(walk: Walk): Judge {
   const { request, names, inputs, detectors } = walk;
   const ofSeries = reachOf(undefined, walk);
@@ -154,7 +156,7 @@ function openJudge(walk: Walk): Judge {
   };
 }
 
-/** The functions whose calls are counted: 120 at most of the changed functions and their callers; then 120 stand-ins at most. */
+/** The functions whose calls are counted: at most 120 changed functions and callers of these, then at most 120 stand-ins. */
 function functionsToCount(
   watched: readonly WatchedFunction[],
   standIns: ReadonlyMap<string, readonly string[]>,
@@ -178,13 +180,13 @@ interface Walk {
   readonly detectors: ReadonlySet<number>;
 }
 
-/** Tests the prefixes of the series, or of `branch` when there is one. Resolves to the evidence, that of the journal included. */
+/** Tests all kernels of the series, or of `branch` if there is one. Returns the evidence, with that of the journal. */
 async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evidence> {
   const { inputs, request, changes, names } = walk;
   const { patches } = inputs.series;
   const view = viewOf(walk.log, branch);
   const indices = branch?.patches ?? patches.map(({ index }) => index);
-  /** The patches of a prefix. */
+  /** The patches that the kernel of a step has. */
   const patchesOf = (step: number): readonly Patch[] => {
     if (branch !== undefined && step === 0) return patches.slice(0, branch.base);
     const under = branch === undefined ? [] : patches.slice(0, branch.culprit - 1);
@@ -227,7 +229,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
   });
 }
 
-/** Returns a function that emits the verdicts so far, and how long the rest takes at the pace of the latest trials. */
+/** Returns a function that emits the verdicts so far, and how long the rest takes if it is as slow as the latest trials. */
 function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
   const { request, log, names } = walk;
   const judge = openJudge(walk);
@@ -251,12 +253,12 @@ function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
   };
 }
 
-/** The number of latest trials, without reused ones, from whose duration the remaining time is estimated. */
+/** The remaining time is estimated from this many of the latest trials. Reused trials do not count. */
 const latestTrials = 20;
 
 /**
- * Returns a function that tells whether a workload calls code that the patches of the series, or of `branch`, change. It asks the
- * call counters of all kernels so far.
+ * Returns a function that tells whether a workload calls code that the patches of the series, or of `branch`, change. It reads
+ * the call counters of all trials so far.
  */
 function reachOf(
   branch: Branch | undefined,
@@ -269,8 +271,8 @@ function reachOf(
 }
 
 /**
- * The C files that the patch of a step adds or changes, and those that the next patch will change or delete. The compiler's
- * warnings about the files of the next patch must be known before that patch.
+ * The C files to compile again for warnings: those that the patch of a step adds or changes, and those that the next patch will
+ * change or delete. The warnings in these must be known before the next patch.
  */
 function sourcesAround(
   step: number,
@@ -286,7 +288,7 @@ function sourcesAround(
   ];
 }
 
-/** Builds the base, of which `--base-series` is a part, with these patches of the series. */
+/** Builds the base, to which `--base-series` belongs, with these patches of the series. */
 async function buildPatches(
   patches: readonly Patch[],
   { series, under, source, configs }: SeriesInputs,

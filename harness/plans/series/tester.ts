@@ -28,18 +28,18 @@ export interface SeriesTesterRequest extends CommitTrialsRequest {
   readonly log: SeriesLog;
   readonly workloads: readonly ChosenWorkload[];
   /**
-   * Workloads (rows of the controls) in which a splat never counts as the same as a splat of another workload: their seeded bugs
-   * share the driver's functions, so that different bugs may have equal titles.
+   * The workloads (rows of the controls) in which a splat never counts as the same as a splat of another workload. Their seeded
+   * bugs share functions of one driver, so different bugs may have equal titles.
    */
   readonly apart: ReadonlySet<string>;
   /**
-   * Builds the kernel with the first `step` patches. With `isFirst`, files around the patch of the step are also compiled with
-   * W=1.
+   * Builds the kernel with the first `step` patches. With `isFirst`, files around the patch of the step are compiled a second
+   * time, with `make W=1`.
    */
   readonly build: (step: number, isFirst: boolean) => Promise<BuildOutcome>;
-  /** The changes of each patch, by index from 0; undefined for the first patch that does not apply, and for all later patches. */
+  /** What each patch changes, at its index from 0; undefined for the first patch that does not apply, and for all after it. */
   readonly changes: readonly (PatchChanges | undefined)[];
-  /** The name of a prefix, used for the folders of its trials and for their seeds. */
+  /** Returns the name of the kernel with the first `step` patches, such as `patch-3`, for its trials' folders and seeds. */
   readonly nameOf: (step: number) => string;
   readonly locks: LockOrders;
   /** The trials of an earlier version of the series; undefined when there are none that count. */
@@ -51,7 +51,7 @@ export interface SeriesTesterRequest extends CommitTrialsRequest {
 export function seriesTester(request: SeriesTesterRequest): Tester {
   const ready = new Map<number, Promise<ReadyPrefix>>();
   const recall = async (step: number): Promise<ReadyPrefix> => {
-    // A continued series takes its kernels from the store or builds them again.
+    // When a series is continued, its kernels come from the cache or are built again.
     const known =
       ready.get(step) ??
       request.build(step, false).then(async (built) => boot(step, built, request));
@@ -158,7 +158,8 @@ async function prepareStep(
 }
 
 /**
- * The reason why a kernel counts as equal to the kernel of the last testable prefix before it; undefined when the two can differ.
+ * Why a kernel counts as equal to the last testable kernel before it: an equal image, or a patch that changes only comments.
+ * Undefined when the two can differ.
  */
 function sameKernel(
   step: number,
@@ -177,8 +178,8 @@ interface BuiltPrefix {
 }
 
 /**
- * Boots a new kernel and tries whether it shows seeded bugs. A kernel that does not boot is `broken`; the seeded bugs that a
- * kernel does not show are listed as `unproved`.
+ * Boots a new kernel and tries whether it shows its seeded bugs. A kernel that does not boot is `broken`. `unproved` lists the
+ * seeded bugs that the kernel does not show.
  */
 async function bootFirst(
   step: number,
@@ -204,7 +205,7 @@ function isTestable(log: SeriesLog, step: number): boolean {
   );
 }
 
-/** The image of the last prefix before `step` that is testable and was built; undefined when there is none. */
+/** The image of the last testable kernel before `step` that was built; undefined when there is none. */
 function lastImage(log: SeriesLog, step: number): string | undefined {
   for (let at = step - 1; at >= 0; at -= 1) {
     const image = isTestable(log, at) ? buildOf(log, at)?.image : undefined;
@@ -216,7 +217,7 @@ function lastImage(log: SeriesLog, step: number): string | undefined {
 interface Tried {
   readonly trial: PrefixTrial;
   readonly folder: string;
-  /** For each splat of the trial, its report; undefined for silence, which has no report. */
+  /** The report of each splat of the trial; undefined for silence, which counts as a splat but has no report. */
   readonly splats: readonly (SplatCount | undefined)[];
   readonly calls: Readonly<Record<string, number>>;
 }
@@ -229,7 +230,7 @@ async function tryOnce(
   const { step, workload, index } = asked;
   const sightings = (splats: readonly Omit<Sighting, 'key'>[]): readonly Sighting[] =>
     splats.map(({ title, signature }) => {
-      // In a row of the controls a splat counts by its title: lockdep may report any of several cycles.
+      // In a row of the controls, splats are told apart by their titles: lockdep may report any of several cycles of one bug.
       const isApart = request.apart.has(workload);
       const name = isApart ? `${workload} ${title}` : signature || title;
       return { key: name, title, signature };
@@ -246,7 +247,7 @@ async function tryOnce(
     throw new HarnessError('internal', `the series run has no workload ${workload}`);
   const result = await commit.run(chosen, index);
   const named = splatsOf(result);
-  // A splat in a row of the controls is all that the row is run for; no other bug is searched for in it.
+  // A row of the controls is run only for its splat. Nothing else is looked for, so the splat masks nothing.
   const isAnswer = request.apart.has(workload) && named.length > 0;
   const state = isAnswer ? ({ state: 'heard' } as const) : trialState(result, named);
   const trial = { step, workload, ...state, splats: sightings(named) };
@@ -270,10 +271,10 @@ function bootState(
 }
 
 /**
- * The state of a trial, with a reason unless it is `heard`. `heard`: that the trial did not show a splat is evidence that the
- * kernel lacks it. `masked`: the trial showed a splat that may hide others; after a splat, `heard` needs live detectors and a
- * workload that ran to its end. `not-run`: the workload cannot run in this guest. `void`: the trial showed no splat and proves
- * nothing, as when it was blind or unexercised.
+ * What a trial proves, with a reason unless it is `heard`. `heard`: a splat that the trial did not show is probably not in the
+ * kernel. `masked`: the trial showed a splat, which may hide others. After a splat, a trial is `heard` only with live detectors
+ * and a workload that ran to its end. `not-run`: the workload cannot run in this guest. `void`: the trial showed no splat and
+ * proves nothing, for example because it was blind or unexercised.
  */
 export function trialState(
   trial: Pick<TrialResult, 'verdict' | 'ledger' | 'witnesses' | 'end'>,

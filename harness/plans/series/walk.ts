@@ -5,37 +5,43 @@ import { classesOf, type ReachOf } from './classes.ts';
 import { type Ask, type Limits, nextFloor, nextLocate } from './decide.ts';
 import { type Evidence, learnStep, learnTrial, placesOf, trialsOf } from './evidence.ts';
 
-/** Builds, boots and tries prefixes: of real kernels, or of a simulation. */
+/** How the kernels of a series are built, booted and tried: real kernels, or in a simulation. */
 export interface Tester {
   /**
-   * Builds a prefix and boots its kernel, unless it is the kernel of an earlier prefix. `before` is the last earlier prefix with
-   * a booted kernel; undefined when there is none.
+   * Builds the kernel with the first `step` patches and boots it, unless it is equal to an earlier kernel of the series. `before`
+   * is the last earlier kernel that was booted; undefined when there is none.
    */
   readonly prepare: (step: number, before: number | undefined) => Promise<StepState>;
-  /** Trials of an earlier series on the image of a prefix, asked for once, after prepare(). Absent: there are none. */
+  /**
+   * Returns the trials of an earlier version of the series on an equal kernel image. Called once for each kernel, after
+   * prepare(). Absent: there are none.
+   */
   readonly recall?: (step: number) => Promise<readonly PrefixTrial[]>;
-  /** Runs one trial. `index` counts, from 0, the trials of this workload on the image of this prefix. */
+  /**
+   * Runs a trial on the kernel with the first `step` patches. `index` is the number of earlier trials of this workload on its
+   * image.
+   */
   readonly trial: (step: number, workload: string, index: number) => Promise<PrefixTrial>;
   /** Tells whether a workload calls code that patches change, as far as the trials so far show it. */
   readonly reach: ReachOf;
 }
 
 export interface WalkRequest {
-  /** How many patches the series, or the branch, has. */
+  /** The number of patches in the series, or in the branch that leaves a patch out. */
   readonly count: number;
   readonly workloads: readonly string[];
   readonly limits: Limits;
   readonly tester: Tester;
-  /** How many trials run at a time. */
+  /** How many trials run at the same time. */
   readonly parallel: number;
-  /** What the journal already has: the states and the trials of prefixes from before an interruption. */
+  /** What the journal has from before an interruption: which kernels can be tested, and their trials. */
   readonly evidence: Evidence;
-  /** Called before a prefix is built. */
+  /** Called before the kernel with the first `step` patches is built. */
   readonly onStep?: (step: number) => void;
   /**
-   * Called for the first time when the last prefix has its first trials. Later it is called whenever all classes of prefixes have
-   * reached the next number of floorsUpTo(), except for the last number. `left` is the number of trials that remain, provided
-   * that none of them shows a splat.
+   * Called whenever verdicts are worth showing: first when the last kernel has its first trials, and later when all classes of
+   * kernels have as many trials as the next number of floorsUpTo(), except for the last number. `left` is the number of remaining
+   * trials if none of them shows a splat.
    */
   readonly onSoFar?: (evidence: Evidence, left: number) => void;
 }
@@ -43,9 +49,9 @@ export interface WalkRequest {
 type Next = (known: Evidence) => Ask | undefined;
 
 /**
- * Builds and boots all prefixes, one after another. Meanwhile it runs early trials on the prefixes that are ready. Then it tries
- * the last prefix, then the prefixes whose patches a workload may call, and at last the prefixes that tell most about the splats
- * seen so far. Resolves to all evidence. When the base cannot be tested, it stops at once.
+ * Builds and boots all kernels of a series in order; meanwhile it runs early trials on those that are ready. Then it tries the
+ * last kernel, after that the kernels whose patches a workload may call, and at the end those that tell most about the splats so
+ * far. Returns all evidence. When the base cannot be tested, it stops at once.
  */
 export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   const walk = openWalk(request);
@@ -66,7 +72,7 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   return walk.known();
 }
 
-/** The numbers of trials to which all classes of prefixes are brought, one number after the other, for example 4, 8, 16. */
+/** The numbers of trials to which all classes of kernels are brought, one number after the other, such as 4, 8, 16. */
 function floorsUpTo({ elsewhere, whereReached }: Limits): readonly number[] {
   const floors: number[] = [];
   for (let floor = 2 * elsewhere; floor < whereReached; floor *= 2) floors.push(floor);
@@ -82,9 +88,9 @@ function firstOf<T>(items: readonly T[], pick: (item: T) => Ask | undefined): As
 }
 
 /**
- * The next trial that is needed whatever later trials show; undefined when there is none. Three kinds of trial are needed: one of
- * each workload on the base, whose counters tell what the workload calls; one boot of every other prefix; and all `whereReached`
- * trials on a prefix whose patch changes code that the workload is known to call.
+ * The next trial that is needed whatever later trials show; undefined when there is none. Three kinds are needed. The first is a
+ * trial of each workload on the base, which tells what the workload calls. The second is a boot of every other kernel. The third
+ * are `whereReached` trials on a kernel whose last patch changes code that the workload certainly calls.
  */
 function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest): Ask | undefined {
   const places = placesOf(known);
@@ -102,8 +108,8 @@ function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest):
 }
 
 /**
- * The next trial of a workload that ran on the base and cannot run on the last prefix: it is tried once on every prefix, to find
- * where it stopped. Undefined when nothing is missing.
+ * The next trial of a workload that ran on the base but cannot run on the last kernel. Such a workload is tried once on every
+ * kernel of the series, to find where it stopped. Undefined when no such trial is missing.
  */
 function nextVanished(
   known: Evidence,
@@ -119,8 +125,8 @@ function nextVanished(
 }
 
 /**
- * The next trial that brings a class of prefixes to `floor` trials; undefined when all have them. The class of the base gets
- * none, because no patch made the base; the base is tried again only to locate a splat.
+ * The next trial that brings a class of kernels to `floor` trials; undefined when all have them. The class of the base gets no
+ * trial, because no patch made the base. The base is tried again only to find where a splat came from.
  */
 function nextInClasses(known: Evidence, floor: number, request: WalkRequest): Ask | undefined {
   return firstOf(request.workloads, (workload) => {
@@ -132,7 +138,7 @@ function nextInClasses(known: Evidence, floor: number, request: WalkRequest): As
   });
 }
 
-/** The number of trials that remain up to the last floor, provided that none of them shows a splat. */
+/** The number of trials that remain before the search for origins, if none of them shows a splat. */
 function trialsLeft(known: Evidence, request: WalkRequest): number {
   const missing = request.workloads.flatMap((workload) =>
     workload === bootWorkload
@@ -152,9 +158,9 @@ function trialsLeft(known: Evidence, request: WalkRequest): number {
 
 interface OpenWalk {
   readonly known: () => Evidence;
-  /** Prepares all prefixes and runs early trials meanwhile. */
+  /** Builds and boots all kernels of the series, and meanwhile runs early trials. */
   readonly prepareAll: () => Promise<void>;
-  /** Runs trials until `next` asks for none. */
+  /** Runs trials until `next` returns none. */
   readonly run: (next: Next) => Promise<void>;
 }
 
@@ -191,7 +197,7 @@ function openWalk(request: WalkRequest): OpenWalk {
   const runEarly = async (): Promise<void> => {
     for (;;) {
       const seen = state.news;
-      // A prefix may have become ready meanwhile.
+      // Another kernel may have become ready meanwhile.
       if ((await runBatch((known) => nextEarly(known, request))) || state.news !== seen) continue;
       if (state.isOver) return;
       await new Promise<void>((resolve) => {
@@ -219,8 +225,8 @@ function openWalk(request: WalkRequest): OpenWalk {
 }
 
 /**
- * The next trials to run at the same time, at most `size`. Each is chosen as if those before it had shown nothing, so the choice
- * does not depend on which trial ends first.
+ * At most `size` trials to run at the same time. Each is chosen as if the trials before it in the list showed nothing, so the
+ * choice does not depend on which trial ends first.
  */
 function planBatch(
   evidence: Evidence,

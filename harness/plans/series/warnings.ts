@@ -2,14 +2,14 @@ import type { PatchChanges } from '../../patch/patch-changes.ts';
 import type { Diagnostic } from '../../records/build.ts';
 import { buildOf, type SeriesLog } from './facts.ts';
 
-/** The identity of a warning: file and text. Its line number is left out, because patches move lines. */
+/** What identifies a warning: its file and its text. Its line number does not count, because patches move lines. */
 function nameOf({ place, text }: Diagnostic): string {
   return `${place.replace(/:\d+$/, '')} ${text}`;
 }
 
 /**
- * The warnings that are new with a prefix: first those of its build that the build of no earlier prefix had, then those of `make
- * W=1`, about the files of the prefix's patch, that came with this patch.
+ * The compiler's warnings that are new with the patch of a step. First come the warnings of its build that no earlier build had.
+ * Then come the warnings of `make W=1` about the files that the patch changes, if they came with this patch.
  */
 export function newWarnings(
   step: number,
@@ -30,9 +30,8 @@ export function newWarnings(
 }
 
 /**
- * The warnings of `make W=1` about the files that a patch changes, without those that the files had before the patch. When no
- * earlier build checked a file, its warnings count only if the patch adds the file. Empty when the build of the prefix did not
- * run `make W=1`.
+ * The warnings of `make W=1` about the files that a patch changes, without those that the files had before. Was a file never
+ * checked before, its warnings count only if the patch adds the file. Empty when the build did not run `make W=1`.
  */
 function extraWarnings(
   step: number,

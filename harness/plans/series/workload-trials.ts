@@ -6,16 +6,16 @@ import { type Evidence, placesOf } from './evidence.ts';
 
 export interface WorkloadTrials {
   readonly evidence: Evidence;
-  /** Names of the workloads, the boot included. */
+  /** The names of the workloads, with `boot` for the boot. */
   readonly names: readonly string[];
   readonly reach: ReachOf;
 }
 
 /**
- * For each workload but the boot, figures about its classes of prefixes (classes.ts). `heard`: how many trials of the last class
- * could have shown a splat. `seenAbove`: the lowest rate of a splat that these trials would have shown with a confidence of 95 %.
- * `curedSeenAbove`: the same rate for the class with the fewest of these trials, since a splat that a later patch cures shows in
- * no other class. A rate is null when no trial could have shown a splat. Empty when no prefix can be tested.
+ * Figures for each workload except the boot; the kernels of the series are grouped into classes (classes.ts). `heard`: how many
+ * trials of the last class could have shown a splat. `seenAbove`: the lowest rate of a splat that these trials would have shown
+ * with a confidence of 95 %. `curedSeenAbove`: the same for the class with the fewest such trials, since a splat that a later
+ * patch cures shows in no other class. Both are null when no trial could have shown a splat. Empty when no kernel can be tested.
  */
 export function describeWorkloads({
   evidence,
@@ -30,7 +30,7 @@ export function describeWorkloads({
         countHeard(evidence, name, places),
       );
       const heard = counts.at(-1) ?? 0;
-      // A splat of the base is not caused by a patch, so the base's class does not count, unless it is the only class.
+      // The class of the base does not count, because no patch caused a splat of the base. It counts when it is the only class.
       const least = Math.min(...(counts.length > 1 ? counts.slice(1) : counts));
       return { name, heard, seenAbove: seenAbove(heard), curedSeenAbove: seenAbove(least) };
     });

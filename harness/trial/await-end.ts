@@ -6,15 +6,15 @@ import type { HangEvidence } from '../records/trial.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { gatherHang, type HangWatch } from './hang-evidence.ts';
 
-/** How long a running workload may go on, and what ends the wait for it. Times are in milliseconds from its start. */
+/** How long a running workload may go on, and what ends the wait for it. Times are in milliseconds from the workload's start. */
 interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'signal' | 'onAsked'> {
   /** True when a splat was found that is not known. */
   readonly hasSplat: () => boolean;
-  /** The time from which on a splat ends the wait, whether it was found before this time or is found later. */
+  /** Until this time a splat does not end the wait. After it, a splat ends the wait, even when the splat was found before. */
   readonly patienceMs: number;
   /**
-   * The time after which the guest is examined for a hang; undefined: it is not examined, and the workload may run until it is
-   * stopped.
+   * The time after which the guest is examined for a hang. Undefined: the guest is not examined, and the workload may run until
+   * something stops it.
    */
   readonly lookAfterMs: number | undefined;
   /** Fires when the trial no longer waits for the workload. */
@@ -22,8 +22,8 @@ interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'sign
 }
 
 /**
- * Waits until a running workload ends, or until a splat ends the wait; then the end is `silent`. `hang` is set when the workload
- * fell silent without a splat, and the guest could be examined before.
+ * Waits until a running workload ends, and returns how it ended. When a splat ends the wait first, the end is `silent`. `hang` is
+ * what the guest was doing; it is set when the end is `silent`, no splat was found, and the guest could be examined in time.
  */
 export async function awaitEnd(
   guest: Guest,
@@ -38,8 +38,8 @@ export async function awaitEnd(
 }
 
 /**
- * Examines the guest for a hang before the timeout: at the timeout the guest kills the workload, and the stack of the hang is
- * lost with it. Undefined when the wait is over, or when a splat was found, because the splat explains the hang.
+ * Examines the guest for a hang before the timeout, because at the timeout the guest kills the workload, and the stack of the
+ * hang is lost. Returns undefined when the wait is over by then, and when a splat was found, which explains the hang.
  */
 async function lookLater(guest: Guest, watch: EndWatch): Promise<HangEvidence | undefined> {
   if (watch.lookAfterMs === undefined) return undefined;
@@ -47,7 +47,7 @@ async function lookLater(guest: Guest, watch: EndWatch): Promise<HangEvidence | 
   return watch.over.aborted || watch.hasSplat() ? undefined : lookAtHang(guest, watch);
 }
 
-/** Gathers evidence of a hang; undefined when QEMU ended in the meantime. */
+/** Gathers evidence of what a hung guest does. Returns undefined when its QEMU has ended in the meantime. */
 export async function lookAtHang(
   guest: Guest,
   watch: HangWatch,
@@ -61,7 +61,10 @@ export async function lookAtHang(
   }
 }
 
-/** Ends the wait for a workload that still runs after `patienceMs` though a splat was found: the splat is the reason. */
+/**
+ * Returns how the workload ended. A workload that still runs after `patienceMs` counts as `silent` as soon as a splat is found,
+ * because the splat explains why it does not end.
+ */
 async function stuckAfterSplat(
   running: Promise<WorkloadEnd>,
   { patienceMs, hasSplat, over: signal }: EndWatch,

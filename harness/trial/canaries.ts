@@ -9,14 +9,14 @@ import { canaries, canaryWorkload } from '../stress/canaries.ts';
 import type { Canary, Workload } from '../stress/workload.ts';
 import { expectationOf } from './expectation.ts';
 
-/** What decides which seeded bugs a kernel can show. */
+/** The facts about a kernel that decide which seeded bugs it can report. */
 export interface CanaryKernel {
   readonly version: KernelVersion;
-  /** The symbols of its configuration that are `y`, without CONFIG_. */
+  /** The symbols that are `y` in the kernel's configuration, without CONFIG_. */
   readonly options: ReadonlySet<string>;
 }
 
-/** Reads a built kernel's version and configuration, which decide which seeded bugs it can show. */
+/** Reads a built kernel's version and configuration, which decide which seeded bugs the kernel can report. */
 export async function canaryKernel({
   version,
   config,
@@ -26,7 +26,9 @@ export async function canaryKernel({
   return { version, options: new Set(options) };
 }
 
-/** A canary and the titles of the splats that a kernel must print for it: all of them, and no others. */
+/**
+ * A canary (a workload with a seeded bug) and the titles of the splats that a kernel must print for it: all of them, no others.
+ */
 export interface PlannedCanary {
   readonly workload: Workload;
   readonly expected: readonly string[];
@@ -34,7 +36,10 @@ export interface PlannedCanary {
   readonly endsGuest?: true;
 }
 
-/** The canaries that a kernel must detect. Those that the kernel is known to miss prove nothing and are left to holesOf(). */
+/**
+ * The canaries (workloads with a seeded bug) whose splats this kernel must print. The canaries that it is known to miss prove
+ * nothing; holesOf() returns those.
+ */
 export function canariesFor(kernel: CanaryKernel): readonly PlannedCanary[] {
   return canariesOn(kernel)
     .map((canary) => ({
@@ -45,16 +50,18 @@ export function canariesFor(kernel: CanaryKernel): readonly PlannedCanary[] {
     .filter(({ expected }) => expected.length > 0);
 }
 
-/** A canary that this kernel is known to miss. */
+/** A canary (a workload with a seeded bug) that this kernel is known to miss. */
 export interface PlannedHole {
   readonly workload: Workload;
-  /** The titles that a kernel prints when it detects the canary. When this kernel prints them, its gap has been fixed. */
+  /**
+   * The titles of the splats with which a kernel reports this seeded bug. When this kernel prints them too, its gap is closed.
+   */
   readonly closedBy: readonly string[];
-  /** What this kernel does not check, as the missed canary shows: `lock order inside hlist callbacks`. */
+  /** What this kernel does not check, so that it misses the seeded bug: `lock order inside hlist callbacks`. */
   readonly unchecked: string;
 }
 
-/** The canaries that a kernel is known to miss. Their trials show whether it still misses them. */
+/** The canaries (workloads with a seeded bug) that a kernel is known to miss. Their trials show whether it still misses them. */
 export function holesOf(kernel: CanaryKernel): readonly PlannedHole[] {
   return canariesOn(kernel)
     .filter((canary) => expectedTitles(canary, kernel.version).length === 0)
@@ -67,7 +74,10 @@ export function holesOf(kernel: CanaryKernel): readonly PlannedHole[] {
     }));
 }
 
-/** The canaries whose detectors are in a kernel's configuration, each with a trigger that the kernel has. */
+/**
+ * The canaries (workloads with a seeded bug) whose detectors are in a kernel's configuration. Each has a trigger (the system call
+ * or event that runs the bug) that this kernel has.
+ */
 function canariesOn({ version, options }: CanaryKernel): readonly Canary[] {
   return canaries
     .filter(({ needs = [] }) => needs.every((symbol) => options.has(symbol)))
@@ -75,8 +85,8 @@ function canariesOn({ version, options }: CanaryKernel): readonly Canary[] {
 }
 
 /**
- * The canary with a trigger that this kernel has. Kernels before 5.15 have no process_mrelease(2); on them only the OOM reaper runs
- * callbacks that must not block.
+ * The canary with a trigger that this kernel has. Kernels before 5.15 have no process_mrelease(2). On these kernels the trigger
+ * is the OOM reaper: only the reaper runs callbacks there that must not block.
  */
 function triggerFor(canary: Canary, version: KernelVersion): Canary {
   const lacks = canary.trigger === 'mrelease' && compareVersions(version, [5, 15]) < 0;

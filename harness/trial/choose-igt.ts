@@ -23,11 +23,14 @@ import { distinctName } from './distinct-name.ts';
 import { type IgtAsked, parseIgtName } from './igt-name.ts';
 import { nameGlob } from './name-glob.ts';
 
-/** Where the programs of IGT, or of Debian, and IGT's expected results come from. */
+/**
+ * The options that decide where IGT (a test suite for GPU drivers) and the expected results of its tests come from. The programs
+ * of Debian are fetched with these options, too.
+ */
 export interface IgtRequest {
-  /** The folder of the user's own build of IGT; undefined: Debian's IGT. */
+  /** The folder of the user's own build of IGT. Undefined: the IGT that Debian packages. */
   readonly dir: string | undefined;
-  /** The user's folder of expected results; undefined: the files of splat. */
+  /** The user's folder of files that say which results are expected. Undefined: splat's own files. */
   readonly expect: string | undefined;
   readonly cwd: string;
   readonly cacheRoot: string;
@@ -35,16 +38,22 @@ export interface IgtRequest {
   readonly emit: Emit;
 }
 
-/** Without --duration: how many milliseconds a test may take, plus what guest/pace.ts adds; then its result is `timeout`. */
+/**
+ * How many milliseconds a test may take without --duration. guest/pace.ts adds to it. After that, the test's result is `timeout`.
+ */
 const testDurationMs = 60_000;
 
-/** Without --duration: how many milliseconds tests run in one shared guest, and how many a workload runs beside a test. */
+/**
+ * Without --duration: how many milliseconds the tests of `igt:order` run in their one guest (`orderDurationMs`), and how many
+ * milliseconds a workload runs beside a test (`besideDurationMs`).
+ */
 const orderDurationMs = 120_000;
 const besideDurationMs = 10_000;
 
 /**
- * Returns a workload for each driver and test that the names select, and one for all tests of `igt:order`. Throws `usage` for a
- * name that cannot be parsed, for a pattern that matches no test, and for expectation files that are missing or cannot be read.
+ * Returns the workloads for names of IGT tests: one for each test on each GPU driver, and one for all tests of `igt:order`.
+ * Throws `usage` for a name that cannot be parsed, for a pattern that matches no test, and for files of expected results that are
+ * missing or cannot be read.
  */
 export async function chooseIgt(
   names: readonly string[],
@@ -69,7 +78,10 @@ export async function chooseIgt(
   return [...once.values()];
 }
 
-/** The disk of an image. Its warm-up runs the smallest test, which loads every library that the other tests load. */
+/**
+ * The disk with IGT for a guest. A guest that boots with it first runs the smallest test, which loads every library of the
+ * others.
+ */
 function diskOf({ id, disk }: IgtImage): ToolsDisk {
   const test = [...envOptions(), '--', `${igtFolder}/core_getversion`, '--list-subtests'];
   return { id, path: disk, warmUp: ['/bin/tools', ...test] };
@@ -107,13 +119,13 @@ function matching(asked: IgtAsked, image: IgtImage): readonly IgtRow[] {
   });
 }
 
-/** A test of an image, with the workload that runs beside it, if any. */
+/** A test of IGT, and the workload that runs beside it, if any. */
 interface TestChoice {
   readonly row: IgtRow;
   readonly image: IgtImage;
   readonly beside?: Workload;
   readonly subtest?: string;
-  /** By the name of a workload of an earlier test: the test that the name stands for (distinct-name.ts). */
+  /** The test that each name of a workload stands for, by the name, for the tests so far (distinct-name.ts). */
   readonly taken: Map<string, string>;
 }
 
@@ -123,7 +135,7 @@ function chosenTest(choice: TestChoice, files: readonly ExpectationFile[]): Chos
   const some = subtest === '' ? '' : `@${subtest.replaceAll(/[^\w-]/g, '_')}`;
   const pressure = beside === undefined ? '' : `+${beside.name}`;
   const workload: Workload = {
-    // splat's list has only some subtests of a test that the user may also ask for as a whole.
+    // One test may be named twice: splat's list runs some of its subtests, and the user asks for the whole test.
     name: distinctName(
       [row.test, subtest, row.only].join(' '),
       (suffix) => `igt.${driver}${row.test}${some}${suffix}${pressure}`,
@@ -154,7 +166,7 @@ function chosenTest(choice: TestChoice, files: readonly ExpectationFile[]): Chos
   };
 }
 
-/** All tests of the rows in one guest, in an order that the seed decides. */
+/** All tests of `igt:order`: they run in one guest, in an order that the trial's seed decides. */
 function chosenOrder(
   rows: readonly IgtRow[],
   image: IgtImage,
@@ -183,15 +195,18 @@ function chosenOrder(
   };
 }
 
-/** A test as guests/minimal/tools.c runs it. */
+/** The command with which guests/minimal/tools.c runs a test. */
 interface TestCommand {
   readonly words: readonly string[];
-  /** The line, without its `tools: `, that is printed before each run of the test when a guest runs several. */
+  /** The line that a guest prints before each run of the test when it runs several tests; without its `tools: `. */
   readonly head: string;
   readonly program: IgtProgram & { readonly driver: IgtDriver };
 }
 
-/** The command for the subtests that the expectations for this kernel do not skip; undefined when nothing of the test is left. */
+/**
+ * The command for those subtests of a test that the files of expected results do not skip on this kernel. Undefined when they
+ * skip all.
+ */
 function commandFor(
   { driver, test, only }: IgtRow,
   image: IgtImage,
@@ -221,7 +236,8 @@ function requireReadable(files: readonly ExpectationFile[], version: KernelVersi
 }
 
 /**
- * The name of an expectation file, such as `vkms-none-fails.txt`: driver, any words, kind. `any` stands for all drivers and none.
+ * The name of a file of expected results: driver, any words, kind, such as `vkms-none-fails.txt`. `any` in place of the driver
+ * stands for every driver, and for tests that use no driver.
  */
 const fileForm = /^(\w+?)(?:-[\w-]+?)?-(fails|flakes|skips)\.txt$/;
 

@@ -17,22 +17,22 @@ import type { ChosenWorkload, KernelRequest } from './chosen-workload.ts';
 import { nameGlob } from './name-glob.ts';
 
 /**
- * Without --duration: how many milliseconds a program may take. guest/pace.ts adds to it, the more the slower the guest is. A
- * program that takes longer has the result `timeout`.
+ * How many milliseconds a selftest may take without --duration. guest/pace.ts adds to it, the more the slower the guest is. A
+ * selftest that takes longer has the result `timeout`.
  */
 const testDurationMs = 60_000;
 
 /**
- * True for the names of the tree's selftests that `--workload` takes: `kselftest:TARGET` and `kselftest:TARGET/PROGRAM`. What
- * follows `kselftest` is not checked.
+ * True for a name with which `--workload` chooses selftests of the kernel tree: `kselftest:TARGET` or `kselftest:TARGET/PROGRAM`.
+ * What follows `kselftest` is not checked.
  */
 export function isKselftestName(name: string): boolean {
   return /^kselftest(?:$|[:+])/.test(name);
 }
 
 /**
- * True for a name that stands for the whole list of a target, such as `kselftest:mm`. When a program of a list cannot run, that
- * does not decide the verdict. Throws `usage` for a kselftest name that parseKselftestName() refuses.
+ * True for a name that stands for all selftests that splat lists of a target, such as `kselftest:mm`. A program of such a list
+ * that cannot run does not decide the verdict. Throws `usage` for a kselftest name that parseKselftestName() refuses.
  */
 export function isKselftestList(name: string): boolean {
   return isKselftestName(name) && parseKselftestName(name).program === undefined;
@@ -47,7 +47,10 @@ interface KselftestAsked {
   readonly rows: readonly SelftestRow[];
 }
 
-/** Parses the name of selftests. Throws `usage` for a malformed name, and for a target or a program that is not in the list. */
+/**
+ * Parses a name such as `kselftest:mm/uffd*`. Throws `usage` for a malformed name, and for a target or a program that splat's
+ * table of selftests does not have.
+ */
 export function parseKselftestName(name: string): KselftestAsked {
   const path = /^kselftest:([\w*?./-]+)$/.exec(name)?.[1] ?? '';
   const targets = Object.keys(selftestTargets) as SelftestTarget[];
@@ -69,14 +72,14 @@ export function parseKselftestName(name: string): KselftestAsked {
   throw new HarnessError('usage', `--workload ${name}: no such program; there are ${known}`);
 }
 
-/** The program of a row: `uffd-stress` for the row `uffd-stress.anon`. */
+/** The program that a row of the table of selftests runs: `uffd-stress` for the row `uffd-stress.anon`. */
 function programOf({ name }: SelftestRow): string {
   return name.split('.')[0] ?? name;
 }
 
 /**
- * A workload for each different name. Its onKernel() builds the programs that the name stands for and returns a workload for
- * each. Throws `usage` for a name that parseKselftestName() refuses.
+ * Returns a workload for each different name of kernel selftests. When the kernel is built, the workload's onKernel() builds the
+ * programs that the name stands for and returns a workload for each. Throws `usage` for a name that parseKselftestName() refuses.
  */
 export function chooseKselftests(names: readonly string[]): readonly ChosenWorkload[] {
   return [...new Set(names)].map((name) => {
@@ -101,7 +104,7 @@ async function programsFor(
     const found = built?.get(programOf(row)) ?? { kind: 'absent' };
     const lack = lacks(row);
     const why = lack ?? (built === undefined ? otherArch : whyNot(found, target));
-    // A program that this version of the tree does not have is left out of the list.
+    // A program that this version of the tree does not have is left out when the user asked for a whole list.
     const isForeign = isOld(row, kernel) || (lack === undefined && found.kind === 'absent');
     if (why === undefined && found.kind === 'built') {
       chosen.push(chosenProgram(row, await readFile(found.file), excusesOf(row, kernel, request)));
@@ -115,8 +118,9 @@ async function programsFor(
 const otherArch = 'selftests are built for x86-64 alone';
 
 /**
- * Builds the whole list of a target, whichever programs were asked for, so that it is built once for each kernel. Programs for
- * which the kernel or the guest lacks something are left out. Undefined on an architecture for which no selftests are built.
+ * Builds all selftests that splat lists of a target, even when the user asked for some of them, so that each kernel builds them
+ * once. Leaves out programs for which the kernel or the guest lacks something. Returns undefined on an architecture other than
+ * x86-64.
  */
 async function buildTarget(
   target: SelftestTarget,
@@ -142,7 +146,7 @@ function isOld({ from = '0.0' }: SelftestRow, { version }: BuiltKernel): boolean
   return !isVersionIn(version, { from });
 }
 
-/** What the kernel or the guest lacks for a program, or why the program is never run; undefined when it can run. */
+/** Why a selftest cannot run: what the kernel or the guest lacks for it, or why it is never run. Undefined when it can run. */
 function whatLacks(
   row: SelftestRow,
   kernel: BuiltKernel,
@@ -199,7 +203,7 @@ function chosenProgram(
   };
 }
 
-/** A script that exits as a skip (KSFT_SKIP), with its arguments as the reason. */
+/** A script that says that a test is skipped: it prints its arguments as the reason and exits with KSFT_SKIP. */
 const skipScript = Buffer.from('#!/bin/sh\necho "skip: $*"\nexit 4\n');
 
 function skippedProgram(row: SelftestRow, reason: string): ChosenWorkload {

@@ -7,24 +7,26 @@ import type { ChosenWorkload } from './chosen-workload.ts';
 import { distinctName } from './distinct-name.ts';
 import { nameGlob } from './name-glob.ts';
 
-/** The fragment of kernel-configs/ for kernels whose suites are wanted. */
+/** The fragment of kernel-configs/ with which a kernel has KUnit and its suites of unit tests. */
 export const kunitFragment = 'kunit';
 
 /**
- * Without --duration: how many milliseconds a suite may take. guest/pace.ts adds to it, the more the slower the guest is. A suite
- * that takes longer has the result `timeout`.
+ * How many milliseconds a suite of KUnit may take without --duration. guest/pace.ts adds to it, the more the slower the guest is.
+ * A suite that takes longer has the result `timeout`.
  */
 const suiteDurationMs = 60_000;
 
-/** Words of the command line with which a kernel runs suites only on request. */
+/** Words of the command line with which a kernel runs its KUnit suites on request, and not at boot. */
 const enabled = 'kunit.enable=1 kunit.autorun=0';
 
-/** True for the names of the kernel's unit tests that `--workload` takes: `kunit:SUITE`. What follows `kunit` is not checked. */
+/**
+ * True for a name with which `--workload` chooses unit tests of the kernel: `kunit:SUITE`. What follows `kunit` is not checked.
+ */
 export function isKunitName(name: string): boolean {
   return /^kunit(?:$|[:+])/.test(name);
 }
 
-/** The form `kunit:SUITE`, where `*` and `?` are wildcards. The names of suites follow no common style. */
+/** The form `kunit:SUITE`; in SUITE, `*` and `?` are wildcards. It allows spaces and more, because suites have such names. */
 const nameForm = /^kunit:([\w*?. &/-]+)$/;
 
 /** Returns the pattern SUITE of a name `kunit:SUITE`. Throws `usage` for a name of any other form. */
@@ -36,8 +38,8 @@ export function parseKunitName(name: string): string {
 }
 
 /**
- * A workload for each different name. Its onKernel() returns one workload for each suite of the built kernel that the name
- * matches. Throws `usage` for a malformed name.
+ * Returns a workload for each different name `kunit:SUITE`. When the kernel is built, the workload's onKernel() returns one
+ * workload for each suite of this kernel that matches SUITE. Throws `usage` for a malformed name.
  */
 export function chooseKunit(names: readonly string[]): readonly ChosenWorkload[] {
   const taken = new Map<string, string>();
@@ -51,8 +53,9 @@ export function chooseKunit(names: readonly string[]): readonly ChosenWorkload[]
 }
 
 /**
- * A workload for each suite of the kernel that matches `pattern`. When no suite matches, `usage` is thrown, with the suites that
- * the kernel has. `taken` has the suite that each name of a workload stands for: `a b` and `a_b` would both be `kunit.a_b`.
+ * Returns a workload for each KUnit suite of the kernel that matches `pattern`. Throws `usage`, with the suites that the kernel
+ * has, when no suite matches. `taken` has the suite behind each name of a workload, because the suites `a b` and `a_b` would both
+ * get the name `kunit.a_b`.
  */
 async function suitesOf(
   name: string,
@@ -61,7 +64,7 @@ async function suitesOf(
   taken: Map<string, string>,
 ): Promise<readonly ChosenWorkload[]> {
   const known = await readKunitSuites(kernel);
-  // The kernel was built without KUnit; the guest reports that.
+  // The kernel was built without KUnit. This workload still runs, so that the guest reports it.
   if (known === undefined) return [chosenSuite({ name: pattern, atBootOnly: false }, true)];
   const wanted = nameGlob(pattern);
   const found = known.suites.filter((suite) => wanted.test(suite.name));
@@ -78,8 +81,8 @@ async function suitesOf(
 }
 
 /**
- * True when the suite runs in copies of one boot: the kernel can run suites after its boot, and this suite does not run at boot
- * only.
+ * True when a KUnit suite can run in copies of a guest that was booted once: this kernel can run suites after its boot, and the
+ * suite is not one that only runs at boot.
  */
 function isForked({ atBootOnly }: KunitSuite, { runLater }: KernelSuites): boolean {
   return runLater && !atBootOnly;
@@ -98,8 +101,8 @@ function chosenSuite(suite: KunitSuite, forked: boolean): ChosenWorkload {
 }
 
 /**
- * The words of the kernel's command line that run a suite at boot. Characters that would have to be quoted there become `?`, which
- * stands for any character in the kernel's pattern.
+ * The words of the kernel's command line that run a KUnit suite at boot. A character that would have to be quoted there becomes
+ * `?`, which stands for any character when the kernel compares names.
  */
 function bootArguments(suite: string): string {
   const glob = suite.replaceAll(/[^\w-]/g, '?');

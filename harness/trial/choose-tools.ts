@@ -8,12 +8,13 @@ import { workloads } from '../stress/workloads.ts';
 import type { IgtRequest } from './choose-igt.ts';
 import type { ChosenWorkload } from './chosen-workload.ts';
 
-/** The names of the Debian programs that `--workload` accepts. */
+/** The names of the programs of Debian, such as `kmscube`, that `--workload` accepts. */
 export const toolNames: readonly string[] = toolRows.map(({ name }) => name);
 
 /**
- * True for the name of a Debian program, also with `+WORKLOAD`: `kmscube`, `stress-ng:vm`, `stress-ng:vm+oom-memcg`. Every name
- * that begins with `stress-ng:` counts, also if there is no such program. WORKLOAD is not checked.
+ * True for a name with which `--workload` chooses a program of Debian, also with `+WORKLOAD`: `kmscube`, `stress-ng:vm`,
+ * `stress-ng:vm+oom-memcg`. A name that begins with `stress-ng:` counts even if stress-ng has no such test. WORKLOAD is not
+ * checked.
  */
 export function isToolName(name: string): boolean {
   const [own = ''] = name.split('+');
@@ -21,8 +22,8 @@ export function isToolName(name: string): boolean {
 }
 
 /**
- * Returns the table row of the program in a name such as `stress-ng:vm+oom-memcg`. Throws `usage` for an unknown program, for an
- * unknown workload or several after `+`, and for any workload beside a program that draws.
+ * Returns the row of splat's table for the program in a name such as `stress-ng:vm+oom-memcg`. Throws `usage` for an unknown
+ * program, for an unknown workload or several workloads after `+`, and for a workload after `+` when the program draws.
  */
 export function requireToolName(name: string): ToolRow {
   const [own = '', ...besides] = name.split('+');
@@ -40,8 +41,9 @@ export function requireToolName(name: string): ToolRow {
 }
 
 /**
- * Throws `usage`, in any guest but Debian, for a program that only the Debian guest has. Throws `usage` there, too, for a program
- * that would draw on a GPU with 3D, because only the Debian guest has Mesa's driver for that GPU.
+ * Checks that a guest can run a program of Debian. A Debian guest can run all. In any other guest, throws `usage` for a program
+ * that only a Debian guest has, and for a program that draws when the GPU has 3D: only a Debian guest has Mesa's driver for such
+ * a GPU.
  */
 function requireGuest(
   { name, debian, witnesses3D }: ToolRow,
@@ -56,9 +58,9 @@ function requireGuest(
 }
 
 /**
- * Returns a workload for each different name of a Debian program, with the disk that has the program. A Debian guest has the
- * programs itself and gets no disk. Throws `usage` for a name that requireToolName() refuses, and for a program that cannot run
- * in this guest.
+ * Returns a workload for each different name of a program of Debian, with the disk that has the programs. A Debian guest has the
+ * programs itself, so its workloads get no disk. Throws `usage` for a name that requireToolName() refuses, and for a program that
+ * this guest cannot run.
  */
 export async function chooseTools(
   names: readonly string[],

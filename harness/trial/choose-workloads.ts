@@ -16,9 +16,9 @@ import type { ChosenWorkload } from './chosen-workload.ts';
 import { distinctName } from './distinct-name.ts';
 import { isIgtName, parseIgtName } from './igt-name.ts';
 
-/** What decides how the names of `--workload` are read. */
+/** The facts that decide what the names of `--workload` stand for. */
 export interface WorkloadOptions {
-  /** The folder against which the paths of the user's programs are resolved. */
+  /** The folder from which relative paths of the user's programs start. */
   readonly cwd: string;
   /** The arguments after `--` on the command line, for the user's own programs. */
   readonly args: readonly string[];
@@ -27,20 +27,24 @@ export interface WorkloadOptions {
   readonly guest?: string;
   /** The GPU, as `--gpu` takes it; absent for `virtio`. */
   readonly gpu?: GpuDevice['name'] | undefined;
-  /** What is needed for tests of IGT and of the kernel, and for programs of Debian; absent where none of them can be named. */
+  /**
+   * The options for programs that are not splat's own: tests of IGT, tests of the kernel, programs of Debian. Absent for a
+   * command that does not take such programs.
+   */
   readonly igt?: IgtRequest;
 }
 
-/** How many milliseconds the user's own program may run without --duration; the guest kills it when they are over. */
+/** How many milliseconds the user's own program may run without --duration. After that, the guest kills it. */
 const ownDurationMs = 60_000;
-/** The largest file that the user may name, source or program: a program is held in the guest's memory. */
+/** The largest program or source file that the user may name, in bytes: the guest holds the program in memory. */
 const largestProgramBytes = 64 * 1024 * 1024;
 
 /**
- * The workloads that `--workload` names, or all rows of the table when `names` is empty. First come rows, in the table's order;
- * then tests of IGT, programs of Debian, tests of the kernel; then the user's own programs: executables, and .c files, which are
- * compiled statically. Throws `usage` for a name that is none of these, for a file that does not compile (with the compiler's
- * messages) or that the guest cannot run, and for arguments without a program of the user.
+ * The workloads that `--workload` names. Without names: all of splat's own workloads. splat's own workloads come first, in the
+ * order of their table. Tests of IGT, programs of Debian and tests of the kernel follow. The user's programs are last:
+ * executables, and .c files, which are compiled statically. Throws `usage` for a name that is none of these, for a file that does
+ * not compile (with the compiler's messages) or that the guest cannot run, and when there are arguments after `--` but no program
+ * of the user.
  */
 export async function chooseWorkloads(
   names: readonly string[],
@@ -86,16 +90,21 @@ async function chooseTests(
   if (names.every(isIgtName)) return chooseIgt(names, igt);
   if (names.every(isKunitName)) return chooseKunit(names);
   if (names.every(isKselftestName)) return chooseKselftests(names);
-  // Which node the workload draws on does not matter here.
+  // The number of the GPU's render node does not change which programs can run.
   return chooseTools(names, igt, { guest, gpu: gpuDevice(gpu, undefined) });
 }
 
-/** True for the names of programs that are not part of splat: tests of IGT and of the kernel, and programs of Debian. */
+/**
+ * True for the name of a program that is not splat's own and not the user's: a test of IGT or of the kernel, or a program of
+ * Debian.
+ */
 export function isForeignName(name: string): boolean {
   return isIgtName(name) || isToolName(name) || isKunitName(name) || isKselftestName(name);
 }
 
-/** The fragments of `--config`, and the fragment `kunit` if `names` has a KUnit suite. */
+/**
+ * The configuration fragments of `--config`. The fragment `kunit` is added when a name of a workload is that of a KUnit suite.
+ */
 export function withTestFragments(
   names: readonly string[],
   configs: readonly string[],
@@ -109,8 +118,8 @@ function ownWorkload(name: string, args: readonly string[]): Workload {
 }
 
 /**
- * A name for a program: `reproducer` for `/home/me/reproducer.c`. It becomes the id of a trial, and so the name of a folder. It
- * never begins with `canary-`, as the ids of canaries do.
+ * The name of a workload for the user's program: `reproducer` for `/home/me/reproducer.c`. The name becomes the id of a trial,
+ * and so the name of a folder. It never begins with `canary-`, which is for trials with seeded bugs.
  */
 function stemOf(path: string): string {
   const plain = basename(path, '.c').replaceAll(/[^A-Za-z0-9_-]/g, '_');
@@ -118,8 +127,8 @@ function stemOf(path: string): string {
 }
 
 /**
- * Throws `usage` for a name that is neither a workload nor a file, for a file larger than 64 MiB, and for a malformed or unknown
- * name of a test or of a program of Debian. Compiles and runs nothing.
+ * Checks the names of `--workload` without compiling or running anything. Throws `usage` for a name that is neither a workload
+ * nor a file, for a file larger than 64 MiB, and for a malformed or unknown name of a test or of a program of Debian.
  */
 export async function requireWorkloads(names: readonly string[], cwd: string): Promise<void> {
   for (const name of names) {

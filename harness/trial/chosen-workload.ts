@@ -7,14 +7,17 @@ import type { TestReport } from '../stress/test-report.ts';
 import type { Workload } from '../stress/workloads.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 
-/** A workload that `--workload` named, with what its trials need besides the row of the table. */
+/** A workload that `--workload` chose. Besides the workload itself, it has what the trials of this workload need. */
 export interface ChosenWorkload {
   readonly workload: Workload;
   /** The program's bytes, which are copied into the guest. Absent: the guest or the disk has the program. */
   readonly upload?: Uint8Array;
   /** The disk with the workload's program. Absent: the workload needs no disk. */
   readonly disk?: ToolsDisk;
-  /** Set for a workload that consists of many tests: reads the result of each test from the program's stdout and end. */
+  /**
+   * For a workload that consists of many tests: reads the result of each test from what the program printed and how it ended.
+   * Absent for any other workload.
+   */
   readonly readTests?: TestReader;
   /**
    * Returns the workload as it runs on a kernel of this version; undefined when no part of it runs there. Absent: the workload is
@@ -29,16 +32,16 @@ export interface ChosenWorkload {
     kernel: BuiltKernel,
     request: KernelRequest,
   ) => Promise<readonly ChosenWorkload[]>;
-  /** Words of the kernel's command line for every guest of the run. Absent: none. */
+  /** Words to add to the kernel's command line of every guest of the run, not only of this workload's. Absent: no words. */
   readonly guestArguments?: string;
 }
 
-/** The kernel that was asked for, and the memory of its guests. */
+/** The kernel that the user asked for, and how much memory its guests have. */
 export type KernelRequest = TestKernelRequest & { readonly memoryMiB: number };
 
 /**
- * Returns the workloads, in which each workload that stands for several others on this kernel is replaced by these. Each name
- * occurs once.
+ * Returns the workloads for a kernel that was built. A workload that stands for several others on this kernel, such as
+ * `kunit:drm*`, is replaced by these others. Each name occurs once.
  */
 export async function settleWorkloads(
   chosen: readonly ChosenWorkload[],
@@ -57,8 +60,9 @@ export async function settleWorkloads(
 export type TestReader = (stdout: string, end: WorkloadEnd) => TestReport;
 
 /**
- * What guests need for these workloads, in addition to what every guest has: the disk, the functions to count (`profile`) and
- * words of the kernel's command line, each absent when none is needed. Throws `usage` when the workloads need two disks.
+ * What guests need to run these workloads, besides what every guest has: a disk with programs, functions whose calls are counted
+ * (`profile`), and words of the kernel's command line. Each is absent when no workload needs it. Throws `usage` when the
+ * workloads need two different disks.
  */
 export function guestRequirements(chosen: readonly ChosenWorkload[]): {
   readonly disk?: ToolsDisk;

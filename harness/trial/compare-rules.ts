@@ -1,7 +1,7 @@
 import type { Finding, SeenSplat } from '../records/finding.ts';
 import { isSplat } from './findings.ts';
 
-/** A splat that today's rules name differently than the rules with which it was recorded. */
+/** A splat whose title or signature is another under today's rules than under the rules with which it was recorded. */
 export interface RenamedSplat {
   readonly before: Pick<SeenSplat, 'title' | 'signature'>;
   readonly now: Pick<SeenSplat, 'title' | 'signature'>;
@@ -9,19 +9,19 @@ export interface RenamedSplat {
   readonly line: number;
 }
 
-/** How the splats that today's rules find differ from the recorded ones. */
+/** The differences between the splats that a trial recorded and those that today's rules find on its console. */
 export interface ComparedRules {
   readonly renamed: readonly RenamedSplat[];
-  /** Splats of the record that today's rules do not find. */
+  /** The recorded splats that today's rules do not find. */
   readonly gone: readonly SeenSplat[];
-  /** Splats that today's rules find and that the record does not have. */
+  /** The splats that today's rules find and that were not recorded. */
   readonly appeared: readonly Finding[];
 }
 
 /**
- * Compares the splats in the record of a trial with the splats that today's rules find on the same console. A recorded splat and
- * a found splat are one report when they begin at the same byte, or when the recorded splat begins inside the found splat. A
- * record names only the first of several equal reports, so the further ones are not compared.
+ * Compares the splats that a trial recorded with those that today's rules find on the same console. A recorded splat and a found
+ * splat are the same report when they begin at the same byte, or when the recorded splat begins inside the found one. Of several
+ * equal reports only the first was recorded, so only the first is compared.
  */
 export function compareRules(
   recorded: readonly SeenSplat[],
@@ -32,7 +32,8 @@ export function compareRules(
   const gone: SeenSplat[] = [];
   const accounted = new Set<string>();
   for (const before of recorded) {
-    // A recorded splat with line 0 was not on the console (end-finding.ts): the guest was lost, or the workload itself told it.
+    // A recorded splat with line 0 was not on the console (end-finding.ts): the guest was lost, or the workload reported the
+    // splat.
     if (before.line === 0) continue;
     const { start } = before.bytes;
     const now =

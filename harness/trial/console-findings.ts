@@ -2,17 +2,18 @@ import type { Finding, SeenSplat, SplatCount } from '../records/finding.ts';
 import { createScanner } from '../splat/scanner.ts';
 import { isSplat, startTally } from './findings.ts';
 
-/** Collects the findings on one console while the guest runs. */
+/** Collects the findings on the console of one guest while the guest runs. A finding is a splat, or an event that is no splat. */
 export interface ConsoleFindings {
   readonly push: (bytes: Uint8Array) => void;
   /**
-   * While muted, the bytes pushed are not searched for findings, because splat itself makes the kernel print them; they count for
-   * the lines and positions of later findings. A report that was not finished before becomes a finding.
+   * Mutes or unmutes the search. While it is muted, because splat itself makes the kernel print, nothing on the console becomes a
+   * finding. The bytes are still counted, so the lines and positions of later findings are right. A report that is unfinished
+   * when muting begins becomes a finding.
    */
   readonly mute: (isMuted: boolean) => void;
   /**
-   * True after a splat that is not known. With `atOnce` an unfinished report counts as soon as the console is silent; the report
-   * may then be cut short.
+   * True after a splat that is not known. With `atOnce`, a report that is still unfinished counts as soon as the console falls
+   * silent; its text may then be cut short.
    */
   readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
   /** Ends the console: a report that is not finished yet becomes a finding. */
@@ -22,26 +23,30 @@ export interface ConsoleFindings {
   /** Each different splat once, with its count, in the order of their first appearance. */
   readonly splats: () => readonly SeenSplat[];
   /**
-   * Each different finding that is no splat (findings.ts, isSplat()), once, with its count, in the order of their first
-   * appearance.
+   * The findings that are no splats (findings.ts, isSplat()). Each different one is there once, with its count, in the order of
+   * first appearance.
    */
   readonly events: () => readonly SplatCount[];
   /**
-   * Milliseconds from `startedAt` of listen() to the first line of the first splat, known or not; null when there was no splat.
+   * Milliseconds from the time `startedAt`, which listen() was given, to the first line of the first splat, known or not. Null:
+   * there was no splat.
    */
   readonly firstSplatMs: () => number | null;
 }
 
-/** Who is told of splats, and which are known. */
+/** Which splats on a console are known, and the function that is called for the others. */
 export interface FindingListener {
   /** Called for each splat that is not known, also when it repeats. */
   readonly onSplat: (finding: Finding) => void;
-  /** True for a splat of the baseline, and for a splat that this kernel is known to print. Absent: no splat is known. */
+  /**
+   * True for a known splat: the baseline (an earlier run) has it, or this kernel is known to print it. Absent: no splat is known.
+   */
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }
 
 /**
- * How many milliseconds of silence end a report with `atOnce`. A kernel prints a report without pauses, unless the host is busy.
+ * How many milliseconds of silence end a report, when the caller of hasSplat() cannot wait for more lines. A kernel prints a
+ * report without pauses, unless the host is busy.
  */
 const silenceMs = 1_000;
 

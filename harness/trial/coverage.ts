@@ -9,11 +9,11 @@ import {
   watchFunctions,
 } from '../stress/watched-files.ts';
 
-/** What a coverage run learns from one trial. */
+/** What one trial of a coverage run shows: which code ran. */
 export interface TrialCoverage {
   /**
-   * How many calls were counted since the guest was prepared, by the names that the profiler shows (their first 30 characters).
-   * Functions without a call are left out.
+   * How many times each function was called since the guest was prepared. The keys are the names that the kernel's profiler
+   * shows: the first 30 characters. Functions without a call are left out.
    */
   readonly calls: Readonly<Record<string, number>>;
   /** The names of the functions that called __mmu_notifier_invalidate_range_start(), sorted. */
@@ -22,23 +22,23 @@ export interface TrialCoverage {
   readonly ioctls: readonly number[];
 }
 
-/** What a prepared guest counts for a coverage run. */
+/** What a guest counts for a coverage run, once it is prepared. */
 export interface Armed {
   readonly functions: readonly WatchedFunction[];
-  /** The number of calls when the guest was prepared, by the names that the profiler shows. */
+  /** How many times each function had been called when the guest was prepared, by the name that the profiler shows. */
   readonly before: Readonly<Record<string, number>>;
 }
 
 const tracing = '/sys/kernel/tracing';
-/** The tracer has an instance of its own, so its filter does not change that of the profiler. */
+/** The folder of splat's own instance of the tracer: a filter that is set in it does not change the filter of the profiler. */
 const instance = `${tracing}/instances/splat`;
 const listFile = '/tmp/watched-functions';
 /** When this file exists, splat's programs in the guest record their ioctl(2) requests in it (guests/minimal/ioctls.c). */
 const ioctlFile = '/tmp/ioctls';
 const armTimeoutMs = 300_000;
 /**
- * The most bytes that are read of a table or a trace. The trace of a trial fits into the ring buffer, 1.4 MiB for each CPU, and
- * grows when it is printed.
+ * The most bytes that are read of a table or of a trace. The kernel keeps 1.4 MiB of trace for each CPU; printed as text, a trace
+ * is longer.
  */
 const listLimitBytes = 16 * 1024 * 1024;
 
@@ -47,8 +47,9 @@ const run = async (agent: Agent, script: string): Promise<void> => {
 };
 
 /**
- * Makes the profiler also count the watched functions of the kernel and all functions of `modules`, has the ioctl(2) requests
- * recorded, and traces the callers of the function that begins a notifier's range. Returns the functions that are counted.
+ * Prepares a guest for a coverage run. The profiler then also counts the watched functions of the kernel and all functions of
+ * `modules`, the ioctl(2) requests of splat's programs are recorded, and the callers of the function that begins a notifier's
+ * range are traced. Returns the functions that are counted.
  */
 export async function armCoverage(
   agent: Agent,
@@ -79,7 +80,8 @@ export async function readCalls(agent: Agent, cpus: number): Promise<Record<stri
 }
 
 /**
- * The function profiler's table of each CPU; an empty text for a CPU without a table. At most `limitBytes` of a table are read.
+ * Reads the profiler's table of counted functions for each CPU. A CPU without a table has the empty text. Of each table, at most
+ * `limitBytes` are read.
  */
 export async function readTables(
   agent: Agent,
@@ -111,7 +113,10 @@ export async function readCoverage(
   };
 }
 
-/** The requests in a file of ioctls.c: a table of 32-bit numbers, in which 0 is an empty entry. */
+/**
+ * Reads a file that guests/minimal/ioctls.c wrote: a table of ioctl(2) request numbers of 32 bits, in which 0 marks an empty
+ * entry.
+ */
 function readIoctls(table: Buffer): readonly number[] {
   const requests = new Set<number>();
   for (let at = 0; at + 4 <= table.length; at += 4) requests.add(table.readUInt32LE(at));

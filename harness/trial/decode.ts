@@ -3,8 +3,8 @@ import { openSymbolizer, type Symbolizer } from '../host/symbolizer.ts';
 import type { SplatCount } from '../records/finding.ts';
 
 /**
- * The folder in which a kernel or its modules were built, as symbol files name it. It is cut off, so that readers see paths in
- * the kernel's tree.
+ * The beginning of a source path in symbol files: the folder in which a kernel or a module was built. It is cut off, so that
+ * paths begin in the kernel's tree.
  */
 const buildFolder = /^\/splat\/(?:src|module-\d+)\/|^(\.\.\/)+/;
 
@@ -18,9 +18,9 @@ const printedAddress = /([A-Za-z_][\w.]*)\+0x([0-9a-f]+)\/0x([0-9a-f]+)(?: \[(\w
 export const exactAddress = /\bRIP: |\bpc : |\bWARNING: .*\bat (?:\S+:\d+ )?[A-Za-z_][\w.]*\+0x/;
 
 /**
- * Returns the splats with source lines: ` (FILE:LINE)` follows each line of a report that has an address which `vmlinux` or a
- * module can place. Inlined functions give `FILE:LINE < FILE:LINE`, the innermost first. When the symbolizer cannot be used, the
- * splats are returned unchanged.
+ * Returns the splats with source lines added: each line of a report with an address that `vmlinux` or a module can place ends in
+ * ` (FILE:LINE)`. For inlined functions it ends in ` (FILE:LINE < FILE:LINE)`, the innermost function first. When the symbolizer
+ * cannot be used, the splats are returned unchanged.
  */
 export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
   splats: readonly T[],

@@ -4,8 +4,8 @@ import type { WorkloadEnd } from '../verdict.ts';
 import type { ConsoleFindings } from './console-findings.ts';
 
 /**
- * Adds the splat that the end of a workload stands for, though the console does not show it: memory with wrong contents, memory
- * that is never given back, or a guest that ended by itself without any splat. Adds nothing for any other end.
+ * Adds a splat for a workload that ended in a way that is a splat itself, though the console does not show it: memory had wrong
+ * contents, memory was never given back, or the guest ended by itself and printed no splat. Adds nothing for any other end.
  */
 export function addEndFinding(
   end: WorkloadEnd,

@@ -4,8 +4,9 @@ import { isVersionIn, type KernelVersion } from '../kernel/source.ts';
 import type { AnnotationState } from '../records/controls.ts';
 
 /**
- * What a kernel of this version must print for a control while the annotations are in this state. Throws `internal` when no row
- * of the control is for this version and state.
+ * Returns what a kernel of this version must print for a control (a test that breaks one rule of the kernel on purpose). `state`
+ * says whether the kernel has the lockdep annotations that help to detect it. Throws `internal` when the control has no row for
+ * this version and state.
  */
 export function expectationOf(
   { mode, expectations }: Pick<Control, 'mode' | 'expectations'>,

@@ -1,6 +1,8 @@
 import type { Finding, SeenSplat, SplatCount } from '../records/finding.ts';
 
-/** Collects findings. A splat that a kernel prints a thousand times takes the memory of one. */
+/**
+ * Collects findings (splats and events of a console). A finding that a kernel prints a thousand times takes the memory of one.
+ */
 export interface FindingTally {
   readonly add: (finding: Finding) => void;
   /** The findings in the order of their first appearance. */
@@ -28,9 +30,8 @@ export function startTally(): FindingTally {
 const outOfRoom = /^BUG: MAX_(?:LOCKDEP_\w+|STACK_TRACE_ENTRIES) too low!$/;
 
 /**
- * True for a finding that decides a verdict. A suppressed complaint does not, because it is about a test program, not about the
- * kernel. Neither does lockdep's message that it ran out of room: the ledger sees that lockdep is off, and the verdict is
- * `blind`.
+ * True for a finding that decides a verdict. Two kinds do not. A suppressed complaint is about a test program, not about the
+ * kernel. Lockdep's message that it ran out of room means that lockdep is off, for which the verdict is `blind`.
  */
 export function isSplat(finding: Pick<Finding, 'kind' | 'suppressed' | 'title'>): boolean {
   return finding.kind === 'splat' && !finding.suppressed && !outOfRoom.test(finding.title);
@@ -43,7 +44,10 @@ export function countSplats(findings: readonly Finding[]): readonly SplatCount[]
   return tally.all();
 }
 
-/** The titles that decide a verdict. Known splats are left out, except those that the trial, a canary, must print. */
+/**
+ * The titles of the splats that decide a verdict. A known splat is left out, unless the trial has a seeded bug (a canary) that
+ * must print it.
+ */
 export function decisiveTitles(
   splats: readonly SeenSplat[],
   expected: readonly string[],

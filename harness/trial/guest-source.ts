@@ -23,23 +23,25 @@ import type { LoadedModule } from './load-modules.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
 import type { StartedGuest } from './trial-plan.ts';
 
-/** How guests are made; the fields have the meaning of the command-line options. */
+/** How the guests of a kernel are made. The fields have the meaning of the command-line options of the same names. */
 export interface GuestRequest {
   readonly guest: string;
-  /** Debian packages to install besides those of the recipe, for a Debian guest. Absent: no package. */
+  /** For a Debian guest: packages to install besides those of its recipe. Absent: no packages. */
   readonly packages?: readonly string[];
-  /** As `--gpu` takes it; absent: virtio. */
+  /** The value of `--gpu`. Absent: virtio. */
   readonly gpu?: GpuDevice['name'];
   readonly accel: AccelChoice;
   readonly memoryMiB: number;
   readonly cpus: number;
   /** Functions to count in addition to those that every guest counts (stress/counters.ts). Absent: no function. */
   readonly profile?: readonly string[];
-  /** True: guests count the watched functions, and trace which functions start a notifier's range. Absent: false. */
+  /**
+   * For a coverage run: guests count the watched functions, and trace which functions start a notifier's range. Absent: false.
+   */
   readonly coverage?: boolean;
   /** Words to add to the kernel's command line of every guest. Absent: none. */
   readonly guestArguments?: string;
-  /** A disk of tools for every guest. Absent: no disk. */
+  /** A read-only disk with programs that are not splat's own, for every guest. Absent: no disk. */
   readonly disk?: ToolsDisk;
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
@@ -53,9 +55,9 @@ export interface GuestSource {
   readonly guestId: string;
   /** The digest of the guest, its machine and what it counts, without the kernel and its modules. */
   readonly setting: string;
-  /** Boots a guest and saves it. When the store has the guest of this boot already, returns that. */
+  /** Boots and saves a guest, one for each `bootIndex`. When the store already has this saved guest, returns that. */
   readonly checkpoint: (bootIndex: number) => Promise<CheckpointOutcome>;
-  /** The modules in the guest that checkpoint() or boot() returned last; empty before. */
+  /** The modules of the guest that checkpoint() or boot() returned last. Empty: neither has returned a guest. */
   readonly loaded: () => readonly LoadedModule[];
   /** Starts a fresh copy of a saved guest. */
   readonly fork: (checkpoint: Checkpoint, options: StartOptions) => Promise<StartedGuest>;
@@ -65,7 +67,7 @@ export interface GuestSource {
   readonly boot: (options: StartOptions) => Promise<StartedGuest>;
 }
 
-/** A saved guest, or why the kernel did not boot. */
+/** A saved guest, or the verdict on a kernel that did not boot. */
 export type CheckpointOutcome =
   /** `bootLog` is the console from the first line to the save, as latin1. */
   | { readonly kind: 'saved'; readonly checkpoint: Checkpoint; readonly bootLog: string }
@@ -76,12 +78,12 @@ export interface StartOptions {
   /** The file for everything that the guest's console prints. */
   readonly consolePath: string;
   readonly onConsole: (bytes: Uint8Array) => void;
-  /** Of a fresh boot: words to add to the kernel's command line. Absent: none. */
+  /** For a fresh boot, not for a copy: words to add to the kernel's command line. Absent: no words. */
   readonly bootArguments?: string;
   readonly signal: AbortSignal;
 }
 
-/** Makes the guest image, or takes it from the store, and decides on the accelerator and the machine. */
+/** Makes or fetches the guest image for a kernel, decides on accelerator and machine, and returns the source of its guests. */
 export async function openGuestSource(
   kernel: BuiltKernel,
   request: GuestRequest,
@@ -142,7 +144,7 @@ export async function openGuestSource(
   };
 }
 
-/** The `setting` of a GuestSource: the digest of a guest, its machine and what it counts, without the kernel. */
+/** The field `setting` of a GuestSource: the digest of a guest image, its machine and what it counts, without the kernel. */
 function settingOf(
   guest: string,
   { prepared, qemu, spec }: { prepared: string; qemu: string; spec: MachineSpec },
@@ -182,7 +184,7 @@ async function gpuFor({ gpu: name = defaultGpu.name, emit }: GuestRequest): Prom
   return gpu;
 }
 
-/** What turns the addresses of a guest into names of functions, with the guest's preparation. */
+/** What names the functions at a guest's addresses (the kernel image, the loaded modules), together with `prepared`. */
 function symbolsFor(
   { vmlinux, modules }: BuiltKernel,
   prepared: Prepared,
@@ -226,8 +228,8 @@ function withWords<T extends Pick<MachineSpec, 'append'>>(spec: T, words: string
 }
 
 /**
- * The digest of the preparation of a guest before it is saved. A guest that was prepared differently counts other functions, so
- * its copies cannot be used.
+ * The digest of what is prepared in a guest before it is saved. A guest that was prepared in another way counts other functions,
+ * so its copies cannot be used.
  */
 const preparation = valueDigest([2, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
 
@@ -279,7 +281,7 @@ async function bootOnce(
           }),
         (crash) => {
           console.end();
-          // Another boot may not show the splat again.
+          // The kernel had printed a splat before QEMU crashed. A second boot might not show it.
           if (console.splats().length > 0) throw crash;
           emit({ kind: 'note', text: `${crash.message}; booting again` });
         },

@@ -10,14 +10,14 @@ import type { HangEvidence } from '../records/trial.ts';
 import { blockedFrame, mayHang } from '../splat/blocked.ts';
 
 /**
- * How many samples of the CPUs' stacks are taken, and the milliseconds between the end of one and the next. A loop shows the same
- * function in nearly all of them.
+ * How many times the stacks of the CPUs are read (`samples`), and the milliseconds between two readings (`sampleMs`). A kernel in
+ * a loop shows the same function nearly every time.
  */
 const samples = 10;
 const sampleMs = 150;
 /**
- * How many milliseconds the agent may take to send the keys, and then the kernel to print: an emulated guest needs seconds to
- * print its stacks.
+ * How many milliseconds the agent (the program in the guest that takes requests) may take to press the SysRq keys, and then the
+ * kernel to print: an emulated guest needs seconds to print its stacks.
  */
 const printMs = 10_000;
 /** How many milliseconds of silence show that the kernel has printed everything. */
@@ -28,7 +28,8 @@ const keys = ['l', 'w', 'd', 't'];
 /** What is needed to examine a guest for a hang. */
 export interface HangWatch {
   /**
-   * The kernel image with symbols. Absent: addresses in the stacks stay numbers; only the kernel's own text can name a function.
+   * The kernel image with symbols. Absent: the addresses of the CPUs' stacks stay numbers, and only what the kernel prints can
+   * name a function.
    */
   readonly vmlinux?: string;
   /** The modules of the guest; absent when it has none. */
@@ -37,16 +38,16 @@ export interface HangWatch {
   readonly dir: string;
   readonly signal: AbortSignal;
   /**
-   * Called with `begin` before and with `end` after splat makes the kernel print its stacks: nothing on the console in between
-   * counts as a finding.
+   * Called with `begin` before splat makes the kernel print its stacks, and with `end` after it. Nothing that the console prints
+   * in between counts as a finding.
    */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
 
 /**
- * Gathers what a guest does that gives no result: the stacks of its CPUs as QEMU sees them, and the stacks that the kernel prints
- * on request. All samples of the CPUs go into hang.txt; the result has the last sample. Its `frame` is the function to blame, or
- * empty when no function stands out.
+ * Gathers what a guest does that gives no result: the stacks of its CPUs as QEMU sees them, several times, and the stacks that
+ * the kernel prints on request. The file hang.txt gets all stacks of the CPUs. The result has the last of them, and `frame`: the
+ * function to blame, empty when no function stands out.
  */
 export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEvidence> {
   const symbols = await symbolsOf(watch);
@@ -104,12 +105,13 @@ function nameStack(stack: CpuStack, symbols: CodeSymbols | undefined): NamedStac
   };
 }
 
-/** The share of the samples in which a function must be on some CPU's stack to count as the loop. */
+/** In how many of the samples (0.9: nine of ten) some CPU's stack must have a function, before the function counts as a loop. */
 const steady = 0.9;
 
 /**
- * The innermost function that is on some CPU's stack in nearly all samples; functions that show nothing (blocked.ts, mayHang())
- * are left out. Undefined when the CPUs are idle or do many things. The scheduler may move a loop from CPU to CPU.
+ * Returns the innermost function that some CPU's stack has in nearly all samples; it may be another CPU each time, because the
+ * scheduler moves tasks. Functions that say nothing about a hang (blocked.ts, mayHang()) are left out. Undefined when the CPUs
+ * are idle or do many things.
  */
 export function loopingFrame(
   seen: readonly (readonly Pick<NamedStack, 'mode' | 'frames'>[])[],
@@ -139,8 +141,8 @@ function functionOf(frame: string): string {
 }
 
 /**
- * Has the agent make the kernel print its stacks through SysRq, and returns what the console printed meanwhile. `answered` is
- * false when the agent is gone, refuses, or takes longer than `printMs`.
+ * Makes the kernel print its stacks: the agent in the guest presses SysRq keys. Returns what the console printed meanwhile.
+ * `answered` is false when the agent is gone, refuses, or takes longer than `printMs`.
  */
 async function askKernel(
   guest: Guest,

@@ -2,7 +2,7 @@ import { packageVersion } from '../host/package-root.ts';
 import type { HarnessFacts } from '../records/harness.ts';
 import { signatureScheme } from '../splat/signature.ts';
 
-/** The version of this splat and of its signature rules, as every record names them. */
+/** The version of this splat, and the version of its rules for signatures of splats. Every record has both. */
 export function writtenBy(): HarnessFacts {
   return { version: packageVersion(), signatures: signatureScheme };
 }

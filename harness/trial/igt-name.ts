@@ -3,16 +3,16 @@ import type { IgtDriver } from '../stress/igt-list.ts';
 import { type Workload, workloads } from '../stress/workloads.ts';
 
 /**
- * True for the names of IGT tests that `--workload` takes: `igt` and `igt:PATTERN`, both also with `+WORKLOAD`, and `igt:order`.
- * The rest of such a name is not checked.
+ * True for a name with which `--workload` chooses tests of IGT: `igt`, `igt+WORKLOAD`, `igt:PATTERN`, `igt:PATTERN+WORKLOAD`,
+ * `igt:order`. What follows `igt` is not checked.
  */
 export function isIgtName(name: string): boolean {
   return /^igt(?:$|[:+])/.test(name);
 }
 
 /**
- * True for a name that stands for splat's whole list: `igt` and `igt+WORKLOAD`. When a test of the list cannot run, that does not
- * decide the verdict. Throws `usage` for a name of IGT tests that parseIgtName() refuses.
+ * True for a name that stands for all tests of splat's list of IGT tests: `igt` or `igt+WORKLOAD`. A test of the list that cannot
+ * run does not decide the verdict. Throws `usage` for a name of IGT tests that parseIgtName() refuses.
  */
 export function isIgtList(name: string): boolean {
   return isIgtName(name) && parseIgtName(name).kind === 'curated';
@@ -22,15 +22,15 @@ export function isIgtList(name: string): boolean {
 export interface IgtAsked {
   readonly name: string;
   /**
-   * `curated`: the tests of splat's list, each in its own guest. `order`: all tests of the list in one guest. `pattern`: tests by
-   * name.
+   * `curated`: all tests of splat's list, each in its own guest. `order`: all tests of splat's list, in one guest. `pattern`: the
+   * tests whose names match.
    */
   readonly kind: 'curated' | 'order' | 'pattern';
   readonly driver?: IgtDriver;
-  /** The pattern for tests; empty for `curated`. */
+  /** The pattern for the names of tests; empty for `curated`, and the word `order` for `order`. */
   readonly test: string;
   readonly subtest?: string;
-  /** The workload that runs beside the tests; absent for none. */
+  /** The workload that runs beside the tests. Absent: no workload. */
   readonly beside?: Workload;
 }
 
@@ -39,8 +39,8 @@ const nameForm =
   /^igt(?::(?:(virtio_gpu|vgem|vkms|none)\/)?([\w*?-]+)(?:@([\w.*?-]+))?)?(?:\+([\w-]+))?$/;
 
 /**
- * Parses the name of IGT tests. Throws `usage` for another form, for `igt:order` with a driver, a subtest or a workload, and for
- * an unknown workload.
+ * Parses a name of IGT tests, such as `igt:vkms/kms_atomic@*+reclaim`. Throws `usage` for a name of another form, for `igt:order`
+ * with a driver, a subtest or a workload, and for an unknown workload.
  */
 export function parseIgtName(name: string): IgtAsked {
   const [whole, driver, test = '', subtest, besideName] = nameForm.exec(name) ?? [];

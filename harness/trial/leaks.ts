@@ -11,15 +11,18 @@ import type { ConsoleFindings } from './console-findings.ts';
 
 /** kmemleak's list (Documentation/dev-tools/kmemleak.rst); a kernel without the detector has no such file. */
 const list = '/sys/kernel/debug/kmemleak';
-/** The guest's program that looks twice (guests/minimal/kmemleak.c). */
+/** The guest's program that has kmemleak scan twice (guests/minimal/kmemleak.c). */
 const program = '/bin/kmemleak';
-/** The most bytes that the program prints of the list, and the most characters of its error message that are told. */
+/**
+ * The most bytes of kmemleak's list that the program prints (`listBytes`), and the most characters of its error message that a
+ * reason repeats (`wordsChars`).
+ */
 const listBytes = 1024 * 1024;
 const wordsChars = 200;
 
 /**
- * The result of a search for leaks, that is, memory that nothing points to: kmemleak's list, which may be empty (`looked`), or
- * why the guest could not search (`dead`).
+ * The result of a search for leaks (memory that nothing points to). `looked`: `text` is kmemleak's list; it is empty when there
+ * is no leak. `dead`: the guest could not search; `why` is the reason.
  */
 export type LeakLook =
   | { readonly kind: 'looked'; readonly text: string }
@@ -32,15 +35,21 @@ export type LeakLook =
 export interface LeakDetector {
   readonly looksForLeaks?: true;
   /**
-   * Why the guest could not mark older leaks, from before the trials, as told. A search would report these leaks in each trial.
+   * Why the guest could not make kmemleak forget the leaks from before the trials. Each trial would report these leaks, so no
+   * trial searches. Absent: they are forgotten.
    */
   readonly leaksUnforgotten?: string;
 }
 
-/** The time for two scans of a guest that has just booted, on a slow host with further detectors. */
+/**
+ * How many milliseconds two scans by kmemleak may take in a guest that has just booted, on a slow host with further detectors.
+ */
 const forgetTimeoutMs = 600_000;
 
-/** Whether a kernel searches for leaks. It forgets the leaks so far, so that each trial reports its own leaks only. */
+/**
+ * Makes kmemleak forget the leaks so far, so that each trial reports only leaks of its workload. Returns whether trials can
+ * search for leaks.
+ */
 export async function forgetLeaks(agent: Pick<Agent, 'read' | 'run'>): Promise<LeakDetector> {
   if ((await agent.read(list, 1)) === undefined) return {};
   const look = await runLook(agent, ['--forget'], forgetTimeoutMs);
@@ -48,10 +57,10 @@ export async function forgetLeaks(agent: Pick<Agent, 'read' | 'run'>): Promise<L
   return { looksForLeaks: true };
 }
 
-/** Ends of a workload that may still run, or that never ran. */
+/** Those ends of a workload after which no leaks are searched for: the workload may still run, or it never ran. */
 const unended: ReadonlySet<WorkloadEnd['kind']> = new Set(['skipped', 'stopped', 'silent', 'lost']);
 
-/** What decides whether leaks are looked for at the end of a trial. */
+/** The facts that decide whether a trial searches for leaks at its end. */
 export interface EndedTrial {
   readonly workload: Pick<Workload, 'canary' | 'leaks'>;
   readonly prepared: LeakDetector;
@@ -61,9 +70,9 @@ export interface EndedTrial {
 }
 
 /**
- * Searches for leaks: kmemleak scans twice, five seconds apart. Undefined when no search is due: the kernel has no kmemleak, the
- * workload did not run or did not end, or a splat or a seeded bug of another detector may have left memory behind. `timeoutMs` is
- * the time limit for the search.
+ * Searches for leaks, which are memory that nothing points to: kmemleak scans twice, five seconds apart, within `timeoutMs`.
+ * Returns undefined when no search is due: the kernel has no kmemleak, the workload did not run or did not end, or a splat or a
+ * seeded bug of another kind may have left memory behind.
  */
 export async function findLeaks(
   agent: Pick<Agent, 'run'>,
@@ -109,7 +118,10 @@ function unseen(why: string): LeakLook {
   return { kind: 'dead', why: `nobody looked for memory leaks (${why})` };
 }
 
-/** Adds the leaks of a list to the findings, and leaves the list in the trial's folder as kmemleak.txt. */
+/**
+ * Adds the leaks in kmemleak's list to the findings of a trial, and writes the list to the file kmemleak.txt in the trial's
+ * folder `dir`.
+ */
 export async function addLeaks(
   look: LeakLook | undefined,
   findings: Pick<ConsoleFindings, 'add'>,
@@ -120,14 +132,17 @@ export async function addLeaks(
   for (const finding of scanLog(look.text)) findings.add(offConsole(finding));
 }
 
-/** What the ledger says when leaks could not be looked for. */
+/**
+ * The field for the ledger (the record of the detectors' health) that says why a trial could not search for leaks; no field
+ * otherwise.
+ */
 export function unseenLeaks({ leaks }: { readonly leaks?: LeakLook }): {
   readonly leaksUnseen?: string;
 } {
   return leaks?.kind === 'dead' ? { leaksUnseen: leaks.why } : {};
 }
 
-/** The finding without its place: its lines are those of kmemleak's list, not of the console. */
+/** The finding without its lines and bytes: they are places in kmemleak's list, and not on the console. */
 function offConsole(finding: Finding): Finding {
   return { ...finding, line: 0, endLine: 0, bytes: { start: 0, end: 0 } };
 }

@@ -3,7 +3,7 @@ import { BootFailed } from '../guest/checkpoint.ts';
 import type { KernelModules, StoredModule } from '../kernel/built-kernel.ts';
 import { countable, profileFiles } from '../stress/counters.ts';
 
-/** A module that is loaded in a prepared guest, and so in all copies of it. */
+/** A kernel module that is loaded in a guest before the guest is saved, and so in all copies of the guest. */
 export interface LoadedModule {
   readonly name: string;
   /**
@@ -14,19 +14,23 @@ export interface LoadedModule {
   /** The address of the module's .text section in hex; absent when the kernel does not tell it. */
   readonly text?: string;
   /**
-   * The functions whose calls are counted. Of a module from a folder of `--module`: all functions that ftrace can trace and that
-   * the profiler can tell apart. Of a module of the kernel's own tree: no function.
+   * The functions whose calls are counted. For a module that the user gave with `--module`: all functions that ftrace can trace
+   * and that the profiler can tell apart. For a module of the kernel's own tree: no function.
    */
   readonly functions: readonly string[];
 }
 
 const loadTimeoutMs = 60_000;
-/** The most bytes that are read of the list of functions: the kernel of a distribution can trace some 60,000, one on each line. */
+/**
+ * The most bytes that are read of the kernel's list of traceable functions. A distribution's kernel has some 60,000 of them, one
+ * on each line.
+ */
 const functionsLimitBytes = 16 * 1024 * 1024;
 
 /**
- * Lets the kernel load modules by itself, loads those that were requested, and starts counting the calls of functions in the
- * user's own modules. Returns the requested modules. Throws BootFailed when one of them does not load, or turns lockdep off.
+ * Lets the kernel load modules by itself, and loads the requested modules. Starts counting the calls of functions in those that
+ * the user gave with `--module`. Returns the requested modules. Throws BootFailed when a requested module does not load, or turns
+ * lockdep off.
  */
 export async function loadModules(
   agent: Agent,
@@ -56,7 +60,10 @@ async function readText(agent: Agent, path: string, limitBytes?: number): Promis
   return (await agent.read(path, limitBytes))?.toString('latin1') ?? '';
 }
 
-/** Starts counting the calls of the user's modules. Resolves to the counted functions, by module. */
+/**
+ * Starts counting the calls of functions in the modules that the user gave with `--module`. Resolves to the counted functions, by
+ * the name of the module.
+ */
 async function countFunctions(
   agent: Agent,
   load: readonly StoredModule[],
@@ -85,8 +92,8 @@ async function loadOne(agent: Agent, { name, guestPath }: StoredModule): Promise
 }
 
 /**
- * Modules with these taint letters switch lockdep off (LOCKDEP_NOW_UNRELIABLE in add_taint_module(), kernel/module), so its silence
- * would prove nothing.
+ * The taint letters of modules that switch lockdep off when they are loaded (LOCKDEP_NOW_UNRELIABLE in add_taint_module(),
+ * kernel/module). Its silence would then prove nothing.
  */
 const deafening: Readonly<Record<string, string>> = {
   P: 'its licence is proprietary',
@@ -107,8 +114,8 @@ function failed(message: string): BootFailed {
 }
 
 /**
- * Reads /proc/modules: the taint of each module by its name, empty for none. A line looks like
- * `splat 65536 0 - Live 0xffffffffc0000000 (O)`; the parentheses stand only where there is a taint.
+ * Reads the text of /proc/modules. Returns the taint letters of each module by its name; they are empty for a module without a
+ * taint. A line looks like `splat 65536 0 - Live 0xffffffffc0000000 (O)`; the parentheses stand only where there is a taint.
  */
 export function parseModules(text: string): ReadonlyMap<string, { readonly taint: string }> {
   const rows = text.split('\n').flatMap((line): [string, { taint: string }][] => {
@@ -118,7 +125,10 @@ export function parseModules(text: string): ReadonlyMap<string, { readonly taint
   return new Map(rows);
 }
 
-/** The functions that can be traced in each module. A line of available_filter_functions looks like `splat_mn_open [splat]`. */
+/**
+ * The functions of each module that ftrace can trace, by the module's name. A line of available_filter_functions looks like
+ * `splat_mn_open [splat]`.
+ */
 async function tracedFunctions(agent: Agent): Promise<ReadonlyMap<string, readonly string[]>> {
   const path = '/sys/kernel/tracing/available_filter_functions';
   const text = await readText(agent, path, functionsLimitBytes);

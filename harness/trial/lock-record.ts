@@ -20,21 +20,29 @@ import {
 } from '../records/lock-order.ts';
 import { writtenBy } from './harness-facts.ts';
 
-/** What lockdep knew at the end of the trials that were added. */
+/** The lock order that lockdep had learned by the end of each trial, collected over the trials that were added. */
 export interface LockRecord {
   readonly add: (trial: LookedAt, dump: LockDump) => void;
-  /** The dependencies that lockdep knew in any of the trials. */
+  /** The dependencies (one lock taken while another is held) that lockdep knew in any of the trials. */
   readonly order: () => LockOrder;
-  /** In how many trials, and in which, lockdep knew each dependency at the watched classes (locks/difference.ts). */
+  /**
+   * For each dependency from or to a watched lock class (locks/difference.ts): in how many trials, and in which, lockdep knew it.
+   */
   readonly seen: () => SeenDependencies;
-  /** What is new in comparison with `baseline`. Without a baseline, `learned` is null. */
+  /**
+   * The dependencies that `baseline` does not have, in `learned`. Without a baseline, `learned` is null. Also the cycles that
+   * lockdep cannot find.
+   */
   readonly news: (baseline: LockOrder | undefined) => LockNews;
 }
 
 /** A trial at whose end lockdep's tables were read. */
 export type LookedAt = Pick<LockLook, 'trial' | 'boot' | 'setting'>;
 
-/** Collects what lockdep learned in trials. Different trials may be added in any order, the tries of one trial in their order. */
+/**
+ * Opens a collection of what lockdep learned in trials. Different trials may be added in any order. A trial that was tried more
+ * than once must be added in the order of its tries.
+ */
 export function openLockRecord(): LockRecord {
   const dumps: { readonly trial: string; readonly dump: LockDump }[] = [];
   // For seen(), a trial that was repeated counts once, with its last try.
@@ -98,14 +106,14 @@ function gatherCycles(
   return [...found.values()].map(({ cycle, trials }) => ({ cycle, trials: sortedOnce(trials) }));
 }
 
-/** The ids of trials, each once: a trial that was repeated was added several times. */
+/** The ids of trials, sorted, each once. A trial with several tries was added several times. */
 function sortedOnce(trials: readonly string[]): readonly string[] {
   return [...new Set(trials)].toSorted();
 }
 
 const fileName = 'locks.json';
 
-/** Writes locks.json into `dir`. Its contents are sorted, so that two such files can be compared by eye. */
+/** Writes the lock order to the file locks.json in `dir`. Its contents are sorted, so that people can compare two such files. */
 export async function writeLockOrder(
   dir: string,
   order: LockOrder,
@@ -122,22 +130,26 @@ export async function writeLockOrder(
 }
 
 /**
- * The lock order that the run with this result.json learned, from the locks.json beside it; undefined when there is none. Throws
- * `usage` for a locks.json that is not such a record.
+ * The lock order that a run learned, from the file locks.json in the folder of its result.json (`resultFile`). Undefined when
+ * there is no locks.json. Throws `usage` for a locks.json with other content.
  */
 export async function readLockOrder(resultFile: string): Promise<LockOrder | undefined> {
   const record = await readRecord(join(dirname(resultFile), fileName), lockOrderSchema);
   return record === undefined ? undefined : recordedOrder(record);
 }
 
-/** The lock order in a locks.json that was read. */
+/**
+ * The lock order in a locks.json, as a map: the locks that were taken while another lock was held, by the name of that other
+ * lock.
+ */
 export function recordedOrder({ order }: Pick<LockOrderFile, 'order'>): LockOrder {
   return new Map(Object.entries(order).map(([lock, inner]) => [lock, new Set(inner)]));
 }
 
 /**
- * In how many trials lockdep knew each dependency at the watched classes, from the locks.json beside this result.json: trials of
- * a run, or of one prefix of a series. Undefined when there is no such file, or when the trials were not counted.
+ * In how many trials lockdep knew each dependency at the watched lock classes, from the file locks.json beside a result.json. The
+ * trials are those of a run, or of a series with its first patches. Undefined when there is no locks.json, and when it does not
+ * count trials.
  */
 export async function readSeenDependencies(
   resultFile: string,
@@ -145,7 +157,7 @@ export async function readSeenDependencies(
   return (await readRecord(join(dirname(resultFile), fileName), lockOrderSchema))?.seen;
 }
 
-/** Copies the locks.json beside a result.json into a folder. It is no error when there is none. */
+/** Copies the file locks.json from the folder of a result.json to another folder. When there is no locks.json, does nothing. */
 export async function copyLockOrder(resultFile: string, folder: string): Promise<void> {
   try {
     await copyFile(join(dirname(resultFile), fileName), join(folder, fileName));

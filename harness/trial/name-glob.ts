@@ -1,4 +1,7 @@
-/** Returns the expression for whole names that match a glob of `--workload`: `*` matches any text, `?` one character. */
+/**
+ * Turns a pattern of `--workload` into a regular expression for whole names. In the pattern, `*` matches any text and `?` matches
+ * one character.
+ */
 export function nameGlob(glob: string): RegExp {
   const text = glob
     .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)

@@ -17,14 +17,14 @@ import { type Armed, armCoverage, readCalls, readTables } from './coverage.ts';
 import { forgetLeaks, type LeakDetector } from './leaks.ts';
 import { type LoadedModule, loadModules } from './load-modules.ts';
 
-/** The ledger and the counters of a guest's kernel at one moment. */
+/** The ledger (the health of the detectors) and the counters of a guest's kernel, read at one moment. */
 export interface Reading {
   readonly ledger: LedgerReading;
-  /** The counters since boot; two readings are compared to see what a workload did. */
+  /** The counters since boot, by name. The difference of two readings tells what a workload did. */
   readonly counters: Readonly<Record<string, number>>;
 }
 
-/** The state of a ready guest before any workload. All copies of a checkpoint have exactly this state. */
+/** The state of a guest that is ready and has run no workload. All copies of a saved guest begin with exactly this state. */
 export interface Prepared extends LeakDetector {
   readonly before: Reading;
   /**
@@ -33,16 +33,18 @@ export interface Prepared extends LeakDetector {
    */
   readonly warnOnceArmed: boolean;
   /**
-   * Functions that are counted in addition to the witnesses, as requested, as far as this kernel can count them; absent for none.
+   * Those of the functions requested in addition to the witnesses whose calls this kernel can count. Absent: there are no such
+   * functions.
    */
   readonly profiled?: readonly string[];
   /**
-   * Witnesses that this kernel cannot count because it lacks or inlines the function, each as `calls.FUNCTION`; absent for none.
+   * Those witnesses (counters of function calls) that this kernel cannot count because it lacks or inlines the function, each as
+   * `calls.FUNCTION`. Absent: it can count all.
    */
   readonly missing?: readonly string[];
   /**
-   * What was requested for the guest and is missing in it. The guest is ready, but no workload may run in it. Absent when nothing
-   * is missing.
+   * What the guest lacks though it was requested, such as a GPU with 3D. Then only canaries (workloads with a seeded bug) run in
+   * the guest. Absent: the guest lacks nothing.
    */
   readonly lacks?: string;
   /** The modules that were loaded. Absent: no module. */
@@ -51,7 +53,7 @@ export interface Prepared extends LeakDetector {
   readonly armed?: Armed;
 }
 
-/** The functions that are counted in addition to those of the workloads. */
+/** The names of the functions that a guest counts in addition to the witnesses of the workloads. */
 export function countedBesides({
   profiled = [],
   modules = [],
@@ -63,8 +65,8 @@ const prepareTimeoutMs = 30_000;
 const warmUpTimeoutMs = 120_000;
 
 /**
- * Prepares a ready guest: loads modules, starts the counters of the witnesses and of the functions in `more`, runs `warmUp`, and
- * takes the first reading.
+ * Prepares a booted guest for its trials. Loads the modules, starts the counters of the witnesses and of the functions in `more`,
+ * runs the command `warmUp`, makes kmemleak forget older leaks, and takes the first reading of ledger and counters.
  */
 export async function prepareGuest(
   agent: Agent,
@@ -78,7 +80,7 @@ export async function prepareGuest(
   }: {
     readonly more?: readonly string[];
     readonly warmUp?: readonly string[];
-    /** The functions of the kernel's image, for a coverage run. */
+    /** For a coverage run: the functions of the kernel's image. Absent: this is no coverage run. */
     readonly placed?: readonly PlacedFunction[];
     /** The GPU that was requested for the guest. Absent: any GPU. */
     readonly gpu?: Pick<GpuDevice, 'renders'>;
@@ -92,7 +94,7 @@ export async function prepareGuest(
   const missing = [...profiledFunctions, ...more]
     .filter((name) => !traced.has(name))
     .map((name) => `calls.${name}`);
-  // Only the user's modules are counted: no watched file belongs to a module of the tree.
+  // Of the modules, only those of the user are counted: no watched file belongs to a module of the tree.
   const own = modules.flatMap(({ name, functions: counted }) =>
     counted.length === 0 ? [] : [name],
   );
@@ -101,7 +103,7 @@ export async function prepareGuest(
   // The first program patches kernel code (the static keys of cgroup and memcg). Under TCG such a patch can race with another CPU
   // that runs the code. It is better if that happens in the one boot whose console is examined than in a copy.
   await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
-  // A kernel that cannot mount the disk would print its complaint again in each trial.
+  // The warm-up mounts the disk. A kernel that cannot mount it complains here, and not again in each trial.
   if (warmUp !== undefined) await agent.run(warmUp, warmUpTimeoutMs, () => undefined);
   const detector = await forgetLeaks(agent);
   await agent.standBy();
@@ -124,7 +126,7 @@ export async function prepareGuest(
 /** The minor numbers of the DRM devices in our kernels, and one more. */
 const minors = [0, 1, 2, 3];
 
-/** The field `lacks` names what the guest lacks for the requested GPU. The result has no field when the guest lacks nothing. */
+/** Returns the field `lacks`, which names what the guest lacks for the requested GPU; returns no field when it lacks nothing. */
 async function lackOf(
   agent: Agent,
   gpu: Pick<GpuDevice, 'renders'> | undefined,
@@ -133,7 +135,7 @@ async function lackOf(
   return lacks === undefined ? {} : { lacks };
 }
 
-/** Why the GPU of the guest cannot draw; undefined when it can (virtgpu_debugfs.c). */
+/** Why the guest's GPU cannot draw in 3D; undefined when it can (virtgpu_debugfs.c). */
 async function whyNot3D(agent: Agent): Promise<string | undefined> {
   for (const minor of minors) {
     const path = `/sys/kernel/debug/dri/${minor}/virtio-gpu-features`;
@@ -159,7 +161,10 @@ async function countCalls(agent: Agent, names: readonly string[]): Promise<Reado
   return isTaken ? found : new Set();
 }
 
-/** Reads the ledger and all counters. `more` names additional functions that are counted. */
+/**
+ * Reads the ledger (the health of the detectors) and all counters. `more` names the functions that are counted besides the
+ * witnesses.
+ */
 export async function takeReading(
   agent: Agent,
   cpus: number,

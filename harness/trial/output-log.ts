@@ -20,7 +20,7 @@ const keptBytes = 16 * 1024 * 1024;
 const lastWordsChars = 4096;
 const keptStdoutBytes = 4 * 1024 * 1024;
 
-/** Opens the log at `path`. The file gets the first 16 MiB of the output; what follows is not written. */
+/** Opens the log of a workload's output at `path`. The file gets the first 16 MiB of the output and nothing after that. */
 export function openOutputLog(path: string): OutputLog {
   const file = createWriteStream(path);
   let failure: unknown;

@@ -1,7 +1,6 @@
 /**
- * Runs `work` on every item, at most `limit` items at a time (a limit below 1 counts as 1), and returns the results in the order
- * of the items. After an error no further item is started; the items that were started are waited for, and the first error is
- * thrown.
+ * Runs `work` on every item, at most `limit` items at a time, and returns the results in the order of the items. A limit below 1
+ * counts as 1. After an error, no further item is started. The items that run are waited for, and the first error is thrown.
  */
 export async function inParallel<T, R>(
   items: readonly T[],

@@ -11,19 +11,22 @@ export interface TrialChoice {
   readonly repeat: number;
   readonly cold: boolean;
   readonly durationMs: number | undefined;
-  /** The ids of the only trials to run; absent: all. */
+  /** The ids of the trials to run. Absent: all trials are run. */
   readonly trials?: readonly string[];
   /** Returns true for a trial that is to be run. Absent: all trials are run. */
   readonly isWanted?: (plan: TrialPlan) => boolean;
 }
 
-/** The most checkpoints of a run without --cold. A boot is expensive and decides little, so further repeats share these boots. */
+/**
+ * The most guests that a run boots and saves, without --cold. A boot is expensive and decides little, so with more repeats,
+ * several repeats run in copies of the same boot.
+ */
 const mostBoots = 4;
 
 /**
- * One plan for each trial: the canaries, then each workload `repeat` times, without workloads of which no part runs on this
- * kernel. Canaries come first, so that a kernel whose detectors are dead is found out early; `repeat` and `durationMs` do not
- * change them. Throws `usage` when `trials` names a trial that does not exist.
+ * Returns one plan for each trial. The canaries (workloads with a seeded bug) come first, so that dead detectors show early. Then
+ * each workload is there `repeat` times; a workload of which no part runs on this kernel is left out. `repeat` and `durationMs`
+ * do not change the canaries. Throws `usage` when `trials` names a trial that does not exist.
  */
 export function planTrials(
   chosen: readonly ChosenWorkload[],

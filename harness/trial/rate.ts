@@ -1,7 +1,7 @@
 /**
  * The rates that a bug may have, each with its prior probability (`weight`). The rate is the chance that a trial on a commit with
- * the bug shows it. It is unknown but the same for all commits, and is estimated from all trials together. That every trial shows
- * the bug has the weight 0.15; the other rates share 0.85 equally.
+ * the bug shows the bug. It is not known, but it is the same for all commits, so all trials together estimate it. The rate 1
+ * (every trial shows the bug) has the weight 0.15. The other rates share 0.85 equally.
  */
 export const rates: readonly { readonly rate: number; readonly weight: number }[] = [
   { rate: 1, weight: 0.15 },
@@ -14,7 +14,7 @@ export const rates: readonly { readonly rate: number; readonly weight: number }[
 export interface TrialCounts {
   /** Trials that showed the bug. */
   readonly hits: number;
-  /** Trials that did not show the bug, by chance. */
+  /** Trials that could have shown the bug and, by chance, did not. */
   readonly misses: number;
   /**
    * Trials in which another bug came first, so that this bug could not show. Only trials of kernels that showed this bug in other
@@ -24,14 +24,14 @@ export interface TrialCounts {
 }
 
 /**
- * The natural logarithm of the chance of a given sequence of trials on commits that have the bug, over all rates. It is never
- * -Infinity, because only the rate 1 excludes a miss. In a masked trial another bug came first, which has the chance 1 - rate/2:
- * in half of the trials that would show this bug, this bug comes first. If masked trials were ignored, kernels with both bugs
- * would seem to show this bug more often than they do.
+ * The natural logarithm of the chance that trials on commits with the bug go as these did, over all rates that the bug may have.
+ * It is never -Infinity, because only the rate 1 excludes a miss. A masked trial, in which another bug came first, has the chance
+ * 1 - rate/2: of the trials that would show this bug, half show this bug first. If masked trials were left out, this bug would
+ * seem to show more often than it does.
  */
 export function logEvidence({ hits, misses, masked }: TrialCounts): number {
   const terms = rates.map(({ rate, weight }) => {
-    // A bug with the rate 1 that was never missed: 0 × log 0 counts as 0.
+    // For the rate 1 and no miss, 0 × log 0 counts as 0.
     const missed = misses === 0 ? 0 : misses * Math.log(1 - rate);
     return Math.log(weight) + hits * Math.log(rate) + missed + masked * Math.log(1 - rate / 2);
   });
@@ -39,18 +39,21 @@ export function logEvidence({ hits, misses, masked }: TrialCounts): number {
   return largest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - largest), 0));
 }
 
-/** The expected rate of the bug, given these trials. */
+/** The expected rate of the bug (the chance that a trial shows it), given these trials. */
 export function expectedRate(shown: TrialCounts): number {
   return Math.exp(logEvidence({ ...shown, hits: shown.hits + 1 }) - logEvidence(shown));
 }
 
-/** The chance that `runs` further trials of a commit that has the bug all miss it, given these trials. */
+/** The chance that `runs` further trials on a commit with the bug all fail to show it, given the earlier trials. */
 export function chanceOfSilence(shown: TrialCounts, runs: number): number {
   const silent = { ...shown, misses: shown.misses + runs };
   return Math.exp(logEvidence(silent) - logEvidence(shown));
 }
 
-/** The highest rate that a bug can have, with 95 % confidence, when `runs` trials did not show it; 1 when `runs` is 0. */
+/**
+ * The highest rate that an unseen bug can have, with 95 % confidence, after `runs` trials without it. The rate is the chance that
+ * a trial shows the bug. Returns 1 when `runs` is 0.
+ */
 export function highestUnseenRate(runs: number): number {
   return 1 - 0.05 ** (1 / runs);
 }

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 
-/** The last `bytes` bytes of a file as latin1; the whole of a shorter file. */
+/** Returns the last `bytes` bytes of a file, as latin1. A shorter file is returned whole. */
 export async function readEnd(path: string, bytes: number): Promise<string> {
   await using file = await open(path, 'r');
   const { size } = await file.stat();

@@ -18,65 +18,72 @@ import { openScheduler } from './scheduler.ts';
 import { shortName } from './short-name.ts';
 import type { TrialContext } from './trial-plan.ts';
 
-/** How the trials of a commit are run, in a bisection or a series. */
+/** How the trials of a commit (of a bisection) or of a patch (of a series) are run. */
 export interface CommitTrialsRequest extends GuestRequest {
   readonly seed: number;
   /** How many milliseconds each workload runs; undefined for each workload's own duration. */
   readonly durationMs: number | undefined;
-  /** How many trials run at a time; undefined for as many as the host can carry. */
+  /** How many trials run at a time. Undefined: as many as the host can carry. */
   readonly parallelTrials: number | undefined;
-  /** The folder for the trials: each has a folder below `trials/` in it. */
+  /** The folder of the bisection or series. Each trial gets a folder below its folder `trials`. */
   readonly dir: string;
   /**
-   * Receives what lockdep knew at the end of a trial of the commit `id`, canaries left out. Absent: lockdep's tables are not
-   * read.
+   * Receives what lockdep knew at the end of each trial of the commit `id`. Canaries, which have a seeded bug, are left out.
+   * Absent: lockdep's tables are not read.
    */
   readonly onLocks?: (id: string, dump: LockDump) => void;
 }
 
-/** The name that stands for the boot in a list of workloads. The splats of a boot come before every trial of its copies. */
+/**
+ * The word that stands in a list of workloads for the kernel's boot, because a boot can show splats, too. All trials in copies of
+ * this boot come after it.
+ */
 export const bootWorkload = 'boot';
 
 /**
- * How many trials in a row run in copies of one boot, before the next boot is used. After the last boot comes the first again.
- * Copies of one boot are alike in everything that the boot decided.
+ * How many trials of a commit run in copies of one boot before the next boot is used (`trialsPerBoot`), and how many boots there
+ * are (`mostBoots`). After the last boot comes the first again. Copies of one boot are alike in everything that the boot decided.
  */
 const trialsPerBoot = 8;
 const mostBoots = 4;
 
-/** The index of the boot that trial `index` of a commit is a copy of; both count from 0. */
+/** The index of the boot whose copy runs trial `index` of a commit. Both indices count from 0. */
 export function bootOf(index: number): number {
   return Math.floor(index / trialsPerBoot) % mostBoots;
 }
 
-/** A commit whose kernel is booted. */
+/** A commit of a bisection or series whose kernel is built and booted. */
 export interface ReadyCommit {
   readonly id: string;
   /** The SHA-256 of the kernel image, and of the modules if there are any. */
   readonly image: string;
-  /** The accelerator on which its guests run, `kvm` or `tcg`. */
+  /** The accelerator of QEMU with which the guests run, `kvm` or `tcg`. */
   readonly accel: string;
   /** False when the kernel came from the cache or a shared store. */
   readonly compiled: boolean;
-  /** The lines of the configuration that this commit's Kconfig did not keep. */
+  /** The requested lines of the configuration that this commit's Kconfig dropped. */
   readonly dropped: DroppedLines;
-  /** Those of the functions in the request's `profile` that this kernel can count. */
+  /** Those of the requested functions whose calls this kernel can count. */
   readonly profiled: readonly string[];
-  /** Runs a trial. `index` counts the trials of this commit from 0, and decides the boot and the seed. */
+  /**
+   * Runs a trial and returns its result. `index` counts the trials of this commit from 0. It decides the seed, and which boot the
+   * trial's guest is a copy of.
+   */
   readonly run: (chosen: ChosenWorkload, index: number) => Promise<TrialResult>;
   /**
-   * Runs the canaries one after the other. Resolves to `proved` when this kernel shows all seeded bugs, to `unproved` when none
-   * can be seeded in it, and otherwise to the verdict on the first canary that failed; a wrong splat becomes `canary-missed`.
+   * Runs the canaries (workloads with a seeded bug) one after the other. Resolves to `proved` when each shows exactly its splat.
+   * Resolves to `unproved` when no bug can be seeded in this kernel. Otherwise resolves to the verdict on the first canary that
+   * failed; for a wrong splat that is `canary-missed`.
    */
   readonly proveDetectors: () => Promise<'proved' | 'unproved' | Verdict>;
   /**
-   * Runs all canaries. Resolves to those that this kernel does not show, each as `NAME (REASON)`, or to one sentence when the
-   * bugs are not seeded in it.
+   * Runs all canaries (workloads with a seeded bug). Resolves to those that do not show their splat, each as `NAME (REASON)`.
+   * When no bug can be seeded in this kernel, resolves to one sentence that says so.
    */
   readonly missedCanaries: () => Promise<readonly string[]>;
   /**
-   * Resolves to the splats of the boot with this index; undefined when that boot failed. The kernel is booted for it, unless this
-   * boot was asked for before or the cache has it. Each boot decides anew what all its copies have in common.
+   * Resolves to the splats of the boot with this index; undefined when that boot failed. The kernel is booted now, unless this
+   * boot was made before or is in the cache. Each boot decides anew what its copies have in common.
    */
   readonly bootAgain: (bootIndex: number) => Promise<readonly SplatCount[] | undefined>;
 }
@@ -86,7 +93,8 @@ export type Preparation =
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /**
- * Boots the kernel of a commit. `id` names the commit and its trials' folders, and decides the trials' seeds with `request.seed`.
+ * Boots a commit's kernel that was built, and returns the commit ready for trials, or the verdict that its kernel is untestable.
+ * `id` names the commit and the folders of its trials. Together with `request.seed` it decides the seeds.
  */
 export async function prepareCommit(
   id: string,
@@ -147,7 +155,10 @@ export async function prepareCommit(
   return { kind: 'ready', commit };
 }
 
-/** A guest source that remembers the boots it was asked for, because the store reads a whole entry at each request. */
+/**
+ * A source of guests that remembers the boots it was asked for. Without this, each request would read a saved guest from the
+ * store.
+ */
 interface BootedSource {
   readonly source: GuestSource;
   readonly runner: TrialRunner;
@@ -174,7 +185,7 @@ function remember<T>(ask: (bootIndex: number) => Promise<T>): (bootIndex: number
   };
 }
 
-/** A trial of a commit. `index` counts the commit's trials, which take turns on the boots (bootOf()); canaries have 0. */
+/** A trial of a commit. `index` counts the trials of the commit, and decides the boot (bootOf()). The index of canaries is 0. */
 interface OneTrial extends ChosenWorkload, Pick<TrialContext, 'onLocks'> {
   readonly index: number;
   readonly expected?: readonly string[];

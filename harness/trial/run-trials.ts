@@ -16,7 +16,7 @@ export interface TrialsRequest {
   readonly parallelTrials: number | undefined;
   readonly memoryMiB: number;
   readonly cpus: number;
-  /** True when every trial boots by itself instead of running in a copy of a checkpoint. */
+  /** True: every trial boots its own guest. False: trials run in copies of saved guests. */
   readonly cold: boolean;
   /** Known splats, which do not decide a verdict; absent when there are none. */
   readonly known?: KnownSplats;
@@ -25,21 +25,23 @@ export interface TrialsRequest {
   readonly signal: AbortSignal;
   readonly emit: Emit;
   /**
-   * Returns the function that receives lockdep's tables at the end of this trial; undefined or absent: the tables are not read.
+   * Returns the function that receives lockdep's tables at the end of the trial `plan`. Undefined or absent: the tables are not
+   * read.
    */
   readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
-  /** Returns the function that receives what ran in this trial of a coverage run; undefined or absent: nothing receives it. */
-  readonly coverageOf?: (plan: TrialPlan) => TrialContext['onCoverage'];
   /**
-   * Receives each result as soon as it is there. Until its promise resolves, the trial counts as running, so no other trial
-   * starts in its place.
+   * For a coverage run: returns the function that is told which code ran in the trial `plan`. Undefined or absent: no function is
+   * told.
    */
+  readonly coverageOf?: (plan: TrialPlan) => TrialContext['onCoverage'];
+  /** Receives each result as soon as it is there. Until its promise resolves, no further trial starts in place of this trial. */
   readonly onResult?: (result: TrialResult) => Promise<void>;
 }
 
 /**
- * Runs all trials, several at a time, and returns their results in the order of the plans. `checkpoints` are those of the boots,
- * by index; a trial whose workload has boot arguments, or any trial with `cold`, boots its own guest and needs none.
+ * Runs all trials, several at a time, and returns their results in the order of the plans. `checkpoints` are the saved guests, by
+ * the index of the boot. With `cold`, and for a workload with boot arguments, a trial boots its own guest and needs no
+ * checkpoint.
  */
 export async function runTrials(
   plans: readonly TrialPlan[],

@@ -12,27 +12,30 @@ import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
 /** The splats that do not decide a verdict: those of an earlier run, and those that this kernel is known to print. */
 export interface KnownSplats {
-  /** Splats of the earlier run. */
+  /** The signatures of the earlier run's splats. */
   readonly signatures: ReadonlySet<string>;
-  /** Reports that are known by their title and their place, whatever their signature is; absent when there are none. */
+  /**
+   * Splats that this kernel is known to print. A title and a place identify them, whatever their signatures are. Absent: there
+   * are no such splats.
+   */
   readonly reports?: readonly Pick<KnownSplat, 'title' | 'where' | 'what' | 'stops'>[];
   /** Titles of splats without a report, such as "no output in munmap". */
   readonly titles: ReadonlySet<string>;
-  /** Known bugs that stop a guest now and then; absent when there are none. */
+  /** Known bugs of this kernel that stop a guest now and then. Absent: there are no such bugs. */
   readonly hangs?: readonly Pick<KnownHang, 'stuck' | 'what'>[];
 }
 
-/** The most guests that one trial is tried in, while a known bug stops each of them. */
+/** The most guests in which a trial is tried, as long as a known bug of the kernel stops each of them. */
 const mostGuests = 5;
 
-/** The name of the folder of a trial's guest number `guest`, counted from 1. */
+/** The name of the folder of a trial's guest. `guest` counts the guests in which the trial was tried, from 1. */
 function guestFolder(id: string, guest: number): string {
   return guest === 1 ? id : `${id}.again${guest === 2 ? '' : guest}`;
 }
 
 /**
- * The names that the folders of a trial's guests may have. The last guest comes first, because its result counts. At the end come
- * the folders of tries in which QEMU crashed.
+ * All names that the folders of a trial may have: one for each guest in which it was tried. The last guest comes first, because
+ * its result counts. Then come the folders of tries in which QEMU crashed.
  */
 export function guestFolders(id: string): readonly string[] {
   const last = Array.from({ length: mostGuests }, (_, at) => guestFolder(id, mostGuests - at));
@@ -50,20 +53,26 @@ export interface RunnerRequest {
   readonly known?: KnownSplats;
 }
 
-/** Where a trial's guest comes from, and who receives lockdep's tables and the functions that ran. */
+/** How a trial's guest is started, and which functions receive lockdep's tables and the code that ran. */
 export type TrialOrigin = Pick<TrialContext, 'start'> &
   Partial<Pick<TrialContext, 'onLocks' | 'onCoverage'>>;
 
-/** Runs the trials of one kernel. Runs, series, bisections and controls all use it, so they share one policy. */
+/**
+ * Runs the trials of one kernel. Runs, series, bisections and controls all use this runner, so a trial is repeated by the same
+ * rules in all of them.
+ */
 export interface TrialRunner {
-  /** Runs a trial in as many guests as it needs, and writes its trial.json to the folders of the first and the last guest. */
+  /**
+   * Runs a trial, in a further guest when the result is in doubt. Writes trial.json to the folder of the first and of the last
+   * guest.
+   */
   readonly run: (plan: TrialPlan, origin: TrialOrigin) => Promise<TrialResult>;
 }
 
 /**
- * The title for a workload that fell silent in two fresh guests: syzbot's words, then the workload, then, if it is known, the
- * kernel function that a CPU did not leave or a task waited in. Hangs of two workloads, or in two functions, have different
- * titles.
+ * The title of the splat for a workload that fell silent in two fresh guests: `no output in WORKLOAD`, with ` (FUNCTION)` after
+ * it when it is known which kernel function a CPU did not leave or a task waited in. So hangs of two workloads, or in two
+ * functions, have different titles. The words are syzbot's.
  */
 export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 'hang'>): string {
   const { frame = '' } = hang ?? {};
@@ -71,12 +80,14 @@ export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 
 }
 
 /**
- * Opens the runner of one kernel. A result that the host may have caused is checked once more, in a fresh guest with the same seed:
+ * Opens the runner of one kernel. A result that a busy host may have caused is checked in a second, fresh guest with the same
+ * seed:
  *
- * - silence: when the second guest falls silent too, it is the kernel's fault, and a splat. While a known bug stops each guest,
- *   the trial is tried in the next, in up to five guests; when a known bug stops the last one too, the trial stays `hung`.
- * - a witness that is still zero at the workload's limit: when it is zero in the second guest too, the trial is `unexercised`.
- *   From then on a zero witness of the same workload gets no second guest on this kernel: that guest would lack it, too.
+ * - The first guest fell silent. When the second guest falls silent too, the kernel is at fault, and the trial is a splat. While
+ * a known bug stops each guest, the trial is tried in up to five guests. When a known bug stops the last one, the trial is
+ * `hung`.
+ * - A witness was still zero at the workload's limit. When it is zero in the second guest too, the trial is `unexercised`. From
+ * then on, a zero witness of the same workload gets no second guest on this kernel, because it would be zero there, too.
  *
  * The result of the last guest counts; `retried` says why there was more than one guest. Each trial's result is written to its
  * folder at once, so that it is not lost when a later trial, or the host, fails.
@@ -119,12 +130,15 @@ export function openRunner(request: RunnerRequest): TrialRunner {
   };
 }
 
-/** A result that a busy host may have caused: the guest fell silent, or a witness is zero. */
+/**
+ * Why a result is in doubt, because a busy host may have caused it: the guest fell silent (`hung`), or a witness is zero
+ * (`unexercised`).
+ */
 export type Doubt = 'hung' | 'unexercised';
 
 /**
- * The doubt about a result that a second guest must settle. Undefined for other verdicts than `hung` and `unexercised`, and for a
- * witness that this kernel cannot count.
+ * Returns why a result is in doubt, so that the trial is tried in a second guest. Returns undefined for any verdict but `hung`
+ * and `unexercised`, and for `unexercised` when this kernel cannot count a witness.
  */
 export function doubtOf({
   verdict,
@@ -139,8 +153,8 @@ export function doubtOf({
 }
 
 /**
- * The result of a trial with more than one guest, from the doubt about the first guest and the result of the last. When both fell
- * silent, and neither the title nor the hang is known, the verdict becomes a splat.
+ * Returns the result of a trial that was tried in more than one guest: that of the last guest, `last`. `doubt` is what was in
+ * doubt in the first guest. When both guests fell silent, and this silence is not known, the verdict becomes a splat.
  */
 export function settle(
   doubt: Doubt,
@@ -156,8 +170,8 @@ export function settle(
 }
 
 /**
- * A sentence about the known bug that stopped a trial's guest. Undefined when the verdict is not `hung`, or when no known bug
- * stopped the guest.
+ * Returns a sentence about the known bug of the kernel that stopped a trial's guest. Returns undefined when the verdict is not
+ * `hung`, and when no known bug explains it.
  */
 export function knownHang(
   known: Pick<KnownSplats, 'hangs' | 'reports'> | undefined,
@@ -174,7 +188,10 @@ export function knownHang(
   return known?.hangs?.find(({ stuck }) => stuck.every((name) => names.has(name)))?.what;
 }
 
-/** True for a splat that does not decide the verdict. `workload` is that of the splat's trial; absent for a splat of a boot. */
+/**
+ * True for a known splat, which does not decide the verdict. `workload` is that of the trial that showed the splat; absent for a
+ * splat of a boot.
+ */
 export function isKnownTo(
   { signatures, reports }: KnownSplats,
   finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>,

@@ -20,10 +20,10 @@ import {
  * Decides how many trials have a guest at a time, counted over all runs that share a cache folder. All guests together fit into
  * 7/8 of the host's memory; one guest always fits. There are no more guests than cores, unless --jobs asks for more. A guest
  * holds one processor token and as many memory tokens as it needs. It gets all its tokens or none, so no two runs wait for each
- * other. A token is a flock, so a run that is killed gives its tokens back. Processes wait in turns: the room that gets free goes
- * to the process whose turn it is, even when only a smaller guest of another process would fit. A process that is stopped
- * (Ctrl-Z) while it waits loses its turn. Kernel builds, guests that boot to be saved, the guest that proves KVM and the guest of
- * `splat shell` hold no tokens.
+ * other. A token is a flock, so a run that is killed gives its tokens back. Processes wait in turns. The process whose turn it is
+ * gets the room that becomes free, even when only a smaller guest of another process would fit at that moment. A process that is
+ * stopped (Ctrl-Z) while it waits loses its turn. No tokens are needed for kernel builds, for guests that boot to be saved, for
+ * the guest that proves KVM, and for the guest of `splat shell`.
  */
 export interface Scheduler {
   /** The most guests of this run that can run at a time, from --jobs, the cores and the memory; at least 1. */
@@ -36,23 +36,25 @@ export interface SchedulerRequest {
   readonly cacheRoot: string;
   /** The memory of one guest. */
   readonly memoryMiB: number;
-  /** The most guests of this run at a time, from --jobs; undefined for as many as there are cores, if the memory suffices. */
+  /**
+   * The value of --jobs: the most guests of this run at a time, if the memory suffices. Undefined: as many as there are cores.
+   */
   readonly jobs: number | undefined;
-  /** The folder of this run. A run that waits for this run prints the path. */
+  /** The folder of this run. Other runs that wait for this run print the path. */
   readonly dir: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** Memory that QEMU itself needs in addition to the guest's memory. */
+/** How many MiB QEMU itself needs in addition to its guest's memory. */
 const qemuOverheadMiB = 256;
-/** The MiB that one memory token stands for: a guest of the default size, with QEMU's own memory, takes two tokens. */
+/** How many MiB one memory token stands for. A guest of the default size takes two tokens, QEMU's own memory included. */
 const chunkMiB = 640;
 /** The share of the host's memory that guests may use. */
 const usableShare = 7 / 8;
 
 const pollMs = 200;
-/** How long a process may be stopped, or be too slow to look for room, before it loses its turn. */
+/** For how many milliseconds a process that waits may be stopped, or too slow to look for room, before it loses its turn. */
 const leaseMs = 5000;
 /** A wait that is shorter than this, in milliseconds, is not reported. */
 const quietMs = 10_000;
@@ -65,7 +67,7 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   const memory: TokenPool = {
     dir: folder,
     name: 'memory',
-    // A host with less memory than one guest needs still runs one guest, which makes it swap.
+    // On a host with less memory than one guest needs, one guest runs all the same; the host then swaps.
     count: Math.max(chunks, Math.floor((totalmem() / 2 ** 20 / chunkMiB) * usableShare)),
   };
   const lanes = Math.max(
@@ -92,7 +94,7 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
         if (room !== undefined) return room;
         await pause(pollMs, signal);
       }
-      // This process was stopped, and others were served meanwhile.
+      // This process was stopped and lost its turn. It waits for its next turn.
     }
   };
   let last: Promise<unknown> = Promise.resolve();
@@ -151,7 +153,7 @@ async function sayWhoIsWaitedFor(
   pools: readonly TokenPool[],
   { signal, emit }: Pick<SchedulerRequest, 'signal' | 'emit'>,
 ): Promise<void> {
-  // An unreadable lock file names no run.
+  // A lock file that cannot be read names no run.
   const named = await Promise.all(
     pools.map(async (pool) => holdersOf(pool, signal).catch(() => [])),
   );

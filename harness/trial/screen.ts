@@ -13,8 +13,8 @@ import type { Screen } from '../records/trial.ts';
 const mostLooks = 15;
 
 /**
- * Stores the virtual screen as screen.png in `dir`, and then lets the workload go on, which keeps its picture on the screen until
- * then. Returns what readScreen() reads from the file.
+ * Takes a picture of the virtual screen as the file screen.png in `dir`. The workload, which keeps its drawing on the screen
+ * until then, may go on after that. Returns what readScreen() reads from the file.
  */
 export async function takePicture(
   guest: Guest,
@@ -37,8 +37,8 @@ const signatureBytes = 8;
 const rgb = { bitDepth: 8, colourType: 2, bytes: 3 } as const;
 
 /**
- * The size of a picture, the digest of its pixels, and how many colours they have. Undefined for a file that is not a PNG of
- * 8-bit RGB, the form that QEMU writes, and for one that has fewer pixels than its header says.
+ * Reads a PNG: its size, the digest of its pixels, and how many colours they have. Undefined for a file that is not a PNG of
+ * 8-bit RGB, which is the form that QEMU writes, and for a file with fewer pixels than its header says.
  */
 export async function readScreen(path: string): Promise<Screen | undefined> {
   const file = await readFile(path);
@@ -81,8 +81,8 @@ function chunksOf(file: Buffer): readonly Chunk[] {
 }
 
 /**
- * Undoes the filters of the rows (PNG, "Filtering"): each row begins with the number of its filter. Undefined when bytes are
- * missing.
+ * Undoes the filters of the rows of a PNG (PNG specification, "Filtering"): each row begins with the number of its filter.
+ * Undefined when bytes are missing.
  */
 function unfilter(raw: Buffer, rowBytes: number, height: number): Buffer | undefined {
   if (raw.length < (rowBytes + 1) * height) return undefined;

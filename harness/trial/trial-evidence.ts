@@ -24,7 +24,7 @@ export interface TrialEvidence {
   /** The state of the guest before the workload. */
   readonly prepared: Prepared;
   readonly after?: Reading;
-  /** The kernel's own log at the end of the trial, as /dev/kmsg gives it. */
+  /** The kernel's own log at the end of the trial, as /dev/kmsg gives it. Absent: it could not be read. */
   readonly kmsg?: string;
   /** The result of each test, for a workload that consists of many tests. */
   readonly tests?: Pick<TestReport, 'subtests' | 'failures'>;
@@ -32,9 +32,9 @@ export interface TrialEvidence {
   readonly screen?: Screen;
   /** Lockdep's tables at the end of the trial. */
   readonly locks?: LockDump;
-  /** The line that is written to the kernel's log, and so to the console, right before the workload. */
+  /** The words that are written to the kernel's log, and so to the console, right before and right after the workload. */
   readonly marker: string;
-  /** Whether the console printed the markers from before and after the workload. */
+  /** Whether the console printed the marker before the workload (`begin`) and after it (`end`). */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
   readonly timings: Omit<TrialTimings, 'totalMs' | 'firstSplatMs'>;
   /** The result of the search for leaks; absent when the trial made no search. */
@@ -48,21 +48,21 @@ type Progress = {
   -readonly [K in keyof TrialEvidence]: TrialEvidence[K];
 };
 
-/** A trial's context once its guest runs and its speed is known. */
+/** What a trial's guest needs while it runs, with the speed of the guest, which is known by now. */
 type PacedContext = TrialContext & Pick<StartedGuest, 'slowness' | 'vmlinux' | 'modules'>;
 
 /** Callbacks during a trial. */
 export interface EvidenceWatch {
   readonly onConsole: (bytes: Uint8Array) => void;
   readonly hasSplat: () => boolean;
-  /** Called before and after splat makes the kernel print, so that this output does not count as a finding. */
+  /** Called with `begin` before and `end` after splat makes the kernel print. What is printed in between is no finding. */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
 
 /** The most bytes of a kernel log, escaped, with CONFIG_LOG_BUF_SHIFT=20. */
 const kmsgLimitBytes = 4 * 1024 * 1024;
 
-/** Runs the workload in a fresh guest and observes it from outside. */
+/** Runs a trial's workload in a fresh guest and returns what was observed from outside; the verdict is left to the caller. */
 export async function collectEvidence(
   plan: TrialPlan,
   context: TrialContext,
@@ -122,7 +122,7 @@ export async function collectEvidence(
   return evidence;
 }
 
-/** Does only what cannot be done before the guest is saved: a copy must start its workload at once. */
+/** Begins a trial. Does only what cannot be done before the guest is saved, so that a copy starts its workload at once. */
 async function beginTrial(
   guest: Guest,
   plan: TrialPlan,
@@ -130,7 +130,7 @@ async function beginTrial(
 ): Promise<{ readonly answered: Promise<unknown> }> {
   await guest.hello();
   // Copies of a checkpoint share their random state. The trial's seed makes them differ, and makes a trial repeatable. The agent
-  // answers requests in order, so the workload can be requested before these are answered.
+  // answers in order, so the workload is requested before these answers are there.
   const requests = Promise.all([
     guest.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
     guest.write('/dev/kmsg', `<6>${evidence.marker} begins\n`),
@@ -142,8 +142,8 @@ async function beginTrial(
 
 async function endTrial(guest: Guest, context: PacedContext, evidence: Progress): Promise<void> {
   evidence.after = await takeReading(guest, context.cpus, countedBesides(evidence.prepared));
-  // When the console is flooded, the marker still comes, after everything before it. A console that has not printed the first
-  // marker by now prints hardly anything.
+  // When the console is flooded, this marker still comes, after everything else. A console that has not even printed the first
+  // marker by now prints hardly anything, so it gets less time.
   const isMute = !evidence.markersSeen.begin;
   const patienceMs = answerTimeoutMs(context.slowness) / (isMute ? 4 : 1);
   const over = new AbortController();
@@ -166,8 +166,8 @@ async function endTrial(guest: Guest, context: PacedContext, evidence: Progress)
 }
 
 /**
- * The most bytes of each file of lockdep: a class takes at most a few hundred bytes, and there are at most 8192 classes
- * (MAX_LOCKDEP_KEYS).
+ * The most bytes that are read of each file of lockdep. A lock class takes at most a few hundred bytes, and there are at most
+ * 8192 classes (MAX_LOCKDEP_KEYS).
  */
 const lockdepLimitBytes = 16 * 1024 * 1024;
 
@@ -245,8 +245,8 @@ async function runWorkload(
 }
 
 /**
- * The arguments of a program. Programs of splat get a seed, a duration and a goal: they go on until every required witness has been
- * counted, up to a limit (guests/minimal/goal.h). The user's programs get the arguments that the user gave.
+ * The command that runs a trial's program. splat's own programs get a seed, a duration and a goal: they go on until every
+ * required witness has been counted, up to a limit (guests/minimal/goal.h). The user's programs get the user's arguments.
  */
 function programArgv(
   { workload, seed, durationMs, upload }: TrialPlan,
@@ -292,7 +292,5 @@ function ownArgv(
   return [workload.program, ...shared, ...goal, ...workload.args];
 }
 
-/**
- * How many milliseconds before its timeout a workload of splat is examined for a hang; it should have ended half a minute earlier.
- */
+/** How many milliseconds before its timeout a workload is examined for a hang. It should have ended by half a minute before. */
 const lookMs = 15_000;

@@ -14,45 +14,51 @@ export interface TrialPlan {
   readonly workload: Workload;
   readonly seed: number;
   /**
-   * How long the workload runs, in milliseconds of the guest's clock. A workload of splat goes on until its witnesses have moved,
-   * within the limit of guest/pace.ts.
+   * How long the workload runs, in milliseconds of the guest's clock. splat's own workloads run longer when a required witness is
+   * still zero, up to the limit of guest/pace.ts.
    */
   readonly durationMs: number;
-  /** The index, from 0, of the boot that the guest is a copy of; not used when the trial boots by itself. */
+  /** The index, from 0, of the boot whose copy the guest is. Not used when the trial boots its own guest. */
   readonly bootIndex: number;
-  /** The titles of the splats that a canary must produce on this kernel. Absent: the trial is no canary, or is a `hole`. */
+  /**
+   * For a canary (a trial with a seeded bug): the titles of the splats that it must produce on this kernel. Absent: the trial is
+   * no canary, or the kernel is known to miss it (`hole`).
+   */
   readonly expected?: readonly string[];
-  /** Set for a canary whose splats end its guest. */
+  /** Set for a canary, a trial with a seeded bug, whose splats end its guest. */
   readonly endsGuest?: true;
   /**
-   * Set for a canary that this kernel is known to miss: the titles that a kernel without the gap prints, and what is not checked
-   * because of the gap.
+   * Set for a canary (a trial with a seeded bug) that this kernel is known to miss. `closedBy`: the titles of the splats that a
+   * kernel prints when it does not miss the bug. `unchecked`: what this kernel does not check.
    */
   readonly hole?: { readonly closedBy: readonly string[]; readonly unchecked: string };
   /**
-   * The bytes of the user's own program or of a selftest, which are copied into the guest to the path of the workload's program.
-   * The program gets the workload's arguments, and neither a seed nor a duration.
+   * The bytes of the user's program or of a selftest. They are copied into the guest, to the path of the workload's program. The
+   * program gets the workload's arguments, but no seed and no duration.
    */
   readonly upload?: Uint8Array;
-  /** Set for a workload that consists of many tests: reads the result of each test from the program's stdout and end. */
+  /**
+   * For a workload that consists of many tests: reads the result of each test from what the program printed and how it ended.
+   * Absent for any other workload.
+   */
   readonly readTests?: TestReader;
   /** Set when the trial ends at the first splat that is not known. Absent: the workload runs to its end. */
   readonly endAtSplat?: true;
 }
 
-/** A running guest, with what is known from its boot. */
+/** A running guest, with what its boot has shown of it. */
 export interface StartedGuest {
   readonly guest: Guest;
   readonly prepared: Prepared;
-  /** How many times slower than a fast machine the guest boots, at least 1 (guest/pace.ts). */
+  /** How many times slower the guest boots than a guest on a fast machine, at least 1 (guest/pace.ts). */
   readonly slowness: number;
-  /** The kernel image with symbols; absent when there is none. */
+  /** The path of the kernel image with symbols. Absent: there is no such image. */
   readonly vmlinux?: string;
   /** The loaded modules, with the addresses of their code. Absent: no module. */
   readonly modules?: readonly ModuleCode[];
 }
 
-/** Where a trial's guest comes from, and who is told what. */
+/** How a trial's guest is started, where the trial's files go, and which functions are told what happens. */
 export interface TrialContext {
   /** Starts the guest of this trial: a copy of a checkpoint, or a fresh boot. */
   readonly start: (
@@ -60,7 +66,9 @@ export interface TrialContext {
     onConsole: (bytes: Uint8Array) => void,
   ) => Promise<StartedGuest>;
   readonly cpus: number;
-  /** The trial's folder: console.log, output.log and, if there is one, screen.png or hang.txt. */
+  /**
+   * The trial's folder. It gets console.log and output.log, and when they are made, screen.png (a picture) and hang.txt (stacks).
+   */
   readonly dir: string;
   readonly signal: AbortSignal;
   /** Called for each splat that is not known, also when it repeats. */
@@ -68,11 +76,11 @@ export interface TrialContext {
   readonly onNote: (text: string) => void;
   /** Receives lockdep's tables at the end of the trial, if the guest still answers. Absent: the tables are not read. */
   readonly onLocks?: (dump: LockDump) => void;
-  /** Receives the functions that ran in the trial, when the guest was prepared to count them. */
+  /** For a coverage run: receives the functions that ran in the trial, when the guest was prepared to count them. */
   readonly onCoverage?: (seen: TrialCoverage, armed: Armed) => void;
   /**
-   * True for a splat of the baseline, and for a splat that this kernel is known to print: it is reported, but does not decide the
-   * verdict. Absent: no splat is known.
+   * True for a known splat: the baseline (an earlier run) has it, or this kernel is known to print it. It is reported, but does
+   * not decide the verdict. Absent: no splat is known.
    */
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }

@@ -24,9 +24,9 @@ export function crashedFolder(folder: string): string {
 }
 
 /**
- * Runs a trial to its verdict. A kernel that dies or hangs ends in a verdict; only faults of the harness and the host are thrown.
- * When QEMU crashes, the trial is tried once more, and the files of the first try go into crashedFolder(). After a splat there is
- * no second try, because the splat would be lost.
+ * Runs a trial and returns its result. A kernel that dies or hangs gets a verdict; only faults of harness and host are thrown.
+ * When QEMU crashes, there is a second try, and the files of the first go into crashedFolder(). After a splat there is no second
+ * try, which might not show the splat.
  */
 export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<TrialResult> {
   const startedAt = performance.now();
@@ -68,7 +68,7 @@ async function observeTrial(
     onAsked: (when) => findings.mute(when === 'begin'),
     hasSplat: () => findings.hasSplat({ atOnce: plan.endAtSplat === true }),
   }).catch((error: unknown) => {
-    // A report that is not finished counts, too.
+    // A splat whose report is not finished counts, too.
     if (error instanceof QemuCrashed) findings.end();
     if (!(error instanceof BootFailed) || plan.workload.bootArguments === undefined) throw error;
     return error;
@@ -132,12 +132,12 @@ async function concludeTrial(
   };
 }
 
-/** The titles that a canary may print. */
+/** The titles of the splats that a canary, a trial with a seeded bug, may print. */
 function seededTitles({ expected = [], hole }: TrialPlan): readonly string[] {
   return [...expected, ...(hole?.closedBy ?? [])];
 }
 
-/** The fields of a trial's evidence that only a canary has. */
+/** The fields of a trial's evidence that only a canary, a trial with a seeded bug, has. */
 function saysOf(
   { endsGuest }: TrialPlan,
   expected: readonly string[] | undefined,
@@ -149,8 +149,8 @@ function saysOf(
 }
 
 /**
- * The titles that a canary must have printed; undefined for a trial that is no canary. For a canary that this kernel is known to
- * miss (`hole`), they are the titles that it printed all the same.
+ * The titles that a canary, a trial with a seeded bug, must have printed; undefined for any other trial. For a canary that this
+ * kernel is known to miss (`hole`), they are those that the kernel printed all the same.
  */
 function expectedOf(plan: TrialPlan, splats: readonly SeenSplat[]): readonly string[] | undefined {
   if (plan.hole === undefined) return plan.expected;
@@ -172,7 +172,7 @@ function shownBy({ tests, screen }: TrialEvidence): Pick<TrialResult, 'subtests'
   };
 }
 
-/** The tests that failed unexpectedly. A program that draws, but leaves a screen of one colour, has failed as well. */
+/** The tests that failed unexpectedly. A program that draws has failed, too, when its screen shows only one colour. */
 function failuresOf({ workload }: TrialPlan, { tests, screen }: TrialEvidence): readonly string[] {
   const failures = tests?.failures ?? [];
   const isBlank = workload.draws === true && screen !== undefined && screen.colours < 2;
@@ -229,7 +229,7 @@ async function endedInBoot(
   };
 }
 
-/** The result of a trial that boots by itself (--cold) and whose boot failed. */
+/** The result of a trial that boots its own guest (with --cold, or for its workload) when this boot failed. */
 function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): TrialResult {
   const unknown = { debugLocks: null, proveLocking: null, tables: {}, taint: null };
   return {

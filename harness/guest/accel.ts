@@ -13,14 +13,14 @@ import { despiteCrash, QemuCrashed, qemuVersion } from './machine.ts';
 /** The value of `--accel`. */
 export type AccelChoice = 'auto' | Accel;
 
-/** The accelerator that guests use, and why. */
+/** The accelerator (KVM or emulation) with which guests run, and the reason for it. */
 export interface AccelDecision {
   readonly accel: Accel;
   /** The reason in words: `no /dev/kvm`, `proved: a guest was ready after 900 ms`. */
   readonly reason: string;
   /**
-   * Stores the decision for later runs. It is to be called when the same kernel has booted under TCG: only then was its silence
-   * under KVM a fault of the host. Absent: there is nothing more to store.
+   * Stores the decision for TCG, so that later runs on this host need no proof. Call it when the kernel that was silent under KVM
+   * has booted under TCG: this shows that the host was at fault, and not the kernel. Absent: there is nothing to store.
    */
   readonly confirm?: () => Promise<void>;
 }
@@ -32,22 +32,22 @@ interface HostOptions {
 
 const kvmDevice = '/dev/kvm';
 /**
- * The time that a kernel gets to boot under KVM, in milliseconds. A lean kernel is ready within a second; on a host where KVM
- * does not run guests, it never prints a line.
+ * How many milliseconds a kernel gets to boot under KVM. A lean kernel is ready within a second. On a host where KVM runs no
+ * guests, a kernel never prints a line.
  */
 const proofMs = 20_000;
 
 /**
- * Decides between KVM and TCG. On some machines /dev/kvm opens and virtual machines are created, but no guest runs. So `auto`
- * uses KVM only after a kernel has printed a line under it; the answer is stored for this boot of the host and this version of
- * QEMU. `kvm` uses KVM without that proof, so a kernel that does not boot is at fault itself. Throws `tool` for `kvm` on a host
- * whose /dev/kvm this user cannot open.
+ * Decides between KVM and TCG (emulation). On some machines /dev/kvm opens and virtual machines are created, but no guest runs.
+ * So `auto` takes KVM only when a kernel has printed a line under it. This proof is stored, and holds until the host boots again
+ * or has another QEMU. `kvm` takes KVM without the proof; a kernel that does not boot is then at fault. Throws `tool` for `kvm`
+ * on a host whose /dev/kvm this user cannot open.
  */
 export async function decideAccel(
   choice: AccelChoice,
   spec: Omit<MachineSpec, 'accel'>,
   options: HostOptions & {
-    /** The result of qemuVersion(). */
+    /** The version of QEMU, from qemuVersion(). */
     readonly qemu: string;
   },
 ): Promise<AccelDecision> {
@@ -85,13 +85,13 @@ async function whyNoDevice(): Promise<string | undefined> {
 interface KvmProof {
   readonly works: boolean;
   readonly reason: string;
-  /** True when the result may be due to the kernel that was tried, and not to the host. */
+  /** True when the kernel that was tried may be the reason for the result. False when only the host can be the reason. */
   readonly kernelDecides: boolean;
 }
 
 /**
- * The decision of `--accel auto` that needs no guest: there is no usable /dev/kvm, or the proof is stored. Undefined when a guest
- * must be started to decide.
+ * What `--accel auto` decides without a guest: because there is no usable /dev/kvm, or because an earlier proof of KVM is stored.
+ * Undefined when a guest must be started to decide.
  */
 export async function recallAccel(options: HostOptions): Promise<AccelDecision | undefined> {
   const missing = await whyNoDevice();
@@ -103,7 +103,9 @@ export async function recallAccel(options: HostOptions): Promise<AccelDecision |
   return { accel: works ? 'kvm' : 'tcg', reason };
 }
 
-/** The key under which the store has a proof. It is valid for one boot of the host and one version of QEMU. */
+/**
+ * The key under which the store keeps a proof of KVM. The proof is valid until the host boots again, and for one version of QEMU.
+ */
 async function proofKey(qemu: string): Promise<string> {
   return `kvm-proof-${valueDigest([await hostIdentity(), qemu]).slice(0, 16)}`;
 }
@@ -163,7 +165,7 @@ async function bootUnderKvm(
       kernelDecides: false,
     };
   }
-  // The kernel ran, although it did not become ready.
+  // The kernel printed, so KVM runs guests, although this guest did not become ready.
   if (guest.console.bytes() > 0)
     return { works: true, reason: 'proved: a kernel printed', kernelDecides: true };
   return {
@@ -173,7 +175,7 @@ async function bootUnderKvm(
   };
 }
 
-/** Identifies this boot of the host: its CPU, kernel and nesting cannot change before the next boot. */
+/** Identifies the present boot of the host. The host's CPU, kernel and nesting stay the same until its next boot. */
 async function hostIdentity(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
@@ -205,6 +207,7 @@ export async function hostTscKhz(options: HostOptions): Promise<number> {
       'internal',
       `splat measured the time stamp counter of this host at ${khz} kHz, which cannot be right`,
     );
-  // Measurements in two boots of the host differ in the last digits. They are rounded, so that a checkpoint's key stays the same.
+  // Measurements in two boots of the host differ in the last digits. Rounded, they are equal, and a checkpoint's key stays the
+  // same.
   return Math.round(khz / 100) * 100;
 }

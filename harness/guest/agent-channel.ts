@@ -4,14 +4,15 @@ import { startDeadline } from '../host/deadline.ts';
 import { streamLines } from './lines.ts';
 
 /**
- * The harness's end of the agent's protocol, over a virtio-serial port of the agent's own. A line has at most 64 KiB and consists
- * of words separated by one space; each word is percent-encoded:
+ * The host's end of the protocol with the agent, the program in the guest that takes requests. It runs over a virtio-serial port
+ * of
+ * its own. A line has at most 64 KiB and consists of words separated by one space; each word is percent-encoded:
  *
  *     7 run 5000 /splat/munmap --seed 1          a request: id, verb, words
  *     7 out 1 start%0A                           what the program printed, as it prints it
  *     7 ok exit 0 3120                           the end of every request: ok or err
  *
- * The other end is guests/minimal/agent.c, where the verbs are described.
+ * The guest's end is guests/minimal/agent.c, which describes the verbs.
  */
 export interface AgentChannel {
   /**
@@ -29,7 +30,10 @@ export interface AgentChannel {
 
 export interface RequestOptions {
   readonly signal: AbortSignal;
-  /** When no answer comes within this time, or when the signal fires first, the answer is `silent`; no error is thrown. */
+  /**
+   * How many milliseconds the answer may take. After that, or when the signal fires first, the answer is `silent`; nothing is
+   * thrown.
+   */
   readonly timeoutMs: number;
   readonly onPart?: (kind: string, words: readonly Buffer[]) => void;
 }
@@ -49,7 +53,7 @@ interface Pending {
   readonly onPart: RequestOptions['onPart'];
 }
 
-/** Starts the agent's protocol on a connected socket. The socket belongs to the channel from then on. */
+/** Starts the agent's protocol on a connected socket. From then on only the channel uses the socket. */
 export function openAgentChannel(socket: Socket): AgentChannel {
   const pending = new Map<number, Pending>();
   let nextId = 1;
@@ -99,15 +103,15 @@ async function readAnswers(socket: Socket, pending: Map<number, Pending>): Promi
       } else request.onPart?.(kind, words.map(decodeWord));
     }
   } catch {
-    // The guest broke the protocol, or the connection was reset: every waiting request gets `lost`.
+    // The guest broke the protocol, or the connection was reset. Every request that waits gets `lost`.
   }
 }
 
 const plainByte = /[A-Za-z0-9_./:=+,@-]/;
 
 /**
- * Encodes a word of the protocol: bytes other than those of `plainByte` become a percent sign and two hexadecimal digits. The
- * empty word is encoded as a single percent sign.
+ * Encodes a word of the agent's protocol. A byte that `plainByte` does not allow becomes a percent sign and two hexadecimal
+ * digits. The empty word becomes a single percent sign.
  */
 export function encodeWord(word: string | Uint8Array): string {
   const bytes = typeof word === 'string' ? Buffer.from(word) : word;
@@ -120,7 +124,7 @@ export function encodeWord(word: string | Uint8Array): string {
   return encoded;
 }
 
-/** The bytes of an encoded word of the protocol. A percent sign without two hexadecimal digits stays as it is. */
+/** Decodes a word of the agent's protocol to bytes. A percent sign without two hexadecimal digits after it stays as it is. */
 export function decodeWord(word: string): Buffer {
   if (word === '%') return Buffer.alloc(0);
   const bytes = Buffer.from(word, 'latin1');

@@ -2,12 +2,12 @@ import { HarnessError } from '../errors.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import type { AgentAnswer, AgentChannel } from './agent-channel.ts';
 
-/** The version of the protocol in guests/minimal/agent.c that this harness uses. */
+/** The version of the protocol that the harness speaks with guests/minimal/agent.c. */
 const protocolVersion = '1';
 
 /**
- * Thrown when the guest stops answering. The code that boots a guest or runs a trial turns it into evidence; it never reaches a
- * user.
+ * Thrown when the guest stops answering. The code that boots a guest or runs a trial catches it and takes it as evidence, so it
+ * never reaches a user.
  */
 export class GuestGone extends Error {
   override readonly name = 'GuestGone';
@@ -20,8 +20,8 @@ export class GuestGone extends Error {
 }
 
 /**
- * The verbs of the agent as functions. All of them throw GuestGone when no answer comes; hello(), reseed(), put() and run() throw
- * `infra` when the agent refuses. Times are in milliseconds.
+ * The requests that the agent, a program in the guest, answers. All of them throw GuestGone when no answer comes. hello(),
+ * reseed(), put() and run() throw `infra` when the agent refuses. Times are in milliseconds.
  */
 export interface Agent {
   /**
@@ -32,8 +32,8 @@ export interface Agent {
   /** Mixes `bytes` into the guest's random pool and reseeds its generator from it. */
   readonly reseed: (bytes: Uint8Array) => Promise<void>;
   /**
-   * Returns the content of a file in the guest, up to `limitBytes` (by default 4 MiB); undefined when the file cannot be opened
-   * or read.
+   * Returns the content of a file in the guest, at most `limitBytes` bytes of it (by default 4 MiB). Returns undefined when the
+   * file cannot be opened or read.
    */
   readonly read: (path: string, limitBytes?: number) => Promise<Buffer | undefined>;
   /**
@@ -65,8 +65,8 @@ export interface Agent {
 }
 
 /**
- * Opens the agent of a guest. `timeoutMs` is the time limit for an answer to any request but `run`. An answer to `run` may take
- * the time limit of the program and `timeoutMs`.
+ * Opens the agent of a guest, the program in it that answers requests. `timeoutMs` is how long an answer may take. For `run`, the
+ * program's own time limit is added.
  */
 export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs: number): Agent {
   const ask = async (
@@ -135,7 +135,7 @@ async function greet(ask: Ask, timeoutMs: number, signal: AbortSignal): Promise<
     try {
       return await ask('hello', [], undefined, Math.min(helloRetryMs, Math.max(1, leftMs)));
     } catch (error) {
-      // An aborted signal settles every request at once, so that another request would never yield to the event loop.
+      // When the signal has fired, every request settles at once. Another request would then never yield to the event loop.
       const over = signal.aborted || leftMs <= helloRetryMs;
       if (over || !(error instanceof GuestGone) || error.how === 'lost') throw error;
     }
@@ -154,14 +154,14 @@ async function readAll(ask: Ask, path: string, limitBytes: number): Promise<Buff
   let bytes = 0;
   const answer = await ask('read', [path, String(limitBytes)], (kind, [chunk]) => {
     bytes += chunk?.length ?? 0;
-    // The agent keeps to the limit, but another program in the guest may have taken its place.
+    // The agent keeps to the limit. But another program of the guest may have taken its place.
     if (kind === 'data' && chunk !== undefined && bytes <= limitBytes) chunks.push(chunk);
   });
   return answer.kind === 'ok' ? Buffer.concat(chunks) : undefined;
 }
 
 /**
- * The size of the parts in which put() sends a file. A byte becomes three at worst when encoded, so an encoded part is shorter
+ * The size in bytes of the parts in which put() sends a file. Encoded, a part is at most three times as long, which is shorter
  * than the protocol's longest line.
  */
 const putChunkBytes = 16 * 1024;

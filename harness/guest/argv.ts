@@ -6,21 +6,21 @@ import type { GpuDevice } from './devices.ts';
 /** The accelerator of QEMU. */
 export type Accel = 'kvm' | 'tcg';
 
-/** A read-only image with programs that are not splat's own, such as IGT (guests/minimal/tools.c). */
+/** A read-only disk image with programs that are not splat's own, such as IGT. guests/minimal/tools.c mounts it. */
 export interface ToolsDisk {
-  /** An id that is equal for disks with the same content. */
+  /** An id of the image: disks with the same content have the same id. */
   readonly id: string;
   readonly path: string;
   /**
-   * A command, with its arguments, that a guest runs before its checkpoint is saved, so that its copies have the disk mounted and
+   * A command with its arguments. A guest runs it before it is saved, so that the copies of the guest have the disk mounted and
    * the libraries in memory.
    */
   readonly warmUp: readonly string[];
 }
 
-/** A read-only image with a distribution, which becomes the root of the guest (guests/minimal/init.c). */
+/** A read-only disk image with a distribution, which becomes the root of the guest (guests/minimal/init.c). */
 export interface SystemDisk {
-  /** An id that is equal for disks with the same content. */
+  /** An id of the image: disks with the same content have the same id. */
   readonly id: string;
   readonly path: string;
 }
@@ -37,27 +37,30 @@ export interface MachineSpec {
   readonly initrd: string;
   /** The command line of the kernel. */
   readonly append: string;
-  /** A raw disk with a swap signature. What the guest writes to it goes to a temporary layer above the file. */
+  /** A raw disk image with a swap signature. What the guest writes does not change the image: it goes to a temporary file. */
   readonly swapDisk: string;
   /** The disk with the guest's root. Absent: the initramfs is the root. */
   readonly systemDisk?: SystemDisk;
   /** The disk with programs that are not splat's own. Absent: the guest has no disk of this kind. */
   readonly toolsDisk?: ToolsDisk;
-  /** Set for a guest that a person logs in to. Its network only lets this host reach the guest's ssh server. */
+  /**
+   * Set for a guest that a person logs in to. The guest's network lets this host reach the guest's ssh server, and nothing else.
+   */
   readonly network?: true;
-  /** The TCP port of this host's loopback interface for QEMU's gdb stub. Absent: there is no stub. */
+  /** The TCP port, on this host's loopback interface, at which QEMU waits for gdb. Absent: gdb cannot connect. */
   readonly gdbPort?: number;
 }
 
 /**
- * The descriptors at which QEMU finds its ends of two socket pairs. Socket pairs are used because they have no path, which
- * another program could use or which could be left behind.
+ * The file descriptors at which QEMU finds two sockets: for QMP (`qmpFd`) and for the agent. They are halves of socket pairs,
+ * which have no path that another program could use or that could be left behind.
  */
 const qmpFd = 3;
 const agentFd = 4;
 
 /**
- * `boot`: QEMU starts the kernel. `restore`: QEMU waits for a migration stream on stdin, and the guest goes on where it was saved.
+ * `boot`: QEMU starts the kernel. `restore`: QEMU reads a saved guest (a migration stream) from stdin, and the guest goes on
+ * where it was saved.
  */
 export type MachineStart = 'boot' | 'restore';
 
@@ -65,8 +68,10 @@ export type MachineStart = 'boot' | 'restore';
 const agentPortName = 'org.splat.agent';
 
 /**
- * The arguments of QEMU. The console goes raw and complete into the file at `consolePath`. A checkpoint loads only into a machine
- * with the same devices. All devices are in this list, so a checkpoint's key has the digest of the list without its paths.
+ * The arguments of QEMU. QEMU writes the console, raw and complete, to the file at `consolePath`. A saved guest can be loaded
+ * only into
+ * a machine with the same devices. All devices are in these arguments, so their digest, without the paths, is part of a
+ * checkpoint's key.
  *
  * `-smp N,sockets=N,cores=1`: without ACPI, the kernel finds CPUs in SeaBIOS's MP table, which lists only packages.
  */
@@ -100,8 +105,8 @@ export function qemuArgv(
 }
 
 /**
- * The arguments of QEMU for a disk with a read-only image. The guest finds the disk by its serial number. The guest does not read
- * a disk of tools before it runs a program on it.
+ * The arguments of QEMU for a disk with a read-only image. The guest finds the disk by its serial number. It does not read a disk
+ * of tools before it runs a program on that disk.
  */
 function imageArgv(name: 'system' | 'tools', path: string): readonly string[] {
   return [
@@ -113,8 +118,8 @@ function imageArgv(name: 'system' | 'tools', path: string): readonly string[] {
 }
 
 /**
- * The arguments of QEMU for the network. QEMU takes a free port of this host (port 0), which `info usernet` shows. No boot ROM is
- * loaded, because only the network would need the package of the ROM.
+ * The arguments of QEMU for the network of a guest. QEMU takes a free port of this host (port 0); `info usernet` shows which. No
+ * boot ROM is loaded: its Debian package would be needed for the network alone.
  */
 const networkArgv = [
   '-netdev',

@@ -13,27 +13,27 @@ import { type Machine, type MachineOptions, requireGuestsFault, startMachine } f
 import type { Qmp } from './qmp.ts';
 
 /**
- * A running guest: the requests to its agent, and what the host can do to its virtual machine. Disposing of the guest kills its
- * QEMU.
+ * A running guest. It has the requests to the guest's agent, and what the host can do to the virtual machine. Disposing of it
+ * kills QEMU.
  */
 export interface Guest extends Agent, AsyncDisposable {
   readonly console: ConsoleFollower;
   /** Writes what the virtual screen shows to the file `path`, as PNG. */
   readonly picture: (path: string) => Promise<void>;
-  /** What the guest's CPUs do now; the guest is stopped meanwhile. Throws `infra` when QEMU is gone. */
+  /** Reads what each CPU of the guest is doing. The guest is stopped meanwhile. Throws `infra` when QEMU is gone. */
   readonly cpuStacks: () => Promise<readonly CpuStack[]>;
   /** The CPU time that the guest's QEMU has used so far, in seconds; 0 when QEMU is gone. */
   readonly cpuSeconds: () => Promise<number>;
   /** The port of this host that leads to the guest's ssh server. Throws `internal` for a guest without `network: true`. */
   readonly sshPort: () => Promise<number>;
   /**
-   * Checks that a guest which is gone ended by itself. Throws `infra` when its QEMU crashed, failed, was killed or met a full
-   * disk. Waits up to `patienceMs` milliseconds (by default 5000) for the end of QEMU.
+   * Checks that a guest that is gone has ended itself, and that neither QEMU nor the host ended it. Throws `infra` when QEMU
+   * crashed, failed, was killed or met a full disk. Waits up to `patienceMs` milliseconds (by default 5000) for the end of QEMU.
    */
   readonly requireOwnEnd: (patienceMs?: number) => Promise<void>;
 }
 
-/** A guest with its virtual machine; only the files in harness/guest/ use the machine. */
+/** A running guest with its virtual machine, which only the files in harness/guest/ use. */
 export interface MachineGuest extends Guest {
   readonly machine: Machine;
 }
@@ -43,13 +43,13 @@ export interface GuestOptions extends MachineOptions {
   readonly spec: MachineSpec;
   /** Gets every byte of the console once, in order. */
   readonly onConsole: (bytes: Uint8Array) => void;
-  /** The time limit for one answer of the agent, in milliseconds of the host's clock. */
+  /** How long the agent in the guest may take for one answer, in milliseconds of the host's clock. */
   readonly answerTimeoutMs: number;
 }
 
 /**
- * Starts a virtual machine, booted or restored, and follows its console. Resolves when QEMU runs, before the agent has answered.
- * Throws as startMachine() does.
+ * Starts a virtual machine, by a boot or from a saved guest, and follows its console. Resolves when QEMU runs; the agent in the
+ * guest may not answer yet. Throws as startMachine() does.
  */
 export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
   // QEMU would create the file too, but only later; the follower needs it now.
@@ -60,7 +60,7 @@ export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
       machine,
       console,
       picture: async (path) => {
-        // QEMU does not have the pixels that OpenGL draws in a window.
+        // What OpenGL draws in a window is not in QEMU's picture of the screen, so the X server's is used.
         if (machine.framebuffer !== undefined) await writePicture(machine.framebuffer, path);
         else await machine.qmp.execute('screendump', { filename: path, format: 'png' });
       },
@@ -77,8 +77,8 @@ export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
 }
 
 /**
- * The end of a boot: the agent answered after `bootMs` milliseconds, or the kernel is untestable. `how` says whether the guest
- * was silent or its QEMU ended.
+ * How a boot ended. `ready`: the agent in the guest answered after `bootMs` milliseconds. `failed`: the kernel is untestable;
+ * `how` says whether the guest was silent or its QEMU ended.
  */
 export type BootOutcome =
   | { readonly kind: 'ready'; readonly release: string; readonly bootMs: number }
@@ -97,8 +97,8 @@ export interface BootDeadlines {
 }
 
 /**
- * Waits until the agent answers. A kernel that panics, hangs or falls silent before that is untestable. Throws `infra` when QEMU
- * crashed, was killed or met a full disk.
+ * Waits until the agent in a guest answers. When the kernel panics, hangs or falls silent before that, the result is `failed`
+ * with the verdict `untestable`. Throws `infra` when QEMU crashed, was killed or met a full disk.
  */
 export async function awaitBoot(
   guest: MachineGuest,
@@ -151,7 +151,7 @@ async function watchSilence(
 }
 
 /**
- * Reads the port of this host that leads to the guest from a line of QEMU's `info usernet`:
+ * Returns the port of this host that leads to the guest's ssh server, from this line in the output of QEMU's `info usernet`:
  * `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0`. Undefined without such a line.
  */
 export function parseForwardedPort(text: string): number | undefined {

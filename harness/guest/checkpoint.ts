@@ -20,57 +20,60 @@ import {
 import type { Qmp } from './qmp.ts';
 import { receiveStream } from './receive-stream.ts';
 
-/** What is known of a boot once its guest is ready. It is the `meta` of the checkpoint's store entry. */
+/** What the boot of a guest has shown once the guest is ready. The store keeps it with the saved guest. */
 export interface BootRecord {
   readonly release: string;
   /** The time from the start of QEMU to the agent's answer, in milliseconds. */
   readonly bootMs: number;
-  /** The result of slownessOf() for this boot. */
+  /** How many times slower the guest boots than a guest on a fast machine, from slownessOf(). */
   readonly slowness: number;
-  /** What `prepare` returned for the ready guest, as JSON; it is the same for every copy. */
+  /** What `prepare` of CheckpointRequest returned for this guest, as JSON. It is the same for all copies of the guest. */
   readonly prepared: unknown;
 }
 
 /**
- * A ready guest on disk. Its folder `dir` has two files: `memory` is QEMU's migration stream, and `boot.log` is the console until
- * the guest was saved.
+ * A guest that was booted and saved to disk. Its folder `dir` has two files: `memory` is QEMU's migration stream, and `boot.log`
+ * is the console until the guest was saved.
  */
 export interface Checkpoint extends BootRecord {
   readonly dir: string;
 }
 
-/** A boot, and what its checkpoint depends on. */
+/** The request for a saved guest: how it is booted, and everything that its content depends on. */
 export interface CheckpointRequest {
   readonly cacheRoot: string;
   readonly spec: MachineSpec;
   /** The version of QEMU, from qemuVersion(). */
   readonly qemu: string;
-  /** The ids of the kernel and the guest image. Their paths do not identify them. */
+  /** The ids of the kernel and of the guest image. They identify these files; paths do not. */
   readonly identity: readonly string[];
   /**
-   * The number of the boot: each number has a checkpoint of its own. Copies of one boot are alike in everything that the boot
-   * decided.
+   * The number of the boot. Each number stands for another boot, which is saved by itself. Copies of one boot are alike in
+   * everything that the boot decided.
    */
   readonly bootIndex: number;
-  /** Gets what the console of a new boot prints; not called when the checkpoint is in the store. */
+  /** Gets what the console prints while a guest boots. It is not called when the store has the saved guest. */
   readonly onConsole: (bytes: Uint8Array) => void;
-  /** Prepares the ready guest, once for all its copies. Its result is stored with the checkpoint, as JSON. */
+  /** Prepares the guest after its boot and before it is saved. The result is stored with the saved guest, as JSON. */
   readonly prepare: (agent: Agent) => Promise<unknown>;
   readonly signal: AbortSignal;
-  /** Called with the reason when the stored checkpoint cannot be used and is made again. */
+  /** Called with the reason when the saved guest in the store is damaged, so that a guest is booted again. */
   readonly onCorrupt?: (message: string) => void;
 }
 
-/** A checkpoint (`fromCache`: no guest was booted), or the verdict on a kernel that did not become ready. */
+/** A saved guest, or the verdict on a kernel that did not become ready. `fromCache` is true when no guest had to be booted. */
 export type CheckpointOutcome =
   | { readonly kind: 'saved'; readonly checkpoint: Checkpoint; readonly fromCache: boolean }
   | { readonly kind: 'failed'; readonly verdict: Untestable };
 
-/** An untestable boot. It is thrown through code that can only return a success: the store, and a trial that boots by itself. */
+/**
+ * Thrown for a boot that makes the kernel untestable. It passes through code that can only return a success, and is caught after
+ * it.
+ */
 export class BootFailed extends Error {
   override readonly name = 'BootFailed';
   readonly verdict: Untestable;
-  /** For a guest that did not answer: whether it was silent, or its QEMU ended. */
+  /** `silent`: the guest did not answer. `lost`: its QEMU ended. */
   readonly how: GuestGone['how'];
   constructor(verdict: Untestable, how: GuestGone['how'] = 'silent') {
     super(verdict.message);
@@ -80,8 +83,8 @@ export class BootFailed extends Error {
 }
 
 /**
- * Returns the checkpoint from the store, or else boots a guest and saves it there. A new checkpoint is restored once before it is
- * used; throws `infra` when that fails. A kernel that does not become ready is `failed`.
+ * Returns a saved guest. Takes it from the store, or boots a guest and saves it there. A new saved guest is restored once, as a
+ * test, before it is used; throws `infra` when that fails. Returns `failed` when the kernel does not become ready.
  */
 export async function ensureCheckpoint(request: CheckpointRequest): Promise<CheckpointOutcome> {
   const key = checkpointKey(request);
@@ -107,8 +110,8 @@ export async function ensureCheckpoint(request: CheckpointRequest): Promise<Chec
 }
 
 /**
- * The key of a checkpoint: the digest of everything that a saved machine depends on. QEMU loads a stream only into the same
- * version with the same devices.
+ * The key of a saved guest in the store: the digest of everything that its content depends on. QEMU can load the guest only with
+ * the same version and the same devices.
  */
 function checkpointKey(request: CheckpointRequest): string {
   const { toolsDisk, systemDisk } = request.spec;
@@ -140,8 +143,8 @@ async function bootAndSave(request: CheckpointRequest, dir: string): Promise<Boo
 }
 
 /**
- * Boots a guest, sets its kernel's timeouts and prepares it. Throws BootFailed when the kernel does not get that far, and `infra`
- * when that is the fault of QEMU or the host.
+ * Boots a guest, sets its kernel's timeouts and prepares it. Throws BootFailed when the kernel does not get that far. Throws
+ * `infra` when QEMU or the host is at fault for that.
  */
 export async function bootGuest(
   request: Pick<CheckpointRequest, 'spec' | 'signal' | 'prepare'>,
@@ -206,13 +209,13 @@ interface MigrationStatus {
   readonly 'error-desc'?: string;
 }
 
-/** The bandwidth for saving, in bytes per second; QEMU's default of 128 MiB/s was chosen for networks. */
+/** How many bytes per second QEMU may write when it saves a guest. Its default of 128 MiB/s was chosen for networks. */
 const saveBytesPerSecond = 8 * 1024 ** 3;
 
 /**
- * Writes the migration stream of a guest to `file`. The guest stops at the end by itself, and copies of it run on by themselves.
- * The stream goes through a socket, because QEMU 7.2 has no file: URI, takes fd: only for descriptors that were sent to its
- * monitor, and would run exec: through a shell.
+ * Saves a guest to `file`, as a migration stream. QEMU stops the guest at the end; a copy of it runs as soon as it is loaded. The
+ * stream goes through a socket, because QEMU 7.2 has no file: URI, takes fd: only for descriptors sent to its monitor, and would
+ * run exec: through a shell.
  */
 async function save(qmp: Qmp, file: string): Promise<void> {
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': saveBytesPerSecond });
@@ -259,7 +262,7 @@ async function proveRestore(
   await rm(consolePath);
 }
 
-/** How a copy of a checkpoint is started. `spec` must describe the machine that was saved. */
+/** How a copy of a saved guest is started. `spec` must describe the machine of the saved guest. */
 export interface ForkOptions {
   readonly spec: MachineSpec;
   readonly consolePath: string;
@@ -267,7 +270,7 @@ export interface ForkOptions {
   readonly signal: AbortSignal;
 }
 
-/** Starts a copy of a checkpoint. Resolves when QEMU runs, before the agent has answered. */
+/** Starts a copy of a saved guest. Resolves when QEMU runs; the agent in the guest may not answer yet. */
 export async function forkGuest(
   checkpoint: Checkpoint,
   options: ForkOptions,

@@ -2,22 +2,22 @@ import { open } from 'node:fs/promises';
 import { pause, startDeadline } from '../host/deadline.ts';
 
 /**
- * Follows the console file that QEMU writes. QEMU's file is the record; the follower only reads it. Disposing of it first reads
- * what is left.
+ * Follows the file to which QEMU writes the console. It only reads the file, which stays the complete record. Disposing of the
+ * follower first reads what is left.
  */
 export interface ConsoleFollower extends AsyncDisposable {
   /** The number of bytes read so far. */
   readonly bytes: () => number;
   /**
-   * The time at which the last byte was read, on the clock of performance.now() in milliseconds; before the first byte, the time
-   * at which the follower was opened.
+   * When the last byte was read, in milliseconds on the clock of performance.now(). Before the first byte: when the follower was
+   * opened.
    */
   readonly lastByteAtMs: () => number;
   /** Resolves when everything that the file contains now was read. */
   readonly catchUp: () => Promise<void>;
   /**
-   * Resolves to true as soon as `text` is read after the call, to false when that does not happen within the time or before the
-   * signal fires. The text may span two reads.
+   * Resolves to true as soon as the console prints `text` after this call; two reads may have a part of it each. Resolves to
+   * false when the time is over or the signal fires.
    */
   readonly waitFor: (text: string, timeoutMs: number, signal: AbortSignal) => Promise<boolean>;
 }
@@ -93,8 +93,8 @@ interface Awaited {
 }
 
 /**
- * Wakes all waiters whose text is complete now. Returns the tail of the input, in which another text may have begun; it is empty
- * when nobody waits.
+ * Wakes every call of waitFor() whose text is complete now. Returns the end of the input, in which another text may have begun;
+ * it is empty when no call waits.
  */
 function notify(awaited: ReadonlySet<Awaited>, carry: Buffer, chunk: Buffer): Buffer<ArrayBuffer> {
   if (awaited.size === 0) return Buffer.alloc(0);

@@ -5,15 +5,15 @@ export interface CpuStack {
   readonly cpu: number;
   readonly mode: 'kernel' | 'user' | 'halted';
   /**
-   * The instruction pointer, then the return addresses, innermost first. In the modes `user` and `halted`, only the instruction
-   * pointer.
+   * In the mode `kernel`: the instruction pointer, then the return addresses, the innermost first. In the modes `user` and
+   * `halted`: only the instruction pointer.
    */
   readonly addresses: readonly bigint[];
 }
 
 /**
- * The registers of one CPU that are needed, from `info registers -a` (QEMU's target/i386/cpu-dump.c). `level` is the privilege
- * level, 0 for the kernel.
+ * The registers of one CPU that a stack is read from, as QEMU prints them for `info registers -a` (target/i386/cpu-dump.c).
+ * `level` is the privilege level: 0 is the kernel.
  */
 interface Registers {
   readonly cpu: number;
@@ -23,14 +23,16 @@ interface Registers {
   readonly halted: boolean;
 }
 
-/** The largest number of addresses of a stack. No stack of a splat kernel is deeper, but overwritten frames may form a circle. */
+/**
+ * The most addresses that are read of one stack. No stack of a splat kernel is deeper, but overwritten frames may form a circle.
+ */
 const mostFrames = 48;
 /** The lowest address of x86-64's kernel half with five levels of page tables. */
 const lowestKernelAddress = 0xff00_0000_0000_0000n;
 
 /**
- * Reads the stacks of all CPUs, for which the guest is stopped for some milliseconds. Empty for an architecture whose registers
- * have other names than those of x86-64. Throws `infra` when QEMU is gone.
+ * Reads the stacks of all CPUs of a guest, which is stopped for some milliseconds. Returns an empty list when the registers do
+ * not have x86-64's names. Throws `infra` when QEMU is gone.
  */
 export async function readCpuStacks(qmp: Qmp): Promise<readonly CpuStack[]> {
   await qmp.execute('stop');

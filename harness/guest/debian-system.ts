@@ -22,26 +22,26 @@ interface Recipe {
   readonly chosen: readonly { readonly packages: readonly string[] }[];
 }
 
-/** What a disk with a Debian for a guest is made from. */
+/** What a disk image with a Debian for guests is made from. */
 export interface SystemRequest {
-  /** The codename of the Debian release: `bookworm`. */
+  /** The codename of the Debian release, such as `bookworm`. */
   readonly release: string;
   /** Names of packages in addition to those of the recipe. */
   readonly packages: readonly string[];
   readonly cacheRoot: string;
-  /** The archive to fetch from; default: the archive that the host uses. */
+  /** The Debian archive to fetch from. Absent: the archive that this host uses. */
   readonly archive?: Archive;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** The version of the procedure that makes disks; it must be raised when the procedure changes. */
+/** The version of the code below that makes the disk. Raise it when this code changes, so that old disks are not used. */
 const making = 1;
 
 /**
- * Returns a disk with a Debian, from the cache or a shared store; otherwise makes it, once for all guests. Packages are fetched
- * with the digests in Debian's signed lists. Debian's mmdebstrap(1) installs them in the sandbox, so that their scripts have no
- * network. Throws `tool` when Debian cannot be reached, no longer has one of the packages, or cannot be installed.
+ * Returns a disk image with a Debian for guests. Takes it from the cache or a shared store, or makes it. Packages are fetched and
+ * checked against the digests in Debian's signed lists. Debian's mmdebstrap(1) installs them in the sandbox, so their scripts
+ * have no network. Throws `tool` when Debian cannot be reached, no longer has a package, or cannot be installed.
  */
 export async function ensureSystem(request: SystemRequest): Promise<SystemDisk> {
   const { cacheRoot, signal, emit, release } = request;
@@ -90,16 +90,16 @@ interface Making {
   readonly emit: Emit;
 }
 
-/** The paths in the sandbox of three folders: the fetched packages, mmdebstrap, and the folder to work in. */
+/** Where the sandbox sees three folders: the fetched packages, the program mmdebstrap, and the folder to work in. */
 const inside = { packages: '/splat/packages', maker: '/splat/maker', work: '/splat/work' } as const;
 
-/** A command of the shell that removes documentation: it is half of some packages, and nobody reads it in a guest. */
+/** A shell command that removes documentation, which is half of some packages and which nobody reads in a guest. */
 const removeTexts =
   'cd "$1/usr/share" && rm -rf doc/* doc-base/* info/* locale/* man/* lintian/* bug/*';
 
 /**
- * Makes `dir/disk`, an EROFS image with the packages `names` and all that they depend on, and leaves nothing else in `dir`.
- * Returns the packages in the image.
+ * Makes the file `dir/disk`: an EROFS image with the packages `names` and all packages that they depend on. Leaves nothing else
+ * in `dir`. Returns the packages in the image.
  */
 async function makeDisk(
   names: readonly string[],
@@ -156,8 +156,8 @@ function megabytes(sizes: readonly number[]): string {
 }
 
 /**
- * Fetches the packages into the folder `dir` and makes it a Debian repository: its file `Packages` has what the signed lists say
- * of them.
+ * Fetches the packages into the folder `dir` and makes this folder a Debian repository. Its file `Packages` describes the
+ * packages as Debian's signed lists do.
  */
 async function makeRepository(
   apt: AptConfig,

@@ -17,8 +17,8 @@ import {
 } from './tools-image.ts';
 
 /**
- * The content of guests/tools/bundle.json: the files of Debian packages that are packed. Paths are the same in the packages and in
- * the image.
+ * The content of guests/tools/bundle.json: which files of which Debian packages go into the disk of tools. A file has the same
+ * path in its package and in the disk.
  */
 interface Bundle {
   readonly suite: string;
@@ -30,13 +30,16 @@ interface Bundle {
   readonly without: { readonly names: readonly string[] };
 }
 
-/** The version of the packing; it must be raised when other files are packed, or in another way. */
+/**
+ * The version of the code that packs the disk. Raise it when other files are packed, or in another way, so that old disks are not
+ * used.
+ */
 const packing = 1;
 
 /**
- * Returns the disk with the programs of guests/tools/bundle.json, from the cache or a shared store; otherwise fetches and packs
- * them, once for all guests. A disk in the cache needs no network. Throws `tool` when Debian cannot be reached or no longer has a
- * package.
+ * Returns the disk with the programs of guests/tools/bundle.json. Takes it from the cache or a shared store, or fetches the
+ * packages and packs it. A disk that is in the cache needs no network. Throws `tool` when Debian cannot be reached or no longer
+ * has a package.
  */
 export async function ensureDebianTools(options: IgtOptions): Promise<ToolsDisk> {
   const { cacheRoot, signal, emit } = options;

@@ -1,21 +1,23 @@
-/** A GPU that a guest can have, as an emulated device of QEMU. `none` stands for a guest without a GPU. */
+/** A GPU that a guest can have: a device that QEMU emulates. `none` stands for no GPU. */
 export interface GpuDevice {
-  /** The name for `--gpu`. */
+  /** The value of `--gpu` that chooses this GPU. */
   readonly name: 'virtio' | 'virgl' | 'none' | 'venus' | 'native-context';
   /** The arguments of QEMU for the device, and those for the display that the device draws on. */
   readonly argv: readonly string[];
   readonly display: readonly string[];
   /**
-   * True when QEMU can save and restore a guest with this device, so that trials are copies of a checkpoint. Otherwise each trial
-   * boots.
+   * True when QEMU can save and restore a guest with this device, so that trials run in copies of a saved guest. False: each
+   * trial boots a guest.
    */
   readonly restorable: boolean;
   /**
-   * What the host needs besides QEMU: `window`, the programs `windowNeeds` of host/packages.ts; `host-gpu`, a GPU with a render
-   * node. Absent: nothing.
+   * What the host needs for this GPU besides QEMU. `window`: the programs `windowNeeds` of host/packages.ts. `host-gpu`: a GPU
+   * with a render node. Absent: nothing.
    */
   readonly needs?: 'window' | 'host-gpu';
-  /** True for a GPU that draws what the guest asks it to draw. Absent: it only shows what the guest has drawn itself. */
+  /**
+   * True for a GPU that carries out the drawing commands of the guest. Absent: it only shows what the guest's CPUs have drawn.
+   */
   readonly renders?: true;
   /** The reason why this device was never tried. Absent: it was seen to work. */
   readonly untried?: string;
@@ -32,7 +34,7 @@ const virtio: GpuDevice = Object.freeze({
 
 const none: GpuDevice = { name: 'none', argv: [], display: ['-display', 'none'], restorable: true };
 
-/** OpenGL drawn by Mesa on the CPU, in a window on an X server without a screen. */
+/** A GPU whose OpenGL Mesa draws on the host's CPU, in a window on an X server without a screen. */
 const virglOnCpu: GpuDevice = {
   name: 'virgl',
   argv: ['-device', `virtio-gpu-gl-pci,${size}`],
@@ -42,12 +44,12 @@ const virglOnCpu: GpuDevice = {
   renders: true,
 };
 
-/** OpenGL drawn by the host's GPU, through the given render node. */
+/** The options for a GPU whose OpenGL the host's GPU draws, through the given render node. */
 function onHostGpu(renderNode: string): Pick<GpuDevice, 'display' | 'needs'> {
   return { display: ['-display', `egl-headless,rendernode=${renderNode}`], needs: 'host-gpu' };
 }
 
-/** The property of a device that gives it host memory in which the guest maps blobs (virtio specification 1.3, 5.7.4). */
+/** The property of a GPU with memory of the host that the guest can map (virtio specification 1.3, 5.7.4). */
 const blobs = 'hostmem=1G,blob=true';
 
 function venus(renderNode: string): GpuDevice {
@@ -72,7 +74,7 @@ function nativeContext(renderNode: string): GpuDevice {
   };
 }
 
-/** The render node that QEMU is told to open on a host without any. QEMU then reports that the file does not exist. */
+/** The path that QEMU opens on a host without a render node. QEMU then reports that this file does not exist. */
 const firstNode = '/dev/dri/renderD128';
 
 /** The names that `--gpu` takes. */
@@ -82,7 +84,8 @@ export const gpuNames = ['virtio', 'virgl', 'none', 'venus', 'native-context'] a
 export const defaultGpu: GpuDevice = virtio;
 
 /**
- * The GPU with a name that `--gpu` takes. `renderNode` is the path of a render node of this host; undefined: the host has none.
+ * Returns the GPU for a value of `--gpu`. `renderNode` is the path of a render node of this host. Undefined: the host has no
+ * render node.
  */
 export function gpuDevice(name: GpuDevice['name'], renderNode: string | undefined): GpuDevice {
   switch (name) {

@@ -7,9 +7,9 @@ import { type Child, killGroup, startTool, tail, throwIfAborted } from '../host/
 
 /** An X server without a screen, for one QEMU. Disposing of it ends the server. */
 export interface DisplayServer extends AsyncDisposable {
-  /** The environment variables that a program needs to open a window on the server, drawn by the CPU. */
+  /** The environment variables with which a program opens a window on this X server. The CPU draws the window's content. */
   readonly env: Readonly<Record<string, string>>;
-  /** The path of a file with what the screen of the server shows, in the format of xwd(1). The file is always current. */
+  /** The path of a file, in the format of xwd(1), with what the server's screen shows. The server keeps the file up to date. */
   readonly framebuffer: string;
 }
 
@@ -18,9 +18,9 @@ const serverFlags = '-displayfd 3 -nolisten tcp -noreset -screen 0 640x480x24'.s
 const cookieName = 'MIT-MAGIC-COOKIE-1';
 
 /**
- * Starts Xvfb(1) with its files in `dir`, which no other user may enter. A client must know the cookie in one of these files. The
- * server takes a free display number and reports it over `-displayfd`. Throws `tool` when it is not installed or does not start
- * within 20 s.
+ * Starts the X server Xvfb(1) with its files in `dir`, which no other user may enter. A client needs the cookie in one of these
+ * files. The server takes a free display number and reports it over `-displayfd`. Throws `tool` when Xvfb is not installed or
+ * does not start within 20 s.
  */
 export async function startDisplayServer(dir: string, signal: AbortSignal): Promise<DisplayServer> {
   const authority = join(dir, 'xauthority');
@@ -60,8 +60,8 @@ export async function startDisplayServer(dir: string, signal: AbortSignal): Prom
 }
 
 /**
- * The text that the channel sends, up to the first newline or the end. Xvfb writes the number and the newline with two calls, so
- * more than one read may be needed.
+ * Returns what the channel sends up to the first newline, or up to its end. Xvfb writes the number and the newline with two
+ * calls, so more than one read may be needed.
  */
 async function lineOf(channel: AsyncIterable<unknown>): Promise<string> {
   let text = '';

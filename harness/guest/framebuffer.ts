@@ -16,12 +16,12 @@ const place = {
   colours: 19,
 };
 const colourBytes = 12;
-/** The layout that Xvfb uses on little-endian hosts: blue, green, red and one unused byte. */
+/** The layout of pixels that Xvfb uses on little-endian hosts: blue, green, red and one unused byte. */
 const supported = { byteOrder: 0, bits: 32 } as const;
 
 /**
- * Converts a screen in the format of xwd(1) to a PNG of 8-bit RGB. Throws `tool` for a file that is cut off or has another layout
- * than that of Xvfb.
+ * Converts a screen in the format of xwd(1) to a PNG of 8-bit RGB. Throws `tool` for a file that is cut off, and for a layout of
+ * pixels that Xvfb does not use.
  */
 export function framebufferAsPng(xwd: Buffer): Buffer {
   const field = (at: number): number => (xwd.length < 100 ? 0 : xwd.readUInt32BE(at * 4));
@@ -70,7 +70,7 @@ function chunk(type: string, data: Buffer): Buffer {
   return Buffer.concat([length, body, sum]);
 }
 
-/** Writes the screen in the xwd(1) file `framebuffer` to the file `path`, as PNG. */
+/** Converts the picture of a screen in the xwd(1) file `framebuffer` to a PNG, in the file `path`. */
 export async function writePicture(framebuffer: string, path: string): Promise<void> {
   await writeFile(path, framebufferAsPng(await readFile(framebuffer)));
 }

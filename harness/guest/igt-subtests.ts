@@ -3,10 +3,16 @@ import { throwIfAborted } from '../host/process.ts';
 import { openSandbox, pathInside, runSandboxed } from '../host/sandbox.ts';
 import { libraryFolder, loaderPath } from './tools-image.ts';
 
-/** The time limit for one program, in seconds. A program that needs longer runs its subtests instead of listing them. */
+/**
+ * How many seconds a program may take to list its subtests. A program that needs longer runs its subtests instead of listing
+ * them.
+ */
 const listSeconds = 20;
 
-/** A script that prints `== NAME` and then the subtests, for every program in the folder $2. $1 is the root of the image. */
+/**
+ * A shell script. For every program in the folder $2 of the image whose root is $1, it prints `== NAME` and then the program's
+ * subtests.
+ */
 const listScript = `
 for test in "$1$2"/*; do
   [ -f "$test" ] && [ -x "$test" ] || continue
@@ -17,9 +23,9 @@ true
 `;
 
 /**
- * The subtests of every program in the folder `folder` of the image that is laid out at `tree`, by the name of the program. Each
- * program is run in the sandbox with `--list-subtests` (igt_core.c). The list is empty for a test without subtests, and for a
- * program that is not a test of IGT. Throws `tool` when the sandbox cannot run the programs.
+ * Returns the subtests of every program in a folder of an image, by the name of the program. `tree` is the root of the image.
+ * Each program is run in the sandbox with `--list-subtests` (igt_core.c). The list is empty for a test without subtests, and for
+ * a program that is no test of IGT. Throws `tool` when the sandbox cannot run the programs.
  */
 export async function listSubtests(
   tree: string,

@@ -27,40 +27,43 @@ import {
   toolsDisk,
 } from './tools-image.ts';
 
-/** The content of guests/igt/bundle.json: the version of Debian's package, and those of its files that are packed. */
+/** The content of guests/igt/bundle.json: the version of Debian's package of IGT, and which of its files are packed. */
 interface Bundle {
   readonly package: string;
   readonly version: string;
   readonly sha256: string;
   readonly programs: string;
-  /** Regular expressions for the beginnings of the names of tests that need other hardware. */
+  /** Regular expressions for how the names of tests for other hardware begin. */
   readonly hardware: { readonly names: readonly string[] };
   readonly data: readonly string[];
   readonly without: { readonly names: readonly string[] };
 }
 
-/** A disk with IGT for a guest. */
+/** A disk with IGT (tests of GPU drivers) for a guest. */
 export interface IgtImage {
-  /** An id that is equal for images with the same content. */
+  /** An id of the image: images with the same content have the same id. */
   readonly id: string;
   /** The path of an EROFS image. */
   readonly disk: string;
   /** The name for people: `igt-gpu-tools-tests 2.5-1 of Debian`, or the folder of the user's own build. */
   readonly name: string;
-  /** By test program: the names of its subtests; empty for a program without subtests. */
+  /** The names of each test program's subtests, by the name of the program. The list is empty for a program without subtests. */
   readonly tests: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The cache, the signal and the events of the run that makes a disk of tools. */
+/** What the code that makes a disk with programs needs: the cache, the signal and the function for events of its run. */
 export interface IgtOptions {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** The path of the folder with the test programs, in every image with IGT. */
+/** The folder of the test programs, in every image with IGT. */
 export const igtFolder = '/usr/libexec/igt-gpu-tools';
-/** The version of the packing; it must be raised when other files are packed, or in another way. */
+/**
+ * The version of the code that packs the disk. Raise it when other files are packed, or in another way, so old disks are not
+ * used.
+ */
 const packing = 1;
 
 /** What pack() found out about the image that it made. */
@@ -70,17 +73,16 @@ interface Packed {
   readonly sha256: string;
 }
 
-/** What the store keeps about a disk in the cache. Disks that earlier versions of splat packed have no digest. */
+/** What the store keeps about a disk with IGT. A disk that an early version of splat packed has no digest. */
 interface Meta extends Omit<Packed, 'sha256'> {
   readonly name: string;
   readonly sha256?: string;
 }
 
 /**
- * Returns a disk with Debian's IGT, from the cache or a shared store; otherwise fetches and packs it. When the cache has the
- * version of guests/igt/bundle.json, no network is needed. When Debian no longer has that version, Debian's newest version is
- * used, with a note. When that fails too, the newest version in the cache is used, with a note. Throws `tool` when the cache has
- * no version.
+ * Returns a disk with Debian's IGT. When the cache or a shared store has the version of guests/igt/bundle.json, returns that;
+ * Debian is not asked. Otherwise fetches this version and packs it, or, with a note, Debian's newest version. When that fails,
+ * takes the newest version in the cache, with a note. Throws `tool` when the cache has no version.
  */
 export async function ensureIgt(options: IgtOptions): Promise<IgtImage> {
   const bundle = await readBundle();
@@ -171,7 +173,8 @@ async function treeOf(bundle: Bundle, root: string): Promise<ToolsTree> {
 }
 
 /**
- * Lays out the files, lists the subtests of every test program, and packs the image `DIR/disk`. Only the image stays in `dir`.
+ * Copies the files of `tree`, lists the subtests of every test program, and packs the image `DIR/disk`. Leaves only the image in
+ * `dir`.
  */
 async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<Packed> {
   const folder = join(dir, 'tree');
@@ -185,7 +188,7 @@ async function pack(tree: ToolsTree, dir: string, signal: AbortSignal): Promise<
 }
 
 /**
- * The test programs in a folder and their data files: for each path in the image, the path on this host. Tests for other hardware
+ * The test programs in a folder, with their data files: the path on this host, by the path in the image. Tests for other hardware
  * are left out.
  */
 async function testsIn(
@@ -221,8 +224,8 @@ function imageOf(entry: Entry): IgtImage {
 }
 
 /**
- * The folders in which a build of IGT may have its tests, in the order of search: below the prefix of an installation, or in a
- * build folder of meson.
+ * Where the user's build of IGT may have its tests, in the order of search: below the prefix of an installation, or in meson's
+ * build folder.
  */
 const ownFolders = [
   'libexec/igt-gpu-tools',
@@ -232,8 +235,8 @@ const ownFolders = [
   '.',
 ];
 /**
- * The folders in which a build of IGT may have its libraries. The list after it, `hostLibraries`, has the folders in which this
- * host has the libraries that the build was linked with.
+ * Where the user's build of IGT may have its libraries (`ownLibraries`), and where this host may have the libraries that the
+ * build needs (`hostLibraries`).
  */
 const ownLibraries = ['lib/x86_64-linux-gnu', 'lib64', 'lib', 'usr/lib/x86_64-linux-gnu'];
 const hostLibraries = [
@@ -243,13 +246,13 @@ const hostLibraries = [
   '/usr/lib64',
   '/usr/local/lib',
 ];
-/** A test that every IGT has. */
+/** A test that every IGT has. A folder with it is a folder of tests. */
 const markTest = 'core_getversion';
 
 /**
- * Returns a disk with the user's own build of IGT in the folder `dir`, with the libraries that it needs from its own folders or
- * from this host. It is packed again when a file of it has changed: a program, a data file or a library. Throws `usage` for a
- * folder without a build of IGT, and `tool` for a missing library.
+ * Returns a disk with the user's own build of IGT in the folder `dir`. The libraries that it needs come from the build's folders
+ * or from this host. The disk is packed again when a program, a data file or a library has changed. Throws `usage` for a folder
+ * without a build of IGT. Throws `tool` for a missing library.
  */
 export async function ensureOwnIgt(dir: string, options: IgtOptions): Promise<IgtImage> {
   const { cacheRoot, signal } = options;

@@ -41,7 +41,7 @@ interface Recipe {
 
 /** The root file system of a guest, as an initramfs and a swap disk. */
 export interface GuestImage {
-  /** An id that is equal for images with the same content. */
+  /** An id of the image: images with the same content have the same id. */
   readonly id: string;
   /** The path of the initramfs. */
   readonly initrd: string;
@@ -55,9 +55,9 @@ export interface GuestImage {
 const swapMiB = 256;
 
 /**
- * Returns the image of the guest `name`, whose recipe is in guests/NAME, from the cache or the shared store, or builds it. It is
- * built again when its recipe, its sources, the compiler or one of the host's files in it, such as busybox, has changed. Throws
- * `tool` when the compiler or one of these files is not installed.
+ * Returns the image of the guest `name`, which guests/NAME/recipe.json describes. Takes it from the cache or the shared store, or
+ * builds it. It is built again when the recipe, a source, the compiler or a host's file in it, such as busybox, has changed.
+ * Throws `tool` when the compiler or such a file is not installed.
  */
 export async function ensureImage(
   name: string,
@@ -79,7 +79,7 @@ export async function ensureImage(
       kind: 'guest',
       key,
       filesOf: () => ['initrd.gz'],
-      // The swap disk is empty and larger than everything else, so it is not shared: each host makes its own.
+      // The swap disk is empty, and larger than all other files. So it is not shared, and each host makes its own.
       finish: async (dir) => makeSwap(join(dir, 'swap'), signal),
     },
     async (dir) => {
@@ -101,8 +101,9 @@ export async function ensureImage(
 }
 
 /**
- * Returns the image with the modules of a kernel, whose archive is at the path `archive`. The modules are a second archive behind
- * the image's own; the kernel unpacks both (Documentation/driver-api/early-userspace/buffer-format.rst).
+ * Returns the guest's image with the modules of a kernel added. `archive` is the path of the archive with the modules. It is
+ * placed behind the image's own archive, and the kernel unpacks both
+ * (Documentation/driver-api/early-userspace/buffer-format.rst).
  */
 export async function withModules<G extends GuestImage>(
   image: G,
@@ -116,7 +117,7 @@ export async function withModules<G extends GuestImage>(
     signal: options.signal,
     make: async (dir) => {
       const own = await readFile(image.initrd);
-      // An archive must begin at a multiple of four bytes.
+      // In an initramfs, an archive must begin at a multiple of four bytes.
       const gap = Buffer.alloc((4 - (own.length % 4)) % 4);
       await writeFile(join(dir, 'initrd.gz'), Buffer.concat([own, gap, await readFile(archive)]));
       return { name: 'with modules' };
@@ -150,7 +151,8 @@ async function compile(
   await runTool(recipe.program.compiler, [...recipe.program.flags, '-o', program, ...units], {
     signal,
     cwd: folder,
-    // A compiler that is killed leaves its temporary files. In the folder of the draft, the next maker of the entry removes them.
+    // A compiler that is killed leaves its temporary files. Here they are in the draft of the entry, which the next maker
+    // removes.
     env: { TMPDIR: dirname(program) },
   });
   const content = await readFile(program);

@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream';
 import { HarnessError } from '../errors.ts';
 
 /**
- * Splits a byte stream into lines without their line ends. What follows the last line end is dropped. An unfinished line that is
- * longer than the limit is a fault of the sender, and is thrown as `infra`.
+ * Splits a byte stream into lines, without their line ends. What follows the last line end is dropped. Throws `infra` for an
+ * unfinished line that is longer than the limit, which is a fault of the sender.
  */
 export async function* streamLines(stream: Readable, limitBytes: number): AsyncGenerator<string> {
   let rest: Buffer = Buffer.alloc(0);

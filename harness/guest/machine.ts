@@ -24,22 +24,25 @@ export async function qemuVersion({ qemu }: Architecture, signal: AbortSignal): 
   return stdout.split('\n')[0] ?? '';
 }
 
-/** A running QEMU with its two channels. Disposing of it kills QEMU, because nothing in it needs a shutdown. */
+/**
+ * A running QEMU with its two connections: to QEMU itself (QMP), and to the agent in the guest. Disposing of it kills QEMU,
+ * because nothing in it needs a shutdown.
+ */
 export interface Machine extends AsyncDisposable {
   readonly qmp: Qmp;
   readonly agent: AgentChannel;
-  /** Resolves when QEMU has ended; never rejects. The exit code is 0 when the guest ended it by a reboot or a panic. */
+  /** Resolves when QEMU has ended; never rejects. The exit code is 0 when the guest ended QEMU, by a reboot or a panic. */
   readonly ended: Promise<ChildEnd>;
   /**
-   * The fault of the host, such as a full disk, by which a healthy guest could not go on; undefined when there was none. QEMU is
-   * killed after such a fault.
+   * The fault of the host, such as a full disk, because of which the guest could not go on. QEMU is killed after such a fault.
+   * Undefined: there was no fault.
    */
   readonly hostFault: () => HarnessError | undefined;
   /** The CPU time that QEMU has used so far, in seconds; 0 when QEMU is gone. */
   readonly cpuSeconds: () => Promise<number>;
   /**
-   * The path of the file with the screen of the X server that shows what the guest draws (display-server.ts). Absent: there is no
-   * X server.
+   * The path of the file with the screen of the X server on which the GPU draws (display-server.ts). Absent: there is no X
+   * server.
    */
   readonly framebuffer?: string;
 }
@@ -48,26 +51,26 @@ export interface Machine extends AsyncDisposable {
 export interface MachineOptions {
   readonly start: MachineStart;
   readonly consolePath: string;
-  /** The path of the migration stream to restore from. Absent for a boot. */
+  /** The path of the saved guest (a migration stream) to restore. Absent: the guest boots. */
   readonly restoreFrom?: string;
   readonly signal: AbortSignal;
 }
 
 /**
- * The time in which QEMU must send its greeting, in milliseconds. It does so before it starts the guest, so the guest's speed
- * does not matter.
+ * How many milliseconds QEMU may take for its greeting over QMP. QEMU sends the greeting before it starts the guest, so the speed
+ * of the guest does not matter.
  */
 const greetTimeoutMs = 20_000;
-/** USER_HZ, the unit of CPU times in /proc, which is fixed for user space on x86 (times(2)). */
+/** How many units of CPU time in /proc make a second (USER_HZ). On x86 this number is fixed for user space (times(2)). */
 const ticksPerSecond = 100;
 
 /**
- * Starts QEMU with both channels, and the X server that its GPU may need. Resolves when QEMU answers over QMP. Throws `tool`,
- * with QEMU's own output, when it does not start, and QemuCrashed when it crashed.
+ * Starts QEMU with its connections for QMP and the agent, and the X server that its GPU may need. Resolves when QEMU answers over
+ * QMP. Throws `tool`, with QEMU's own output, when QEMU does not start. Throws QemuCrashed when it crashes.
  */
 export async function startMachine(spec: MachineSpec, options: MachineOptions): Promise<Machine> {
-  // QEMU creates files for the guest's writes to the swap and removes their names at once. If it is killed in between, the file
-  // stays here and is removed with the folder.
+  // QEMU writes the guest's swap to a file whose name it removes at once. When QEMU is killed in between, the file stays in this
+  // folder, and is removed with it.
   const scratch = await mkdtemp(join(temporaryFolder(), 'splat-qemu-'));
   try {
     if (spec.gpu.needs !== 'window') return await startIn(scratch, spec, options);
@@ -80,7 +83,7 @@ export async function startMachine(spec: MachineSpec, options: MachineOptions): 
   }
 }
 
-/** Combines a machine with the X server that shows what it draws. Disposing of the result ends both. */
+/** Combines a QEMU with the X server on which its GPU draws. Disposing of the result ends both. */
 async function besideDisplay(starting: Promise<Machine>, display: DisplayServer): Promise<Machine> {
   return handOver(starting, async (machine) => ({
     ...machine,
@@ -111,7 +114,7 @@ async function startIn(
   }
   const agent = openAgentChannel(agentSocket);
   const fault: { found?: HarnessError } = {};
-  // A QEMU without a greeting is killed at the deadline. Its socket then ends, so that nothing waits for ever.
+  // A QEMU that sends no greeting is killed at the deadline. This ends its socket, so nothing waits for ever.
   using _deadline = startDeadline(options.signal, greetTimeoutMs, () => {
     fault.found ??= new HarnessError(
       'tool',
@@ -147,8 +150,8 @@ async function startIn(
 }
 
 /**
- * The fault of the host that an event of QEMU reports; undefined for other events. QEMU stops a guest that writes to a full disk
- * (`werror=enospc`, qemu(1)) until there is room again. Without this check, the kernel would seem to hang.
+ * Returns the fault of the host that an event of QEMU reports; undefined for other events. When the guest writes to a full disk,
+ * QEMU stops the guest until there is room (`werror=enospc`, qemu(1)). Without this check the kernel would seem to hang.
  */
 function hostFaultOf({ event, data }: QmpEvent): HarnessError | undefined {
   if (event !== 'BLOCK_IO_ERROR' || data['action'] !== 'stop') return undefined;
@@ -157,8 +160,8 @@ function hostFaultOf({ event, data }: QmpEvent): HarnessError | undefined {
 }
 
 /**
- * The folder for QEMU's temporary files (util/oslib-posix.c, get_tmp_filename): $TMPDIR, else /var/tmp. The files take gigabytes
- * for swap, so the default is not a tmpfs.
+ * The folder for QEMU's temporary files: $TMPDIR, or else /var/tmp (util/oslib-posix.c, get_tmp_filename). The guest's swap takes
+ * gigabytes of it, so it should be no tmpfs.
  */
 function temporaryFolder(): string {
   return process.env['TMPDIR'] || '/var/tmp';
@@ -184,7 +187,7 @@ async function launch(
   }
 }
 
-/** The error for a QEMU that did not start. QEMU's own output is below the message. */
+/** The error for a QEMU that did not start. It has QEMU's own output. */
 function didNotStart(program: string, end: ChildEnd, cause?: unknown): HarnessError {
   if (isCrash(end)) return new QemuCrashed(end);
   const message =
@@ -194,14 +197,16 @@ function didNotStart(program: string, end: ChildEnd, cause?: unknown): HarnessEr
 
 async function cpuSecondsOf(pid: number | undefined): Promise<number> {
   const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The fields 14 and 15 of proc(5) (utime, stime) are counted after the command name, because that may contain anything.
+  // The CPU times are the fields 14 and 15 of proc(5) (utime, stime). They are counted from the end of the command name, because
+  // a command name may contain anything.
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticksPerSecond;
 }
 
 /**
- * Throws `infra` when QEMU crashed, failed, was killed, or met a full disk. Throws nothing when QEMU ended with exit code 0: then
- * the kernel ended the guest. Throws nothing either when QEMU still runs after `patienceMs` milliseconds.
+ * Checks that a guest that is gone has ended itself. Throws `infra` when QEMU crashed, failed, was killed, or met a full disk.
+ * Throws nothing when QEMU ended with exit code 0, which means that the kernel ended the guest, and when QEMU still runs after
+ * `patienceMs` milliseconds.
  */
 export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): Promise<void> {
   const fault = machine.hostFault();
@@ -219,7 +224,7 @@ export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): 
 }
 
 /**
- * Thrown when QEMU crashed because of a bug of its own. Its translator of machine code has some bugs that one run in thousands
+ * Thrown when QEMU crashed because of its own bug. Its translator of machine code (TCG) has some bugs, which one run in thousands
  * meets.
  */
 export class QemuCrashed extends HarnessError {
@@ -236,8 +241,8 @@ function isCrash({ killedBy }: ChildEnd): boolean {
 }
 
 /**
- * Runs `attempt`, and runs it once more when QEMU crashed during the first. Before the second attempt, `onCrash` is called; it
- * throws when a second attempt would hide something. A second crash is thrown.
+ * Runs `attempt`. When QEMU crashes in it, calls `onCrash` and runs `attempt` a second time. `onCrash` throws when a second
+ * attempt would hide something. When QEMU crashes again, QemuCrashed is thrown.
  */
 export async function despiteCrash<T>(
   attempt: () => Promise<T>,

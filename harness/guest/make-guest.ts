@@ -4,15 +4,16 @@ import { ensureSystem } from './debian-system.ts';
 import { ensureImage, type GuestImage } from './image.ts';
 import { debianRelease } from './recipes.ts';
 
-/** A guest that is ready to boot. */
+/** The image of a guest, and the disk with its root if it has one; it is ready to boot. */
 export interface MadeGuest extends GuestImage {
-  /** The disk of the guest's root. Absent: the initramfs is its root. */
+  /** The disk with the guest's root file system. Absent: the initramfs is the root. */
   readonly systemDisk?: SystemDisk;
 }
 
 /**
- * Returns the guest with a name that `--guest` takes, from the cache or a shared store, or makes it. A Debian is a disk that the
- * initramfs of the minimal guest mounts; `packages` are added to it. The minimal guest takes no packages.
+ * Returns the guest that a value of `--guest` names. Takes it from the cache or a shared store, or makes it. A Debian guest is
+ * the minimal guest with a disk that becomes its root; `packages` are installed on this disk, besides those of the recipe. The
+ * minimal guest takes no packages.
  */
 export async function ensureGuest(request: {
   readonly guest: string;

@@ -3,18 +3,18 @@ import type { Accel } from './argv.ts';
 import type { BootDeadlines } from './boot.ts';
 
 /**
- * How many times slower a guest boots than a guest that is ready half a second after its QEMU was started; at least 1. Under KVM
- * a lean kernel needs half a second. The time limits for the guest after its boot grow with this factor. The boot is the measure
- * because it is kernel code, page faults and devices, like the workloads: under TCG a boot is ten times slower, but an arithmetic
- * loop only three times.
+ * How many times slower a guest boots than a guest that is ready half a second after QEMU was started; at least 1. (Half a second
+ * is what a lean kernel needs under KVM.) The time limits for the guest after its boot grow with this factor. The boot is the
+ * measure because, like the workloads, it is kernel code, page faults and devices. Under TCG a boot is ten times slower, but an
+ * arithmetic loop only three times.
  */
 export function slownessOf(bootMs: number): number {
   return Math.max(1, bootMs / 500);
 }
 
 /**
- * The time limits of a boot, before the guest's speed is known. An emulated guest gets the time that it needs on a slow, shared
- * host.
+ * The time limits for the boot of a guest, whose speed is not known yet. An emulated guest (TCG) gets the time that it needs on a
+ * slow, shared host.
  */
 export function bootDeadlines(accel: Accel): BootDeadlines {
   return accel === 'kvm'
@@ -22,7 +22,9 @@ export function bootDeadlines(accel: Accel): BootDeadlines {
     : { bootMs: 300_000, silenceMs: 90_000 };
 }
 
-/** The kernel's own timeouts in seconds. They are scaled so that a slow guest does not count as hung. */
+/**
+ * The timeouts of the kernel's own detectors, in seconds. They are longer for a slow guest, so that it does not count as hung.
+ */
 export interface KernelTimeouts {
   readonly hungTaskSeconds: number;
   readonly watchdogSeconds: number;
@@ -30,10 +32,10 @@ export interface KernelTimeouts {
 }
 
 /**
- * The timeouts for a guest: those for a fast machine (10 s for a hung task and for the watchdog, 21 s for an RCU stall),
- * multiplied by the slowness of the guest. The kernel bounds two of them: watchdog_thresh is at most 60
- * (Documentation/admin-guide/sysctl/kernel.rst), rcu_cpu_stall_timeout is 3 to 300 (kernel/rcu/Kconfig.debug). The timeout for a
- * hung task is at most 120 s.
+ * The timeouts of the kernel's own detectors for a guest. On a fast machine they are 10 s for a hung task and for the watchdog,
+ * and 21 s for an RCU stall; these are multiplied by the slowness of the guest. The kernel allows at most 60 for watchdog_thresh
+ * (Documentation/admin-guide/sysctl/kernel.rst), and 3 to 300 for rcu_cpu_stall_timeout (kernel/rcu/Kconfig.debug). The timeout
+ * for a hung task is at most 120 s.
  */
 export function kernelTimeouts(slowness: number): KernelTimeouts {
   return {
@@ -44,8 +46,8 @@ export function kernelTimeouts(slowness: number): KernelTimeouts {
 }
 
 /**
- * Writes the timeouts into the files of a running kernel. The file of a detector that the kernel was built without does not exist
- * and is skipped.
+ * Sets the timeouts of the kernel's own detectors in a running guest. A kernel built without a detector lacks its file, which is
+ * skipped.
  */
 export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts): Promise<void> {
   await agent.write('/proc/sys/kernel/hung_task_timeout_secs', String(timeouts.hungTaskSeconds));
@@ -57,20 +59,23 @@ export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts):
 }
 
 /**
- * The longest time that a workload may run to make its witnesses non-zero, in milliseconds of the guest's clock: its duration,
- * and 2.5 s multiplied by the guest's slowness. The second part is at most a minute.
+ * How many milliseconds of the guest's clock a workload may run to make its witnesses non-zero: its duration, and in addition 2.5
+ * s multiplied by the guest's slowness, at most a minute.
  */
 export function workloadLimitMs(durationMs: number, slowness: number): number {
   return durationMs + Math.round(between(2_500, 2_500 * slowness, 60_000));
 }
 
-/** The timeout of a workload: long enough for the kernel to detect a hung task by itself, whose report says more than silence. */
+/**
+ * The timeout of a workload, in milliseconds. It is so long that the kernel detects a hung task first: the kernel's report says
+ * more than the silence of the guest.
+ */
 export function runTimeoutMs(durationMs: number, slowness: number): number {
   const limitMs = workloadLimitMs(durationMs, slowness);
   return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
 }
 
-/** The time that the agent of a ready guest may take for an answer, in milliseconds, before the guest counts as silent. */
+/** How many milliseconds the agent of a ready guest may take for an answer. After that, the guest counts as silent. */
 export function answerTimeoutMs(slowness: number): number {
   return 10_000 + 2_000 * slowness;
 }

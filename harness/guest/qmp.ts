@@ -2,11 +2,11 @@ import type { Socket } from 'node:net';
 import { HarnessError } from '../errors.ts';
 import { streamLines } from './lines.ts';
 
-/** A QMP connection (QEMU's docs/interop/qmp-spec.txt): each line is a JSON object. */
+/** A connection to QEMU over its protocol QMP (QEMU's docs/interop/qmp-spec.txt). Each line is a JSON object. */
 export interface Qmp {
   /**
-   * Runs a command and returns its `return` value. Throws `tool`, with QEMU's words, when the command fails, and `infra` when the
-   * connection ends before the answer.
+   * Runs a command of QMP and returns the field `return` of its answer. Throws `tool`, with QEMU's words, when the command fails.
+   * Throws `infra` when the connection ends before the answer.
    */
   readonly execute: (command: string, args?: Readonly<Record<string, unknown>>) => Promise<unknown>;
   /** Resolves when the connection has ended; never rejects. */
@@ -36,8 +36,8 @@ interface Waiting {
 const longestMessageBytes = 4 * 1024 * 1024;
 
 /**
- * Negotiates QMP over a connected socket and returns the usable connection, which owns the socket. `onEvent` gets each event of
- * QEMU. Throws `infra` when the connection ends before that.
+ * Opens QMP on a connected socket, which then belongs to QMP, and returns it when it is ready for commands. `onEvent` gets each
+ * event of QEMU. Throws `infra` when the connection ends before QMP is ready.
  */
 export async function openQmp(
   socket: Socket,
@@ -95,6 +95,6 @@ async function readMessages(
         );
     }
   } catch {
-    // A reset connection ends like a closed one: all waiting commands are rejected.
+    // A reset connection ends like a closed one: every command that waits is rejected.
   }
 }

@@ -7,15 +7,16 @@ import { pipeline } from 'node:stream/promises';
 import { explainDiskError } from '../host/disk.ts';
 
 /**
- * The longest path of a socket: the size of sun_path in unix(7) without its last byte. `socketName` is what mkdtemp(3) and the
- * socket add to the path of a folder.
+ * How long the path of a socket may be, in bytes: the size of sun_path in unix(7) without its last byte. `socketName` is what
+ * mkdtemp(3) and the name of the socket add to the path of a folder.
  */
 const longestPath = 107;
 const socketName = '/splat-XXXXXX/stream';
 
 /**
- * The folder in which the socket for `file` is made. It is the folder of `file`, so that both are removed together when `file`
- * stays half-written. When the path would be too long for a socket, it is the folder for temporary files.
+ * Returns the folder in which the socket for writing `file` is made. That is the folder of `file`, so that whoever removes a
+ * half-written `file` with its folder removes the socket, too. When this path would be too long for a socket, it is the folder
+ * for temporary files.
  */
 function placeFor(file: string): string {
   const dir = dirname(file);
@@ -23,9 +24,9 @@ function placeFor(file: string): string {
 }
 
 /**
- * Listens on a private socket and passes its path to `send`. What arrives on the socket is written to `file` until the sender
- * closes it. Resolves when all of it is written and `send` has resolved. An error of the disk becomes `infra`; an error of `send`
- * is thrown as it is.
+ * Makes a private socket and calls `send` with its path. Writes to `file` what arrives on the socket, until the sender closes it.
+ * Resolves when everything is written and `send` has resolved. Throws `infra` for an error of the disk. Throws an error of `send`
+ * as it is.
  */
 export async function receiveStream(
   file: string,
@@ -46,7 +47,7 @@ export async function receiveStream(
     const listening = new Promise<void>((resolve) => server.listen(socketPath, resolve));
     await Promise.race([listening, received]);
     const sending = send(socketPath).catch((error: unknown) => {
-      // When the sender fails before it connects, no connection will come.
+      // The sender failed before it connected, so no connection will come.
       if (!connected) server.emit('error', error);
       throw error;
     });

@@ -4,7 +4,7 @@ import { HarnessError } from '../errors.ts';
 import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
 
-/** A key pair for ssh. This file is the only importer of ssh2. Ssh sessions are for people; the harness itself uses the agent. */
+/** A key pair for ssh, with which a person logs in to a guest. Only this file imports ssh2. The harness itself uses the agent. */
 
 export interface KeyPair {
   /** Both keys are in OpenSSH formats; the public key is a line of authorized_keys. */
@@ -18,7 +18,7 @@ export function makeKeyPair(): KeyPair {
   return { privateKey, publicKey };
 }
 
-/** The streams that a session reads and writes. */
+/** The streams that an ssh session reads and writes. */
 export interface SessionStreams {
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream;
@@ -34,19 +34,19 @@ export interface TerminalSize {
 /** A program that runs in the guest for a person. */
 export interface SshSession {
   /**
-   * Resolves to the exit status of the program; to 128 plus the number of the signal when a signal ended it; to undefined when
-   * the connection ended first. Never rejects.
+   * Resolves to the exit status of the program. When a signal ended the program, resolves to 128 plus the signal's number. When
+   * the connection ended first, resolves to undefined. Never rejects.
    */
   readonly ended: Promise<number | undefined>;
-  /** Tells the terminal of the program its new size. */
+  /** Tells the program's terminal its new size. */
   readonly resize: (size: TerminalSize) => void;
 }
 
 /** A connection to the guest's ssh server. Disposing of it ends its sessions. */
 export interface SshConnection extends AsyncDisposable {
   /**
-   * Runs a command line in the guest's shell; undefined: a login shell. With `terminal`, the program gets a terminal of this size
-   * and type.
+   * Runs a command line in the guest's shell, or, when it is undefined, a login shell. With `terminal`, the program gets a
+   * terminal of this size and type.
    */
   readonly open: (
     commandLine: string | undefined,
@@ -55,24 +55,24 @@ export interface SshConnection extends AsyncDisposable {
   ) => Promise<SshSession>;
 }
 
-/** The ssh server of a guest, on this host's loopback interface. */
+/** How to reach the ssh server of a guest, at a port of this host's loopback interface. */
 export interface SshTarget {
   readonly port: number;
   readonly privateKey: string;
   /** The public key of the server in base64, as in SshImage. A server with another key is refused. */
   readonly hostKey: string;
-  /** The time limit for all attempts to connect. */
+  /** How many milliseconds all attempts to connect may take together. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 const retryMs = 200;
-/** The time limit for the handshake, which takes 2 s in an emulated guest. */
+/** How many milliseconds the handshake of ssh may take. In an emulated guest it takes 2 s. */
 const handshakeMs = 60_000;
 
 /**
- * Connects as root. An attempt that fails, because the server is not up yet or for any other reason, is repeated. Throws `infra`
- * when the time is over, and `interrupted` when the signal fires.
+ * Connects to a guest's ssh server as root. A failed attempt is repeated, whatever its reason, because the server may not be up
+ * yet. Throws `infra` when the time is over. Throws `interrupted` when the signal fires.
  */
 export async function connectSsh(target: SshTarget): Promise<SshConnection> {
   const deadlineAtMs = performance.now() + target.timeoutMs;

@@ -18,21 +18,21 @@ export interface SshImage {
   readonly hostKey: string;
 }
 
-/** The server's folder in the initramfs; guests/shell/start starts the programs in it. */
+/** The folder of the ssh server in the initramfs. guests/shell/start starts the programs in it. */
 const shellFolder = '/shell';
 
 /**
- * The command, with its arguments, that starts the ssh server. In a guest that is a distribution, the initramfs is mounted at
- * /splat (guests/minimal/init.c).
+ * The command, with its arguments, that starts the ssh server in a guest. In a guest with a distribution as its root, the folder
+ * of the server is below /splat, where guests/minimal/init.c mounts the initramfs.
  */
 export function serverCommand({ systemDisk }: Pick<MachineSpec, 'systemDisk'>): readonly string[] {
   return [`${systemDisk === undefined ? '' : '/splat'}${shellFolder}/start`];
 }
 
 /**
- * Writes `dir/initrd`: the initramfs at the path `base` with a second archive behind it, which the kernel unpacks over the first
- * one (Documentation/driver-api/early-userspace/buffer-format.rst). The second archive has the ssh server. The key pairs of the
- * server and of the person are made for this guest only. Throws `tool` without dropbear(8).
+ * Writes the file `dir/initrd`: the initramfs at the path `base`, and behind it a second archive with the ssh server. The kernel
+ * unpacks both (Documentation/driver-api/early-userspace/buffer-format.rst). The keys of the server and of the person who logs in
+ * are made anew. Throws `tool` when dropbear(8) is not installed.
  */
 export async function makeSshImage(
   base: string,
@@ -65,14 +65,17 @@ export async function makeSshImage(
   ];
   const overlay = gzipSync(writeCpio(withFolders(files)), { level: 1 });
   const own = await readFile(base);
-  // An archive must begin at a multiple of four bytes; the kernel skips zeros between two archives.
+  // An archive must begin at a multiple of four bytes. The kernel skips the zeros before it.
   const padding = Buffer.alloc((4 - (own.length % 4)) % 4);
   const initrd = join(dir, 'initrd');
   await writeFile(initrd, Buffer.concat([own, padding, overlay]));
   return { initrd, privateKey, hostKey };
 }
 
-/** The files that ldd(1) names: `libz.so.1 => /lib/libz.so.1 (0x7f0)` and `/lib64/ld-linux-x86-64.so.2 (0x7f1)`. */
+/**
+ * The files in the output of ldd(1), which has lines such as `libz.so.1 => /lib/libz.so.1 (0x7f0)` and
+ * `/lib64/ld-linux-x86-64.so.2 (0x7f1)`.
+ */
 export function parseLdd(stdout: string): readonly string[] {
   return stdout.split('\n').flatMap((line) => {
     const path = /^\s*(?:\S+ => )?(\/\S+) \(0x/.exec(line)?.[1];
@@ -80,7 +83,7 @@ export function parseLdd(stdout: string): readonly string[] {
   });
 }
 
-/** The entries of an archive for the files, with the folders above them; every folder stands before its content. */
+/** The entries of an archive for these files and for the folders above them. A folder stands before what it contains. */
 function withFolders(
   files: readonly (readonly [path: string, mode: number, content: Uint8Array])[],
 ): readonly CpioEntry[] {

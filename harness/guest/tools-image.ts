@@ -13,42 +13,42 @@ import { runTool } from '../host/process.ts';
 import type { ExchangeOptions, SharedName } from '../host/shared/exchange.ts';
 import { collectLibraries } from '../host/shared-libraries.ts';
 
-/** Programs with all files that they need, to be packed into the image of a disk of tools (guests/minimal/tools.c). */
+/** Programs, with all files that they need, that go into a disk image for guests (guests/minimal/tools.c). */
 export interface ToolsTree {
-  /** By path in the image: the files, links and folders of this host that are copied whole. */
+  /** What is copied from this host: a file, a link or a whole folder, by its path in the image. */
   readonly copies: Readonly<Record<string, string>>;
-  /** The paths on this host of the programs among the copies. The libraries that they need are added to the image. */
+  /** Those of the copied files that are programs, as paths on this host. The libraries that they need are added to the image. */
   readonly programs: readonly string[];
-  /** The folders in which libraries are searched, in this order. */
+  /** The folders of this host in which libraries are searched, in this order. */
   readonly libraryFolders: readonly string[];
   /** The path of the dynamic linker on this host. */
   readonly loader: string;
   /**
-   * Names of libraries that programs open at run time, so that they are in no program's list of libraries. The library of the C
-   * compiler is always among them. A library that no folder has is left out.
+   * Names of libraries that the programs open at run time; a program's list of libraries does not have them. The library of the C
+   * compiler always counts as one. A name that is in no library folder is skipped.
    */
   readonly opened?: readonly string[];
 }
 
-/** The path of the dynamic linker in the image, which x86-64 programs name (System V ABI, AMD64 supplement). */
+/** Where x86-64 programs expect the dynamic linker, and so its path in the image (System V ABI, AMD64 supplement). */
 export const loaderPath = 'lib64/ld-linux-x86-64.so.2';
 /** The path of the folder with the libraries in the image. Programs are started with LD_LIBRARY_PATH set to it. */
 export const libraryFolder = '/usr/lib/x86_64-linux-gnu';
 
-/** Empty folders in the image that programs expect. The guest mounts its own folders on them. */
+/** Folders that the programs expect. They are empty in the image, and the guest mounts its own folders on them. */
 const emptyFolders = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'root', 'var/tmp'];
 /**
- * The library of the C compiler, which pthread_exit(3) and pthread_cancel(3) open by name, so that it is in no program's list of
- * libraries.
+ * The library of the C compiler. pthread_exit(3) and pthread_cancel(3) open it by its name, so no program's list of libraries has
+ * it.
  */
 const openedByName = ['libgcc_s.so.1'];
 
-/** The name by which hosts share the disk of tools with this key: of its entry, only the file `disk` is shared. */
+/** What hosts share of a disk of tools with this key: only the file `disk` of its cache entry. */
 export function toolsDisk(key: string): SharedName {
   return { kind: 'tool', key, filesOf: () => ['disk'] };
 }
 
-/** The options of an exchange with a shared store whose failures are emitted as notes. */
+/** The options for fetching from and offering to a shared store. A failure of the store becomes a note. */
 export function noting(options: {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
@@ -59,8 +59,8 @@ export function noting(options: {
 }
 
 /**
- * Copies the programs of a tree, with the libraries that they need, into the empty folder `dir`, as they will be in the image.
- * Throws `tool` for a library that a program needs and no folder has.
+ * Copies the programs of a tree, and the libraries that they need, into the empty folder `dir`, each file to its path in the
+ * image. Throws `tool` for a needed library that no library folder has.
  */
 export async function layOutTools(
   tree: ToolsTree,
@@ -82,7 +82,8 @@ export async function layOutTools(
 }
 
 /**
- * By name: the path on this host of each library that the programs of a tree need. Throws `tool` for a library that no folder has.
+ * The libraries that the programs of a tree need: the path on this host, by the library's name. Throws `tool` for a library that
+ * no library folder has.
  */
 export async function librariesOf(
   tree: Pick<ToolsTree, 'programs' | 'libraryFolders' | 'opened'>,
@@ -112,8 +113,9 @@ async function folderOf(name: string, folders: readonly string[]): Promise<strin
 }
 
 /**
- * Fetches packages with all their dependencies and unpacks them below `dir/scratch`; `root` is the folder with their files. A
- * note first says how much is fetched; `name` names the packages in it. Throws `tool` as packageClosure() does.
+ * Fetches packages with all packages that they depend on, and unpacks them below `dir/scratch`. Returns `root`, the folder with
+ * their files. Before that, a note says how much is fetched; it calls the packages `name`. Throws `tool` as packageClosure()
+ * does.
  */
 export async function fetchTools(
   name: string,
@@ -133,7 +135,7 @@ export async function fetchTools(
   return { root, packages };
 }
 
-/** The UUID of every image, so that equal trees give equal images. */
+/** The UUID of every image. It is fixed, so that equal files give equal images. */
 const imageUuid = '5b1a7000-0000-4000-8000-000000000001';
 
 /**

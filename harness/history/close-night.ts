@@ -2,7 +2,7 @@ import type { History, Run } from './database.ts';
 import type { StoredNight } from './nights.ts';
 import { keepCell, type StoredCell } from './results.ts';
 
-/** The result of a cell in a night, as it is written when the night ends. */
+/** The result of a cell (one combination of kernel, guest and workload) in a night, as it is stored when the night ends. */
 export interface StoredResult {
   readonly cell: StoredCell;
   readonly class: string;
@@ -14,19 +14,19 @@ export interface StoredResult {
   readonly kernel: string | null;
   readonly image: string | null;
   /**
-   * The digests of what the kernel was configured with, as JSON; null for a kernel that was not built. Equal values are stored
-   * once.
+   * The digests of the files that configured the kernel, as JSON. Results with equal digests share one row of the table of
+   * fragments. Null for a kernel that was not built.
    */
   readonly fragments: string | null;
   readonly ranOn: string | null;
   readonly trials: number;
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
-  /** How many times each witness was counted, per trial, by the witness's name. */
+  /** How many times each witness was counted in one trial on average, by the name of the witness. */
   readonly witnesses: Readonly<Record<string, number>>;
 }
 
-/** The state of an issue of a cell after the night. `firstSeen` and `lastSeen` are names of nights. */
+/** A splat of a cell, as it stands after the night. `firstSeen`, `lastSeen` and `since` are names of nights. */
 export interface StoredIssue {
   readonly cell: string;
   readonly ranOn: string;
@@ -36,12 +36,12 @@ export interface StoredIssue {
   readonly firstSeen: string;
   readonly lastSeen: string;
   readonly since: string;
-  /** How many trials of this night alone showed the issue, and how many could have shown it. */
+  /** How many trials of this night showed the splat (`hits`), and how many could have shown it (`trials`). */
   readonly hits: number;
   readonly trials: number;
   /**
-   * The median time until the issue shows, in milliseconds. Only those trials of this night count in which the issue was the
-   * first splat; null when it was the first splat of no trial.
+   * The median time, in milliseconds, until the splat shows in a trial. Only those trials of this night count in which it was the
+   * first splat. Null when there was no such trial.
    */
   readonly firstMs: number | null;
 }
@@ -52,7 +52,7 @@ export interface NightEnd {
   readonly exitCode: number;
   readonly results: readonly StoredResult[];
   readonly issues: readonly StoredIssue[];
-  /** The entries of the known-issues file, each as JSON, and whether the night had a splat that the entry describes. */
+  /** The entries of the file of known issues, each as JSON. `matched`: the night had a splat that the entry describes. */
   readonly known: readonly { readonly entry: string; readonly matched: boolean }[];
 }
 

@@ -7,28 +7,28 @@ import { acquireLock } from '../host/lock.ts';
 import { applicationId, migrations } from './tables.ts';
 
 export type Value = string | number | null;
-/** A row: the value of each column, by the column's name. */
+/** A row of a table: the value of each column, by the name of the column. */
 export type Row = Readonly<Record<string, Value>>;
 
-/** An open history. It may be read at any time; it is changed only inside `write`. */
+/** An open history: the database with the results of nights. It may be read at any time. It is changed only inside `write`. */
 export interface History extends AsyncDisposable {
   readonly path: string;
   readonly all: (sql: string, ...values: readonly Value[]) => readonly Row[];
   readonly one: (sql: string, ...values: readonly Value[]) => Row | undefined;
   /**
-   * Runs `work` in one transaction. When the promise resolves, the transaction is on disk: either all of it survives a SIGKILL and
-   * a power cut, or none of it. Writers in other processes wait for one another: each takes a flock on a lock file beside the
-   * history.
+   * Runs `work` in one transaction. When the promise has resolved, everything that `work` wrote is safe on the disk. After a
+   * SIGKILL or a power cut before that, everything or nothing of it is there. Writers of several processes take turns, by a flock
+   * on a lock file beside the history.
    */
   readonly write: <T>(work: (run: Run) => T) => Promise<T>;
 }
 
-/** Runs a statement that changes rows. */
+/** Runs an SQL statement that changes rows. */
 export type Run = (sql: string, ...values: readonly Value[]) => void;
 
 /**
- * The type numbers, as statfs(2) returns them, of file systems whose locks another host or a program keeps, so that they may not
- * keep two writers apart (linux/magic.h, fs/smb/client).
+ * Network file systems, by the type number that statfs(2) returns (linux/magic.h, fs/smb/client). Their locks are kept by another
+ * host or by a program, so these may not keep two writers apart.
  */
 const networkFileSystems: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
@@ -44,16 +44,16 @@ const networkFileSystems: ReadonlyMap<number, string> = new Map([
   [0x786f4256, 'vboxsf'],
 ]);
 
-/** The name of a network file system, by its type number from statfs(2); undefined for a file system that is not in the table. */
+/** The name of the network file system with this type number of statfs(2). Undefined for any other file system. */
 export function networkFileSystem(type: number): string | undefined {
   return networkFileSystems.get(type >>> 0);
 }
 
 /**
- * Opens the history at `path` and brings its tables up to date. When the file does not exist, it is made if `create` is true.
- * Throws `usage` for a file that does not exist and is not to be made, for anything but a regular file, for a folder that cannot
- * be made, and for a network file system; throws `config` for a file that is not a history, is damaged, or was made by a later
- * splat.
+ * Opens the history (the database with the results of nights) at `path`, and brings its tables up to date. A missing file is made
+ * when `create` is true. Throws `usage` for a missing file otherwise, for anything but a regular file, for a folder that cannot
+ * be made, and for a network file system. Throws `config` for a file that is not a history, is damaged, or was made by a later
+ * version of splat.
  */
 export async function openHistory(
   path: string,
@@ -74,7 +74,8 @@ export async function openHistory(
 type Connection = InstanceType<typeof Sqlite>;
 
 /**
- * A prepared statement, with any number of values, as libsql documents it. The package's own types want a fixed number of them.
+ * A prepared statement that takes any number of values, as libsql documents it. The types of the package allow only a fixed
+ * number.
  */
 interface Statement {
   readonly run: (...values: readonly Value[]) => unknown;
@@ -134,7 +135,10 @@ function connect(path: string): Connection {
   }
 }
 
-/** Turns an error of SQLite into one that names the history and the fault; any other error is returned as it is. */
+/**
+ * Turns an error of SQLite into a HarnessError that names the history and the fault. Returns an error that is not in its table as
+ * it is.
+ */
 function explained(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'SQLITE_NOTADB') return notOurs(path, error);
@@ -187,7 +191,7 @@ function tablesOf(path: string, connection: Connection, signal: AbortSignal): Ta
           connection.exec('COMMIT');
           return result;
         } catch (error) {
-          // On a full disk SQLite has rolled back already, and refuses to do it twice.
+          // On a full disk, SQLite has rolled back by itself, and refuses to do it again.
           if (connection.inTransaction) connection.exec('ROLLBACK');
           throw error;
         }
@@ -228,8 +232,8 @@ export function requireIntact(history: History): void {
 }
 
 /**
- * Copies a history into one complete file while other processes may write to it. Throws `usage` when the file exists already, and
- * `config` when the history is damaged.
+ * Copies a history into one complete file, even while other processes write to the history. Throws `usage` when the file exists
+ * already. Throws `config` when the history is damaged.
  */
 export async function backupHistory(history: History, file: string): Promise<void> {
   if ((await readIfThere(stat(file))) !== undefined) {

@@ -1,35 +1,39 @@
 import type { History } from './database.ts';
 
 /**
- * A night that is part of the evidence of an open issue. `id` is its row in the table of nights. `runs` are run directories of
- * the night, as paths below the night's folder. In a night that showed the issue, they are the runs with a trial of the cell that
- * names the issue. In `lastPass`, they are all planned runs of the cell.
+ * A night that is evidence about an open issue (a splat of a cell). `id` is the night's row in the table of nights. `runs` are
+ * run directories, as paths below the night's folder. In a night that showed the splat, they are the runs that have a trial with
+ * it. In the night of `lastPass`, which did not show it, they are all planned runs of the cell.
  */
 export interface EvidenceNight {
   readonly id: number;
   readonly night: string;
-  /** The night's folder, as an absolute path. */
+  /** The absolute path of the night's folder. */
   readonly dir: string;
   readonly runs: readonly string[];
 }
 
 /**
- * The nights that prove an open issue of a cell. `firstFail` and `newestFail` are the first and the newest night that showed the
- * issue; only nights count since the issue was first seen, came back, or changed its rate. `lastPass` is the last night before
- * `firstFail` that ran the cell without showing the issue. A field is null when no night fits.
+ * The nights that prove an open issue: a splat of a cell (one combination of kernel, guest and workload). `firstFail` and
+ * `newestFail` are the first and the newest night that showed the splat, since it was first seen, came back, or changed its rate.
+ * `lastPass` is the last night before `firstFail` that ran the cell and did not show the splat. A field is null when there is no
+ * such night.
  */
 export interface Evidence {
-  /** The splat's signature; empty for an issue without a report, such as silence. */
+  /** The splat's signature; empty for a splat without a report, such as silence. */
   readonly signature: string;
   readonly cell: string;
-  /** The accelerator, `kvm` or `tcg`. */
+  /** The accelerator on which the cell's guests ran, `kvm` or `tcg`. */
   readonly ranOn: string;
   readonly lastPass: EvidenceNight | null;
   readonly firstFail: EvidenceNight | null;
   readonly newestFail: EvidenceNight | null;
 }
 
-/** The evidence of all issues that are open. While an issue is open, the runs that prove it are not removed. */
+/**
+ * Returns, for every open issue (a splat of a cell), the nights and runs that prove it. As long as the issue is open, these runs
+ * are not removed.
+ */
 export function evidenceOf(history: History): readonly Evidence[] {
   return history
     .all(
@@ -77,8 +81,8 @@ function numberIn(row: ReturnType<History['one']>): number | undefined {
 }
 
 /**
- * A night with the runs of one cell in it: those with a trial that names the splat `key`, or all planned runs when `key` is
- * empty.
+ * A night, with those runs of a cell that have a trial with the splat `key`. When `key` is empty: with all planned runs of the
+ * cell.
  */
 function nightOf(
   history: History,

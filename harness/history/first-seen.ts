@@ -1,6 +1,9 @@
 import type { History } from './database.ts';
 
-/** The names of the first and the last night that saw a splat, and the first cell that showed it. */
+/**
+ * The first and the last night that saw a splat, and the first cell (one combination of kernel, guest and workload) that showed
+ * it.
+ */
 export interface SeenBefore {
   readonly firstSeen: string;
   readonly lastSeen: string;

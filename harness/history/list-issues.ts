@@ -1,28 +1,29 @@
 import type { History } from './database.ts';
 
 /**
- * An issue of a cell, as `splat history` lists it. `cell` is the id of the cell, `name` its name. `firstSeen` and `lastSeen` are
- * names of nights.
+ * A splat of a cell (one combination of kernel, guest and workload), as `splat history` lists it. `cell` is the id of the cell,
+ * `name` its name. `firstSeen` and `lastSeen` are names of nights.
  */
 export interface ListedIssue {
-  /** The splat's signature; empty for an issue without a report, such as silence. */
+  /** The splat's signature; empty for a splat without a report, such as silence. */
   readonly signature: string;
   readonly title: string;
   readonly cell: string;
   readonly name: string;
-  /** The accelerator, `kvm` or `tcg`. */
+  /** The accelerator on which the cell's guests ran, `kvm` or `tcg`. */
   readonly ranOn: string;
   readonly state: string;
   readonly firstSeen: string;
   readonly lastSeen: string;
-  /** Over all nights: how many trials showed the issue (`hits`), and how many trials could have shown it. */
+  /** How many trials of all nights showed the splat (`hits`), and how many could have shown it (`trials`). */
   readonly hits: number;
   readonly trials: number;
 }
 
 /**
- * The issues that were last seen in a night which began at `sinceMs` (milliseconds since 1970) or later. The issue that was
- * discovered last comes first. With `sought`, only the issues whose signature is `sought`, or whose title contains it.
+ * Lists the issues (splats of cells) that nights have seen. The issue that was first seen last is at the top. Only issues count
+ * whose last night began at `sinceMs` (milliseconds since 1970) or later. With `sought`, only issues are listed whose signature
+ * is `sought` or whose title contains it.
  */
 export function listIssues(
   history: History,

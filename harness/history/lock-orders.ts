@@ -2,8 +2,8 @@ import type { Dependency } from '../records/lock-order.ts';
 import type { History, Run } from './database.ts';
 
 /**
- * The unit whose lock orders are compared: a cell on one accelerator under one setting. The setting is a digest that names splat,
- * QEMU, the guest, the fragments and the program.
+ * The unit whose lock orders are compared: a cell (one combination of kernel, guest and workload), on one accelerator, under one
+ * setting. The setting is a digest that names splat, QEMU, the guest, the fragments and the program.
  */
 export interface LockSubject {
   /** The cell's id. */
@@ -12,35 +12,36 @@ export interface LockSubject {
   readonly setting: string;
 }
 
-/** A dependency that a subject (a cell on one accelerator under one setting) has shown. */
+/** A lock dependency that a subject (a cell, on one accelerator, under one setting) has shown. */
 export interface StoredOrder extends Dependency {
-  /** The id of the night that first showed the dependency: its row in the table of nights. */
+  /** The night that first showed the dependency, as its row in the table of nights. */
   readonly firstNight: number;
   /**
-   * How many looks (first trials on a boot) showed the dependency. They are counted only for a dependency that the first look of
-   * the subject did not show, and only until it is settled whether the dependency is new.
+   * How many looks showed the dependency. A look is the first trial of the subject on one boot. Looks are counted only for a
+   * dependency that the first look did not show, and only until it is settled whether the dependency is new.
    */
   readonly hits: number;
 }
 
-/** What the history knows of a subject: a cell on one accelerator under one setting. */
+/** What the history has about the lock orders of a subject: a cell, on one accelerator, under one setting. */
 export interface LockPast {
   readonly orders: readonly StoredOrder[];
   /**
-   * How many looks each night had, by the night's row, the oldest night first. Only the newest 365 nights with a look are here.
+   * How many looks (first trials on a boot) each night had, the oldest night first. `night` is the night's row in the table of
+   * nights. Only the newest 365 nights with a look are here.
    */
   readonly nights: readonly { readonly night: number; readonly looks: number }[];
-  /**
-   * The id (row in the table of nights) of the first night with a look, that is, a first trial on a boot; undefined when no night
-   * had a look.
-   */
+  /** The first night with a look (a first trial on a boot), as its row in the table of nights. Undefined: no night had a look. */
   readonly firstNight: number | undefined;
 }
 
 /** How many nights are read: the counts of more than a year ago say nothing about a rate today. */
 const mostNights = 365;
 
-/** What the history knows of a subject. Lists are empty for a subject that no night looked at. */
+/**
+ * Reads what the history has about the lock orders of a subject (a cell, on one accelerator, under one setting). The lists are
+ * empty when no night has read the subject's lock orders.
+ */
 export function readLockPast(history: History, subject: LockSubject): LockPast {
   const id = subjectId(history, subject);
   if (id === undefined) return { orders: [], nights: [], firstNight: undefined };
@@ -70,7 +71,7 @@ export function readLockPast(history: History, subject: LockSubject): LockPast {
   };
 }
 
-/** Selects the row of a subject; its parameters are subjectKey(). */
+/** The SQL that selects the row of a subject. Its parameters are what subjectKey() returns. */
 const selectSubject =
   'SELECT id FROM lock_settings WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ? AND setting = ?';
 
@@ -84,8 +85,8 @@ function subjectId(history: History, subject: LockSubject): number | undefined {
 }
 
 /**
- * True when an earlier night read lock orders of a subject on this kernel image. A later night on the image may use the same saved
- * boots, and learns nothing new from them.
+ * True when an earlier night has read the lock orders of the subject on this kernel image. A further night on the same image may
+ * use the same saved boots, and would learn nothing new.
  */
 export function wasLookedAt(history: History, subject: LockSubject, image: string): boolean {
   const id = subjectId(history, subject);
@@ -99,7 +100,10 @@ function shortImage(image: string): string {
   return image.slice(0, 12);
 }
 
-/** The dependencies that were reported already, each with the cell for which it was reported, as JSON. */
+/**
+ * The lock dependencies that nights have already reported as new. `described` is the cell for which the dependency was reported,
+ * as JSON.
+ */
 export function toldOrders(
   history: History,
 ): readonly (Dependency & { readonly described: string })[] {
@@ -116,8 +120,8 @@ export function toldOrders(
 }
 
 /**
- * The name of the night with this row, and what the cell's kernel was in that night. The name is empty when the history has no
- * night with this row. The other fields are null when the night has no result of the cell.
+ * Returns the name of a night and what the cell's kernel was in it. `night` is the row in the table of nights. The name is empty
+ * when there is no such row. The other fields are null when that night has no result of the cell.
  */
 export function kernelAt(
   history: History,
@@ -145,23 +149,22 @@ export function kernelAt(
   };
 }
 
-/** What a night adds to the history of a subject. */
+/** What a night adds to the lock orders of a subject (a cell, on one accelerator, under one setting). */
 export interface LockUpdate {
   readonly subject: LockSubject;
-  /** The digest of the image that the subject ran on. No earlier night looked at this image. */
+  /** The digest of the kernel image that ran. No earlier night has read lock orders on this image. */
   readonly image: string;
   readonly looks: number;
   /**
-   * The dependencies that are new to the subject and those that are still counted, with the number of this night's looks that
-   * showed each.
+   * The dependencies that are new to the subject, and those that are still being counted. `hits` is how many of this night's
+   * looks (first trials on a boot) showed the dependency.
    */
   readonly seen: readonly (Dependency & { readonly hits: number })[];
   readonly told: readonly Dependency[];
 }
 
 /**
- * Writes what a night adds to the lock orders of the history. Call it in the transaction that closes the night, after the cells
- * are written.
+ * Stores the lock orders that a night has learned. Call it in the transaction that closes the night, after the cells are stored.
  */
 export function keepLockOrders(run: Run, night: number, updates: readonly LockUpdate[]): void {
   for (const { subject, image, looks, seen, told } of updates) {
@@ -210,7 +213,7 @@ export function keepLockOrders(run: Run, night: number, updates: readonly LockUp
   }
 }
 
-/** Removes what a night added to the lock orders of the history. It must be the last night that added something. */
+/** Removes the lock orders that a night has learned. No later night may have stored any. */
 export function undoLockOrders(run: Run, night: number): void {
   run('DELETE FROM lock_looks WHERE night = ?', night);
   run('DELETE FROM lock_orders WHERE first_night = ?', night);

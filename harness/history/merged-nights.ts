@@ -12,18 +12,18 @@ import {
 /** Tables in which every row belongs to one night. */
 const ofNight = ['results', 'trials', 'machines', 'sightings', 'witnesses'] as const;
 
-/** Rows that earlier nights wrote and that the end of a merged night changes, as they were before that end. */
+/** The rows of earlier nights that change when a merged night ends, as they were before that. */
 interface Before {
   readonly issues: readonly Row[];
   readonly known_issues: readonly Row[];
 }
 
 /**
- * Makes a night ready to take the results of a merge. When the night was merged before, the results of that merge are removed
- * first, so merging the same results twice gives the same night. Until closeNight() ends the night, it counts as abandoned.
- * `night.plan` tells the night from any other night; `cells` are the ids of all its cells. Throws `usage` when the history has
- * this night from another plan, when it has this night but not from a merge, and when a newer night is closed, which may have
- * been compared with this night.
+ * Prepares the history for a night that is merged from parts. When this night was merged before, the results of that merge are
+ * removed; so merging the same parts twice gives the same history. Until closeNight() ends it, the night counts as abandoned.
+ * `night.plan` identifies the night. `cells` are the ids of all its cells. Throws `usage` in three cases: the history has this
+ * night with another plan; it has this night, but not from a merge; a newer night is closed, which may have been compared with
+ * this night.
  */
 export async function openMergedNight(
   history: History,

@@ -5,14 +5,14 @@ import type { History, Row, Run } from './database.ts';
 /** A night as the history stores it. */
 export interface StoredNight {
   readonly id: number;
-  /** When the night began, in UTC; no two nights have the same name. */
+  /** The time at which the night began, in UTC. It is the night's name: no two nights have the same. */
   readonly name: string;
   readonly state: 'open' | 'closed' | 'abandoned';
   readonly matrixFile: string;
   readonly matrixDigest: string;
-  /** The night's folder, as an absolute path. */
+  /** The absolute path of the night's folder. */
   readonly dir: string;
-  /** The plan of the night, as the JSON that its planner wrote. */
+  /** The plan of the night, as JSON. Only the code that made it reads it. */
   readonly plan: string;
   readonly startedMs: number;
   readonly endedMs: number | null;
@@ -24,13 +24,13 @@ export interface StoredNight {
 const columns = `id, name, state, matrix_file, matrix_digest, dir, plan, started_ms, ended_ms, harness, signatures, verdict,
   exit_code`;
 
-/** What is known of a night when it begins. */
+/** The fields of a night that are there when it begins. */
 export type NewNight = Pick<
   StoredNight,
   'name' | 'matrixFile' | 'matrixDigest' | 'dir' | 'plan' | 'startedMs' | 'harness'
 >;
 
-/** Begins a night, and stores it as open. Throws `usage` when the history has a night with this name already. */
+/** Stores a night that begins, in the state `open`. Throws `usage` when the history already has a night with this name. */
 export async function beginNight(history: History, night: NewNight): Promise<StoredNight> {
   const { name } = night;
   await history.write((run) => {
@@ -48,7 +48,7 @@ export async function beginNight(history: History, night: NewNight): Promise<Sto
   return stored;
 }
 
-/** Inserts the row of a night that begins, inside a transaction of the caller. No night of the history may have its name. */
+/** Inserts the row of a night that begins. Call it inside a transaction. The history must have no night with this name. */
 export function insertNight(run: Run, night: NewNight): void {
   const { name, matrixFile, matrixDigest, dir, plan, startedMs, harness } = night;
   run(
@@ -70,28 +70,28 @@ export function nightNamed(history: History, name: string): StoredNight | undefi
   return nightsWhere(history, 'WHERE name = ?', name)[0];
 }
 
-/** The newest night that is neither closed nor abandoned; undefined when there is none. */
+/** The newest night in the state `open`: it was neither closed nor abandoned. Undefined when there is no such night. */
 export function openNight(history: History): StoredNight | undefined {
   return nightsWhere(history, "WHERE state = 'open' ORDER BY id DESC LIMIT 1")[0];
 }
 
 /**
- * Marks a night as abandoned: nobody goes on with it. Its trials stay in the history, but it has no verdict, and no later night
+ * Marks a night as abandoned: it will not be continued. Its trials stay in the history. But it has no verdict, and no later night
  * is compared with it.
  */
 export async function abandonNight(history: History, { id }: StoredNight): Promise<void> {
   await history.write((run) => run("UPDATE nights SET state = 'abandoned' WHERE id = ?", id));
 }
 
-/** The newest closed nights, the newest first, imported runs among them. */
+/** The newest closed nights, at most `most`, the newest first. A run that was imported counts as a night. */
 export function closedNights(history: History, most: number): readonly StoredNight[] {
   return nightsWhere(history, "WHERE state = 'closed' ORDER BY id DESC LIMIT ?", most);
 }
 
-/** In place of the matrix file, for a run that was imported: it is stored as a night of its own. */
+/** The words that stand in place of the matrix file for a run that was imported, which the history stores as a night. */
 export const importedRun = 'splat history import';
 
-/** The newest closed nights of a matrix that began before the night of the id `before`, the newest first. */
+/** The closed nights before the night with the id `before`: at most `most`, the newest first. Imported runs are left out. */
 export function nightsBefore(
   history: History,
   most: number,
@@ -106,7 +106,7 @@ export function nightsBefore(
   );
 }
 
-/** The nights in any state that began at or after a time, in milliseconds since 1970, the newest first. */
+/** All nights that began at `sinceMs` (milliseconds since 1970) or later, in any state, the newest first. */
 export function nightsSince(history: History, sinceMs: number): readonly StoredNight[] {
   return nightsWhere(history, 'WHERE started_ms >= ? ORDER BY id DESC', sinceMs);
 }

@@ -1,8 +1,8 @@
 import type { History, Run } from './database.ts';
 
 /**
- * A notice to send, as the JSON that its writer made, with the matters that it is about. A matter is a splat, or a reason why
- * cells have no result, on one kernel.
+ * A notice that waits to be sent, as JSON, and the matters that it is about. A matter is a splat on one kernel, or a reason for
+ * which cells of one kernel have no result.
  */
 export interface QueuedNotice {
   readonly id: string;
@@ -17,10 +17,10 @@ export interface QueuedNotice {
 }
 
 /**
- * Queues the notices of a night that ends, except those whose every matter is queued or sent already. It also forgets the matters
- * that were sent and are over: a splat is over when it is open in no cell of its kernel; any other matter is over when a night
- * ran its kernel and does not list the matter. Call it in the transaction that closes the night, after the results and the issues
- * are written.
+ * Queues the notices of a night that ends. A notice is left out when each of its matters (a splat, or a reason why cells have no
+ * result, on one kernel) has been queued or sent before. Also forgets matters that were sent and are over, so that they can be
+ * sent again. A splat is over when no cell of its kernel has it open. Another matter is over when a night ran its kernel and does
+ * not list it. Call this in the transaction that closes the night, after the results and issues are stored.
  */
 export function queueNotices(run: Run, night: number, notices: readonly QueuedNotice[]): void {
   for (const { id, notice, matters } of notices) {

@@ -1,22 +1,24 @@
 import type { History, Row, Run } from './database.ts';
 
-/** A splat whose signature changed because the rules changed. */
+/** A splat that has another signature than before, because the rules for signatures changed. */
 export interface Rename {
   readonly before: { readonly key: string; readonly title: string };
   readonly now: { readonly key: string; readonly title: string };
 }
 
-/** The row of a cell's issue in the table of issues, and the rows with its counts in each night. */
+/**
+ * What the history has about one splat in one cell: its row in the table of issues, and its rows of counts, one for each night.
+ */
 interface Kept {
   readonly issue: Row;
   readonly sightings: readonly Row[];
 }
 
 /**
- * Gives splats their new signatures in one transaction, and keeps everything that is known of them. When several splats become one,
- * the hits of each night are added up, and the largest number of trials is taken. When one splat becomes several, each of them
- * takes over all that is known. A rename that was done before does nothing. Resolves to the numbers of signatures and of issues
- * that were changed.
+ * Gives splats their new signatures, in one transaction, and keeps everything that the history has about them. When several
+ * splats become one, their hits in a night are added up, but not beyond the largest of their numbers of trials. When one splat
+ * becomes several, each of them gets everything. A rename that was done before does nothing. Resolves to the numbers of
+ * signatures and of issues that were changed.
  */
 export async function renameSplats(
   history: History,
@@ -33,7 +35,7 @@ export async function renameSplats(
       const row = history.one('SELECT id FROM signatures WHERE key = ?', key);
       return row === undefined ? [] : [{ key, targets, kept: keptOf(history, Number(row['id'])) }];
     });
-    // All rows are read before any is written: the old name of one splat may be the new name of another.
+    // All rows are read first, and only then written: the old name of one splat may be the new name of another.
     for (const { key } of taken) remove(run, key);
     for (const { key, targets, kept } of taken) {
       for (const [newKey, title] of targets) {
@@ -75,7 +77,7 @@ function remove(run: Run, key: string): void {
   run('DELETE FROM signatures WHERE key = ?', key);
 }
 
-/** Adds the issue and the counts of one signature to those of the signature `key`. */
+/** Adds the issue and the counts that one splat has in a cell to those of the splat with the signature `key`. */
 function put(run: Run, key: string, { issue, sightings }: Kept): void {
   const [cell = null, ranOn = null] = [issue['cell'], issue['ran_on']];
   run(
@@ -112,7 +114,7 @@ function put(run: Run, key: string, { issue, sightings }: Kept): void {
   }
 }
 
-/** Notes that `now` was called `before`, and that it had the older names of `before` as well. */
+/** Stores that the signature `now` was `before` under earlier rules. It also gets the older signatures of `before`. */
 function remember(run: Run, before: string, now: string): void {
   run(
     'INSERT OR IGNORE INTO renamed (old_key, new_key) SELECT old_key, ? FROM renamed WHERE new_key = ? AND old_key <> ?',
@@ -123,7 +125,7 @@ function remember(run: Run, before: string, now: string): void {
   run('INSERT OR IGNORE INTO renamed (old_key, new_key) VALUES (?, ?)', before, now);
 }
 
-/** The signatures that splats had under earlier rules, by their present signature. */
+/** The signatures that each splat had under earlier rules, by its present signature. */
 export function formerKeys(history: History): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   for (const row of history.all('SELECT old_key, new_key FROM renamed')) {

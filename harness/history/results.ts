@@ -1,6 +1,6 @@
 import type { History, Run } from './database.ts';
 
-/** A cell as the history stores it. */
+/** A cell (one combination of kernel, guest and workload), as the history stores it. */
 export interface StoredCell {
   readonly id: string;
   readonly name: string;
@@ -11,8 +11,9 @@ export interface StoredCell {
 /** A trial as it is stored when it ends. */
 export interface StoredTrial {
   /**
-   * Why the trial was run. `plan`: the night's plan has it. `blind`: it repeats a blind trial with another seed. The others look
-   * at a new splat again: `fork` in a copy of a saved boot, `boot` in a boot of its own, `good` on the last good kernel.
+   * Why the trial was run. `plan`: the night's plan has it. `blind`: it repeats a trial that was blind, with another seed. The
+   * other three test a new splat again: `fork` in a copy of a saved guest, `boot` in a guest that boots afresh, `good` on the
+   * last good kernel.
    */
   readonly purpose: 'plan' | 'blind' | 'fork' | 'boot' | 'good';
   readonly trial: string;
@@ -22,7 +23,7 @@ export interface StoredTrial {
   readonly because: string;
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
-  /** Everything that the trial is judged by, as the JSON that its writer made. */
+  /** Everything that the trial is judged by, as JSON. Only the code that made it reads it. */
   readonly facts: string;
 }
 
@@ -36,7 +37,7 @@ export async function keepTrial(
   await history.write((run) => insertTrial(run, night, cell, trial));
 }
 
-/** Stores a trial inside a transaction of the caller. A second result of the same trial replaces the first. */
+/** Stores a trial of a night; call it inside a transaction. A second result of the same trial replaces the first. */
 export function insertTrial(run: Run, night: number, cell: StoredCell, trial: StoredTrial): void {
   keepCell(run, cell);
   run(
@@ -57,7 +58,7 @@ export function insertTrial(run: Run, night: number, cell: StoredCell, trial: St
   );
 }
 
-/** Stores a cell. A cell that is there already keeps its name and its description. */
+/** Stores a cell. When the history has the cell already, its name and description stay as they are. */
 export function keepCell(run: Run, { id, name, described }: StoredCell): void {
   run(
     'INSERT INTO cells (cell, name, described) VALUES (?, ?, ?) ON CONFLICT (cell) DO NOTHING',
@@ -92,10 +93,7 @@ export function trialsOf(
     }));
 }
 
-/**
- * Stores the facts about a machine of a night (a kernel, together with its guests of one kind), as the JSON that their writer
- * made.
- */
+/** Stores the facts about a machine of a night, as JSON. A machine is a kernel together with its guests of one kind. */
 export async function keepMachine(
   history: History,
   night: number,
@@ -105,7 +103,7 @@ export async function keepMachine(
   await history.write((run) => insertMachine(run, night, machine, facts));
 }
 
-/** Stores the facts about a machine of a night, as keepMachine() does, inside a transaction of the caller. */
+/** Stores the facts about a machine (a kernel together with its guests of one kind) of a night; call it inside a transaction. */
 export function insertMachine(run: Run, night: number, machine: string, facts: string): void {
   run(
     'INSERT OR REPLACE INTO machines (night, machine, facts) VALUES (?, ?, ?)',
@@ -115,7 +113,10 @@ export function insertMachine(run: Run, night: number, machine: string, facts: s
   );
 }
 
-/** The facts about the machines of a night (each a kernel, together with its guests of one kind), by the machine's name. */
+/**
+ * The facts about the machines of a night, as JSON, by the machine's name. A machine is a kernel together with its guests of one
+ * kind.
+ */
 export function machinesOf(history: History, night: number): ReadonlyMap<string, string> {
   return new Map(
     history

@@ -2,8 +2,8 @@ import type { StoredIssue } from './close-night.ts';
 import type { History, Row } from './database.ts';
 
 /**
- * An issue of a cell. `nights` has its counts in each night, the oldest first, from the night on in which the issue was first
- * seen, came back, or changed its rate. There are at most 365 nights, and none for an issue that is gone.
+ * An issue: a splat of a cell. `nights` has its counts in each night, the oldest night first. They begin with the night in which
+ * the issue was first seen, came back, or changed its rate. There are at most 365 nights, and none when the issue is gone.
  */
 interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'trials' | 'firstMs'> {
   readonly nights: readonly {
@@ -13,7 +13,7 @@ interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'tr
   }[];
 }
 
-/** What the history knows of a cell. */
+/** What earlier nights know about a cell (one combination of kernel, guest and workload). */
 interface CellHistory {
   readonly tested?: {
     readonly night: string;
@@ -28,12 +28,13 @@ interface CellHistory {
 /** How many nights of an issue are read: the counts of more than a year ago say nothing about its rate today. */
 const mostNights = 365;
 
-/** Classes of results that say nothing about the kernel. */
+/** The classes of a cell's result that say nothing about the kernel, as a list for SQL. */
 const unsaid = "('infrastructure', 'notRun', 'disappeared')";
 
 /**
- * What earlier nights found in a cell on one accelerator: results of KVM are never compared with results of TCG. When `ranOn` is
- * null, as for a kernel that was not booted, the nights of both accelerators count.
+ * Reads what earlier nights found in a cell. Only nights on the accelerator `ranOn` count, because results of KVM are not
+ * compared with results of TCG. For a kernel that was not booted, `ranOn` is null: then the nights on both accelerators count,
+ * and no issues are returned.
  */
 export function readStoredCell(history: History, cell: string, ranOn: string | null): CellHistory {
   const found = history.one('SELECT id FROM cells WHERE cell = ?', cell);
@@ -79,7 +80,7 @@ export function readStoredCell(history: History, cell: string, ranOn: string | n
   };
 }
 
-/** The kernel and the image that a cell ran on in a night; undefined when the cell ran on no kernel. */
+/** The kernel and its image on which a cell ran in a night. Undefined when the cell did not run on a kernel in that night. */
 export function testedKernel(
   history: History,
   cell: string,
@@ -95,7 +96,10 @@ export function testedKernel(
   return { id: String(row['kernel']), image: textOrNull(row['image']) };
 }
 
-/** The cells in which nights on one accelerator saw a splat; `described` is the whole cell as JSON. */
+/**
+ * The cells in which nights on one accelerator saw the splat `key`. `described` is the whole cell, as JSON. `isOpen` is false
+ * when the splat is gone from that cell.
+ */
 export function cellsWithIssue(
   history: History,
   key: string,
@@ -168,8 +172,8 @@ function nightsOf(
 }
 
 /**
- * For each witness of a cell, by name: its count per trial in each night, the newest night first. Only the newest `nights` nights
- * are read in which a witness of the cell was counted.
+ * The counts of each witness of a cell, by the name of the witness: the count per trial in each night, the newest night first.
+ * Only the newest `nights` nights count in which witnesses of the cell were counted.
  */
 export function witnessesOf(
   history: History,
@@ -196,8 +200,8 @@ export function witnessesOf(
 }
 
 /**
- * How many milliseconds a cell took to show the splat `key`, the newest night first. Only nights count in which this splat was
- * the first of a trial, and of these the newest `nights`.
+ * How many milliseconds a cell took to show the splat `key`, one number for each night, the newest first. A night counts when the
+ * splat was the first splat of one of its trials. At most `nights` nights are returned.
  */
 export function firstSightsOf(
   history: History,
@@ -217,8 +221,8 @@ export function firstSightsOf(
 }
 
 /**
- * The last night in which an entry of a known-issues file described a splat. When the entry never described a splat: the first
- * night that read the entry. Undefined for an entry that no night has read. `entry` is JSON.
+ * The name of the last night in which an entry of the file of known issues described a splat. When it never described one: the
+ * first night that read the entry. Undefined when no night has read the entry. `entry` is JSON.
  */
 export function lastMatched(history: History, entry: string): string | undefined {
   const row = history.one(
@@ -233,11 +237,11 @@ export interface CellCost {
   readonly night: string;
   readonly sha: string | null;
   readonly msPerTrial: number;
-  /** True when the cell has an issue that some trials show and others do not. */
+  /** True when the cell has an open splat that some of its trials show and others do not. */
   readonly flaky: boolean;
 }
 
-/** The cost of a cell, from its newest result that has trials; undefined when the cell never ran. */
+/** When a cell last ran and how long its trials took, from the newest night with trials of it. Undefined when it never ran. */
 export function costOf(history: History, cell: string): CellCost | undefined {
   const row = history.one(
     `SELECT n.name, r.sha, r.total_ms, r.trials, c.id FROM results r JOIN cells c ON c.id = r.cell JOIN nights n ON n.id = r.night

@@ -2,8 +2,8 @@
 export const applicationId = 0x73706c74;
 
 /**
- * The statements that bring a history from each version to the next, the oldest first; a history's version is its PRAGMA
- * user_version. A step that was released is never edited; a new step follows it. docs/nightly.md explains the tables.
+ * The SQL that brings a history from each version of its tables to the next, the oldest first. The version of a history is its
+ * PRAGMA user_version. A released step is never edited; a change is a new step. docs/nightly.md explains the tables.
  */
 export const migrations: readonly string[] = [
   `

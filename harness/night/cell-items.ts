@@ -12,7 +12,7 @@ import {
 } from './judge-trial.ts';
 import { rateInterval } from './statistics.ts';
 
-/** The kernel of a cell in this night. A field is null when the night did not get that far. */
+/** The kernel of a cell in this night. A field is null when the night did not get as far as knowing it. */
 export interface CellKernel {
   readonly sha: string | null;
   readonly source: string | null;
@@ -21,40 +21,40 @@ export interface CellKernel {
   readonly image: string | null;
   readonly ranOn: string | null;
   /**
-   * Digests of what the kernel was configured with, by name: the fragments, and the file of `--config-base`. They are for the history;
-   * no judgement uses them. Absent: the kernel was not built, or was found by its key alone.
+   * The digests of the files that configured the kernel, by the name of the file: the fragments, and the file of `--config-base`.
+   * Only the history uses them. Absent: the kernel was not built, or was found by its key alone.
    */
   readonly fragments?: Readonly<Record<string, string>>;
 }
 
-/** What a night found in a cell. */
+/** What a night found in a cell (one combination of kernel, guest and workload). */
 export interface CellInput {
   readonly cell: NamedCell;
   readonly kernel: CellKernel;
-  /** How many trials were planned; 0 when the budget left the cell out. */
+  /** How many trials the night had planned. 0: the cell did not fit the night's budget. */
   readonly planned: number;
   readonly trials: readonly TrialFacts[];
-  /** True when the budget ended before all planned trials had run. */
+  /** True when the night's budget was spent before all planned trials had run. */
   readonly cutShort: boolean;
-  /** The reason why no workload could run on the kernel; absent when workloads could run. */
+  /** Why no workload could run on the kernel, for example a failed build. Absent: workloads could run. */
   readonly untestable?: Untestable;
-  /** What failed in the harness or the host, with the path of a log; absent when nothing failed. */
+  /** What failed in the harness or on the host, and the path of a log about it. Absent: nothing failed. */
   readonly failure?: { readonly message: string; readonly log: string };
-  /** The controls that the cell's guests missed, with the reasons. */
+  /** The controls (trials with a seeded bug) whose bug the cell's guests did not report, with the reasons. */
   readonly missedControls: readonly string[];
   /**
-   * The splats of the boots of the cell's guests. Cells that differ only in their workload share boots; only one of these cells
-   * has the splats.
+   * The splats that the boots of the cell's guests showed. Cells that differ only in their workload share boots; then only one of
+   * these cells has the splats here.
    */
   readonly bootSplats: readonly TrialSplat[];
   /**
-   * True when tonight's commit descends from the commit on which the cell was last tested, as far as the tree shows it. False
-   * when one of the two has no commit.
+   * True when the tree shows that tonight's commit descends from the commit on which the cell was last tested. False otherwise,
+   * and when one of the two kernels has no commit.
    */
   readonly isForward: boolean;
 }
 
-/** What earlier nights know of a cell. */
+/** What earlier nights know about a cell (one combination of kernel, guest and workload). */
 export interface CellPast {
   /** The last closed night in which the cell ran. Absent: it never ran. */
   readonly tested?: {
@@ -64,37 +64,40 @@ export interface CellPast {
     readonly kernelId?: string | null;
   };
   /**
-   * The last closed night with a result that says something about the kernel; `infrastructure`, `notRun` and `disappeared` do
-   * not. Absent: there is none.
+   * The last closed night whose result of the cell says something about the kernel, so its class is not `infrastructure`,
+   * `notRun` or `disappeared`. Absent: there is no such night.
    */
   readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
   readonly issues: readonly IssuePast[];
 }
 
-/** What the judgement of every cell needs to know of the night. */
+/** What the judgement of each cell must know about the night as a whole. */
 export interface NightContext {
   readonly night: string;
   readonly nowMs: number;
   readonly known: readonly KnownIssue[];
-  /** True when the matrix names its workloads; then a workload that cannot run decides the verdict. */
+  /** True when the matrix names its workloads. Then a workload that cannot run on a kernel makes its cell inconclusive. */
   readonly workloadsNamed: boolean;
   /**
-   * The keys that a splat had under earlier rules of signatures, by its present key; an entry of the file of known issues may
-   * still use one of them.
+   * The signatures that a splat had under earlier rules, by its present signature. An entry of the file of known issues may still
+   * use an old one.
    */
   readonly formerKeys?: ReadonlyMap<string, readonly string[]>;
-  /** How many statistical tests are made in this night: the number of open issues or of cells, whichever is larger. */
+  /** How many statistical tests the night makes: as many as there are open issues or cells, whichever number is larger. */
   readonly tests: number;
 }
 
-/** The history of a cell's issue after this night. `hits` and `trials` count this night alone. */
+/** What the history stores about a splat of a cell after this night. `hits` and `trials` count this night alone. */
 export interface IssueUpdate extends Omit<IssuePast, 'nights'> {
   readonly cell: string;
   readonly hits: number;
   readonly trials: number;
 }
 
-/** Each splat once: the splats of this night, and the open issues of earlier nights, which may be gone. */
+/**
+ * The splats of a cell, each once: those that this night showed, and the open issues of earlier nights, which this night may not
+ * have shown.
+ */
 export function splatsOf(
   trials: readonly JudgedTrial[],
   boot: readonly TrialSplat[],
@@ -110,7 +113,10 @@ export function splatsOf(
   return [...new Map(all.map((splat) => [splat.key, splat])).values()];
 }
 
-/** How many trials of a cell showed the splat `key`, and how many could have. A boot that showed it counts as one trial more. */
+/**
+ * How many trials of a cell showed the splat `key` (`hits`), and how many could have shown it (`trials`). If the boot showed it,
+ * the boot counts as one more trial.
+ */
 export function countOf(
   key: string,
   trials: readonly JudgedTrial[],
@@ -124,9 +130,9 @@ export function countOf(
 }
 
 /**
- * The list of the night (`new`, `known`, ...) on which a splat of a cell belongs; undefined for a splat that belongs on no list.
- * `isSeen`: this night showed the splat. `entry` is the unexpired entry of the file of known issues about the splat, `over` the
- * expired entry.
+ * The list of the night's report (`new`, `known`, ...) on which a splat of a cell belongs; undefined when it belongs on no list.
+ * `isSeen`: this night showed the splat. `entry` is the entry of the file of known issues about the splat that has not expired,
+ * and `over` the entry that has.
  */
 export function listOf(
   judgement: IssueJudgement,
@@ -150,7 +156,7 @@ export function listOf(
   return judgement.class === 'new' || judgement.class === 'back' ? judgement.class : 'known';
 }
 
-/** The fields that an item takes from an entry of the file of known issues. `isOver`: the entry has expired. */
+/** The fields that an item of a night's list takes from an entry of the file of known issues. `isOver`: the entry has expired. */
 export function entryFields(entry: KnownIssue | undefined, isOver: boolean): Partial<NightItem> {
   if (entry === undefined) return {};
   const { reason, link, owner, expires } = entry;
@@ -163,7 +169,7 @@ export function entryFields(entry: KnownIssue | undefined, isOver: boolean): Par
   };
 }
 
-/** The range of commits and nights from the last night that tested a cell to this one. */
+/** The commits and nights between which something happened to a cell: from the last night that tested it to this night. */
 export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast): NightRange {
   return {
     from: tested?.sha ?? null,
@@ -175,8 +181,8 @@ export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast):
 }
 
 /**
- * What else changed of the kernel when its commit did not change: `none` for the same kernel. The result has no field when the
- * commits differ, or when one of the two kernels is not known.
+ * The field `change`: what else changed in a kernel whose commit stayed the same, such as its configuration; `none` when it is
+ * the same kernel. There is no field when the commits differ, or when one of the two kernels is not known.
  */
 export function changeOf(
   now: Pick<CellKernel, 'sha' | 'source' | 'kernelId'>,
@@ -192,7 +198,7 @@ export function changeOf(
   return { change: `${source} became ${now.source}` };
 }
 
-/** The item for a splat of a cell. `seen` are the counts of this night. */
+/** The item about a splat of a cell, for one of the night's lists. `seen` are the counts of this night. */
 export function itemOf(
   splat: TrialSplat,
   seen: { readonly hits: number; readonly trials: number },

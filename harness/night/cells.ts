@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import type { CellPattern, Matrix } from '../records/matrix.ts';
 import type { Cell } from '../records/night.ts';
 
-/** A cell with its id. */
+/** A cell (one combination of kernel, guest and workload) with its id. */
 export interface NamedCell extends Cell {
   readonly id: string;
 }
 
-/** The values of a matrix that its file leaves out. */
+/** The values for the keys that a matrix file leaves out. */
 export interface MatrixDefaults {
   readonly arch: string;
   readonly guest: string;
@@ -16,7 +16,7 @@ export interface MatrixDefaults {
   readonly workloads: readonly string[];
 }
 
-/** The axes of a matrix: lists, whose product is the set of cells. */
+/** The lists of a matrix, one for each property of a cell. Each combination of their values is a cell. */
 interface Axes {
   readonly kernel: readonly string[];
   readonly series: readonly (readonly string[])[];
@@ -31,8 +31,8 @@ interface Axes {
 }
 
 /**
- * The cells of a matrix, each once: the product of its lists, without those that `exclude` names, then those that `include`
- * names, even if `exclude` names them too. Cells that differ only in their workload are next to each other.
+ * The cells of a matrix, each once: all combinations of its lists, without those that `exclude` names. Then come those that
+ * `include` names, even if `exclude` names them, too. Cells that differ only in their workload are next to each other.
  */
 export function expandCells(matrix: Matrix, defaults: MatrixDefaults): readonly NamedCell[] {
   const axes = axesOf(matrix, defaults);
@@ -50,7 +50,10 @@ export function expandCells(matrix: Matrix, defaults: MatrixDefaults): readonly 
   return unique.toSorted((a, b) => order.indexOf(machineKey(a)) - order.indexOf(machineKey(b)));
 }
 
-/** The number of cells before `exclude` and before cells that are named twice become one, found without making them. */
+/**
+ * The number of cells of a matrix, found without making them. Cells that `exclude` names count, and a cell that is named twice
+ * counts twice.
+ */
 export function countCells(matrix: Matrix, defaults: MatrixDefaults): number {
   const axes = axesOf(matrix, defaults);
   return (matrix.include ?? []).reduce(
@@ -104,7 +107,7 @@ function productOf(axes: Axes): readonly Cell[] {
 function isLike(cell: Cell, pattern: CellPattern): boolean {
   return Object.entries(pattern).every(([key, wanted]) => {
     const value = cell[key as keyof Cell];
-    // A list of series or fragments is a single value.
+    // A series or config of a cell is a list, and counts as a single value.
     if (Array.isArray(value)) return JSON.stringify(value) === JSON.stringify(listOf(wanted));
     return listOf<unknown>(wanted).includes(value);
   });
@@ -123,7 +126,7 @@ const keys = [
   'cpus',
 ] as const satisfies readonly (keyof Cell)[];
 
-/** The digest of a cell: 16 hexadecimal digits, the same each night. */
+/** The id of a cell: 16 hexadecimal digits of its digest, the same each night. */
 export function cellId(cell: Cell): string {
   const values = [...keys, 'workload' as const].map((key) => cell[key] ?? null);
   return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16);
@@ -135,12 +138,12 @@ export function kernelKey(cell: Cell): string {
   return JSON.stringify([kernel, series, config, configBase, arch]);
 }
 
-/** A key that is equal for cells which differ only in their workload. These cells are trials of one run. */
+/** A key that is equal for cells that differ only in their workload. Such cells are run together, as the trials of one run. */
 export function machineKey(cell: Cell): string {
   return JSON.stringify(keys.map((key) => cell[key] ?? null));
 }
 
-/** The name of a cell's kernel, `debian:6.1 kasan`. It tells everything that kernelKey() compares. */
+/** The name of a cell's kernel, such as `debian:6.1 kasan`. Kernels with different keys (kernelKey()) have different names. */
 export function kernelName({ kernel, series, config, configBase, arch }: Cell): string {
   return [
     kernel,
@@ -152,7 +155,7 @@ export function kernelName({ kernel, series, config, configBase, arch }: Cell): 
 }
 
 /**
- * The name of a cell, `debian:6.1 kasan munmap`: its kernel, those other values that differ from their defaults, and its
+ * The name of a cell, such as `debian:6.1 kasan munmap`: its kernel, then those other values that are not the default, then its
  * workload.
  */
 export function cellName(cell: Cell): string {

@@ -1,42 +1,42 @@
 import { machineKey, type NamedCell } from './cells.ts';
 
-/** A cell of a night's plan. */
+/** A cell (one combination of kernel, guest and workload) that is in a night's plan. */
 export interface PlannedCell extends NamedCell {
   /** The number of trials to run. */
   readonly planned: number;
 }
 
-/** The facts that earlier nights have about a cell. */
+/** What earlier nights know about a cell, as far as the choice of cells depends on it. */
 export interface CellHistory {
   /** The last night in which the cell ran. */
   readonly night: string;
   readonly msPerTrial: number;
   readonly flaky: boolean;
-  /** True when the cell's kernel has changed since that night. */
+  /** True when the cell's kernel is another one than in that night. */
   readonly changed: boolean;
 }
 
 export interface Choice {
   readonly repeat: number;
-  /** The time for a night in seconds; undefined when every cell is run. */
+  /** How many seconds the night may take. Undefined: all cells are run. */
   readonly budgetSeconds: number | undefined;
   /** What earlier nights know of each cell, by the cell's id; a cell that has never run is not in the map. */
   readonly past: ReadonlyMap<string, CellHistory>;
-  /** Returns an estimate for one trial of a workload that has never run, in seconds. */
+  /** Estimates how many seconds one trial of this workload takes in a cell that has never run. */
   readonly secondsOf: (workload: string) => number;
 }
 
 /**
- * How many seconds the cells that differ only in their workload take together, besides their trials: for the kernel, the boot and
- * the controls.
+ * How many seconds are added for cells that differ only in their workload, once for all of them: for the kernel, the boot and the
+ * controls.
  */
 const secondsPerMachine = 60;
 
 /**
- * Chooses the cells of a night. Cells that most likely tell something new come first: cells that have never run, then those whose
- * kernel has changed, then those with a splat that comes and goes, then those that have not run for the longest time. Cells that
- * do not fit the budget are `left`, but the first cell always runs. `estimate` is the time of the chosen cells in seconds. Cells
- * that differ only in their workload share a boot, so they are run together, at the place of the first of them.
+ * Chooses the cells of a night within its budget. Cells that most likely tell something new come first: those that have never
+ * run, those whose kernel has changed, those with a splat that comes and goes, those that have not run for the longest time.
+ * Cells that do not fit the budget are `left`, but the first cell always runs. `estimate` is the time of the chosen cells in
+ * seconds. Cells that differ only in their workload share a boot, so they are run together, at the place of the first of them.
  */
 export function choosePlan(
   cells: readonly NamedCell[],

@@ -1,4 +1,4 @@
-/** A piece of a glob: a literal character, any one character, or any text. */
+/** A piece of a pattern with wildcards: a literal character, any one character, or any text. */
 type Piece = { readonly literal: string } | 'one' | 'any';
 
 function piecesOf(glob: string): readonly Piece[] {
@@ -16,15 +16,16 @@ function piecesOf(glob: string): readonly Piece[] {
 }
 
 /**
- * True when the glob matches the whole text: `*` matches any text, `?` one character, and `\` takes the next character literally.
- * The time is linear in practice, and at most proportional to the product of both lengths.
+ * True when a pattern matches the whole text. In the pattern, `*` matches any text, `?` matches one character, and `\` takes the
+ * next character literally. The time is linear in practice, and at most proportional to the product of both lengths.
  */
 export function matchesGlob(glob: string, text: string): boolean {
   const pieces = piecesOf(glob);
   const characters = Array.from(text);
   let piece = 0;
   let at = 0;
-  // The place of the last `*`, and the place from which it takes one more character when the rest does not fit.
+  // Where the last `*` is in the pattern, and where the text after its match begins. When the rest does not match, the `*` takes
+  // one more character.
   let star = -1;
   let from = 0;
   while (at < characters.length) {
@@ -43,14 +44,14 @@ export function matchesGlob(glob: string, text: string): boolean {
   return pieces.slice(piece).every((one) => one === 'any');
 }
 
-/** The number of letters and digits that a glob names literally. A glob with hardly any of them matches everything. */
+/** How many letters and digits a pattern names literally. A pattern with hardly any of them matches nearly everything. */
 export function literalLetters(glob: string): number {
   return piecesOf(glob).filter(
     (one) => typeof one === 'object' && /[\p{L}\p{N}]/u.test(one.literal),
   ).length;
 }
 
-/** A glob that matches only this text. */
+/** A pattern that matches this text and no other. */
 export function literalGlob(text: string): string {
   return text.replaceAll(/[*?\\]/g, (character) => `\\${character}`);
 }

@@ -21,32 +21,32 @@ import { type JudgedTrial, judgeKnowing, type TrialSplat } from './judge-trial.t
 import { isAbout, isExpired } from './known-file.ts';
 
 /**
- * How many trials were made blind by the known splats that one entry of the file of known issues is about. A known splat without
- * an entry is counted by its `key`.
+ * How many trials known splats made blind (`blind`). `issue` is the entry of the file of known issues that is about these splats,
+ * or, for a known splat without an entry, its `key`.
  */
 export interface BlindTrials {
   readonly issue: KnownIssue | { readonly key: string };
   readonly blind: number;
 }
 
-/** The judgement on a cell in one night. */
+/** The judgement on a cell (one combination of kernel, guest and workload) in one night. */
 export interface JudgedCell {
   readonly input: CellInput;
   readonly trials: readonly JudgedTrial[];
   readonly verdict: Verdict;
   readonly class: CellClass;
   readonly because?: string;
-  /** The items of the cell (each a splat, or an event of the whole cell), each with the night's list that it belongs to. */
+  /** The items of the night about this cell or one of its splats, each with the night's list on which it belongs. */
   readonly items: readonly { readonly list: CellClass; readonly item: NightItem }[];
   readonly updates: readonly IssueUpdate[];
   readonly blind: readonly BlindTrials[];
-  /** The indices of those entries of the file of known issues that have not expired and are about a splat of this cell. */
+  /** Indices in the file of known issues: the entries that have not expired and are about a splat that this cell showed. */
   readonly matched: readonly number[];
 }
 
 /**
- * What is known of a splat: the unexpired entry (`live`) and the expired entry of the known-issues file about it, and `isKnown`:
- * splat itself knows it, or `live` is set, or it is an open issue of earlier nights that has no expired entry.
+ * What is known of a splat. `live` and `expired` return the entry of the file of known issues about it that is valid or that has
+ * expired. `isKnown`: splat knows it, `live` has it, or it is an open issue of earlier nights without an expired entry.
  */
 interface Knowledge {
   readonly live: (splat: TrialSplat) => KnownIssue | undefined;
@@ -69,7 +69,7 @@ function knowledgeOf({ cell }: CellInput, past: CellPast, context: NightContext)
   return { live, expired, isKnown };
 }
 
-/** True when an entry is about a splat, by the splat's present signature or a former one. */
+/** True when an entry of the file of known issues is about a splat. A signature of the splat under earlier rules counts, too. */
 function matches(
   issue: KnownIssue,
   { key, title }: TrialSplat,
@@ -95,8 +95,8 @@ export function knownAtBoot(
 }
 
 /**
- * Judges a cell by its own past only. `atBoot` has the known splats of the boots whose copies ran the cell's trials, as
- * knownAtBoot() returns them. They may stand in the input of another cell that shares the boots.
+ * Judges a cell by its own past only. `atBoot` are the known splats of the boots whose copies ran the trials, from knownAtBoot().
+ * Another cell that shares these boots may have them in its input.
  */
 export function judgeCell(
   input: CellInput,
@@ -146,7 +146,7 @@ export function judgeCell(
   };
 }
 
-/** The known splats that made trials blind, each with the number of these trials. */
+/** Which known splats made trials of a cell blind, and how many trials each. */
 function blindTrials(
   trials: readonly JudgedTrial[],
   live: Knowledge['live'],
@@ -180,7 +180,7 @@ function matchedEntries(
   });
 }
 
-/** The classes that put the cell as a whole on a list of the night, in addition to the items of its splats. */
+/** The classes for which the night also lists the cell as a whole, besides its splats. */
 const listed: readonly CellClass[] = [
   'disappeared',
   'infrastructure',
@@ -190,7 +190,7 @@ const listed: readonly CellClass[] = [
   'notThere',
 ];
 
-/** The judgement of a cell that is untestable or has neither trials nor splats at boot; undefined for any other cell. */
+/** The judgement on a cell that is untestable, or that has neither trials nor splats at boot. Undefined for any other cell. */
 function judgeAbsent(input: CellInput, past: CellPast): JudgedCell | undefined {
   const { cell, untestable, failure, planned, trials, cutShort, bootSplats } = input;
   const whole = (
@@ -248,7 +248,7 @@ function judgeNotThere(verdict: Verdict, { last }: CellPast, workloadsNamed: boo
   return { class: workloadsNamed ? 'inconclusive' : 'notThere', verdict, because };
 }
 
-/** Judges what the trials of a cell prove. The items of the cell's splats are judged apart from this. */
+/** Judges what the trials of a cell prove. Its splats are judged elsewhere. */
 function judgeRest(
   input: CellInput,
   past: CellPast,
@@ -269,7 +269,7 @@ function judgeRest(
     if (cutShort) return { class: 'notRun', verdict, because: 'the budget is spent' };
     return { class: 'inconclusive', verdict: inconclusive('not-run', because), because };
   }
-  // A known splat at boot also ends the detectors of the machine's controls.
+  // A known splat at boot ends the detectors of the controls, too, which run on the same boot.
   const isDeadAtBoot = isBlind && trials.every(({ facts }) => facts.deadBefore.length > 0);
   if (missedControls.length > 0 && !isDeadAtBoot) {
     const because = `a control was missed: ${missedControls.join('; ')}`;
@@ -285,7 +285,7 @@ function judgeRest(
   return judgeProof(verdict, past);
 }
 
-/** Judges a cell that has a result of every planned trial and shows no new splat, and whose trials are not all blind. */
+/** Judges a cell that has a result of every planned trial, no new splat, and at least one trial that is not blind. */
 function judgeProof(verdict: Verdict, { last }: CellPast): Rest {
   if (verdict.kind === 'inconclusive') {
     const because = `${verdictPhrase(verdict)}: ${verdict.message}`;

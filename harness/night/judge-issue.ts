@@ -1,11 +1,11 @@
 import { chanceOfLuck, type Shows, sameRateChance } from './statistics.ts';
 
-/** The counts of an issue in one night: the trials that could have shown it, and those that did. */
+/** The counts of a splat in one night: how many trials could have shown it (`trials`), and how many did (`hits`). */
 export interface IssueNight extends Shows {
   readonly night: string;
 }
 
-/** A splat of a cell, with its past in earlier nights. */
+/** What earlier nights know about an issue, which is a splat of a cell (one combination of kernel, guest and workload). */
 export interface IssuePast {
   /** The splat's signature, or its title when it has no report. */
   readonly key: string;
@@ -13,38 +13,46 @@ export interface IssuePast {
   readonly state: 'open' | 'gone';
   readonly firstSeen: string;
   readonly lastSeen: string;
-  /** The night from which its rate is counted: in that night the issue was first seen, came back, or began its present rate. */
+  /**
+   * The night from which the rate is counted: the issue was first seen in it, came back in it, or has had its present rate since
+   * then.
+   */
   readonly since: string;
-  /** The nights since then, oldest first. */
+  /** The counts of each night from `since` on, the oldest night first. */
   readonly nights: readonly IssueNight[];
 }
 
-/** The judgement on an issue in one night. `seen` and `silent` are no news. */
+/**
+ * The judgement on an issue (a splat of a cell) in one night. `seen` (an old splat showed again) and `silent` (it did not show)
+ * are no news.
+ */
 export type IssueJudgement =
   | { readonly class: 'new' | 'back' | 'seen' | 'silent' }
-  /** `sure` is the probability that the silence is not chance. */
+  /** `sure` is the probability that the splat is gone, and not silent by chance. */
   | { readonly class: 'gone'; readonly sure: number; readonly before: Shows }
   | {
       readonly class: 'rateChanged';
       readonly sure: number;
       readonly before: Shows;
       readonly now: Shows;
-      /** The first of the nights with the new rate. */
+      /** The first night that has the new rate. */
       readonly since: string;
     };
 
 /**
- * The allowed probability of an error in one night, over all its cells together: one false `gone` in 500 nights, and one false
- * `rateChanged` in 500. An issue that was falsely called `gone` comes back, and makes a night fail.
+ * The probability of an error that one night may have, over all its cells together: 0.002 is one false `gone` in 500 nights, and
+ * one false `rateChanged` in 500. An issue that is falsely called `gone` comes back later, which makes a night fail.
  */
 const allowedErrors = { gone: 0.002, rateChanged: 0.002 } as const;
 
-/** The numbers of latest nights that are compared with the nights before them. Each number needs a test of its own. */
+/**
+ * How many of the latest nights are compared with all nights before them: first 3, then 10. Each comparison is a test of its own.
+ */
 const windows = [3, 10] as const;
 
 /**
- * Judges an issue of a cell. `past` is undefined for a splat that the cell never showed before. `tests` is the number of tests
- * that the night makes, because an error in any of them counts (Bonferroni). Each night has its own allowance for errors.
+ * Judges an issue (a splat of a cell) in one night. `past` is undefined for a splat that the cell never showed before. `tests` is
+ * how many tests the night makes; the allowed error is divided by it (Bonferroni), because an error in any of them counts.
  */
 export function judgeIssue(
   past: IssuePast | undefined,
@@ -71,7 +79,7 @@ function changeOf(nights: readonly IssueNight[], tests: number): IssueJudgement 
     const before = counted(nights.slice(0, -window));
     const recent = nights.slice(-window);
     const now = sum(recent);
-    // A rate that became silence is judged separately.
+    // An issue that became silent is judged above.
     if (before.trials === 0 || now.hits === 0) continue;
     const chance = sameRateChance(before, now);
     const allowed = allowedErrors.rateChanged / windows.length / tests;
@@ -84,15 +92,15 @@ function changeOf(nights: readonly IssueNight[], tests: number): IssueJudgement 
 }
 
 /**
- * The hits and trials of `nights`. When there are two hits or more, one hit and its trial are left out, because counting began
- * only with that hit. A single hit is kept.
+ * The hits and trials of these nights. With two hits or more, one hit and its trial are left out: counting began with this hit,
+ * so it says nothing about the rate. A single hit is kept.
  */
 function counted(nights: readonly IssueNight[]): Shows {
   const { hits, trials } = sum(nights);
   return hits <= 1 ? { hits, trials } : { hits: hits - 1, trials: trials - 1 };
 }
 
-/** The sum of the counts of several nights. */
+/** The counts of several nights, added up. */
 function sum(nights: readonly Shows[]): Shows {
   return {
     hits: nights.reduce((all, { hits }) => all + hits, 0),

@@ -9,16 +9,16 @@ import { appliesTo, isExpired } from './known-file.ts';
 /** Everything from which a night is judged. */
 export interface NightInput extends Omit<NightContext, 'tests'> {
   readonly cells: readonly CellInput[];
-  /** Returns the past of a cell, by the cell's id. */
+  /** Returns what earlier nights know about a cell, by the cell's id. */
   readonly pastOf: (cell: string) => CellPast;
   /**
-   * Returns the night in which an entry of the file of known issues last matched a splat, or in which it was first there.
-   * Undefined: the entry is new.
+   * Returns the last night in which an entry of the file of known issues was about a splat. When it never was: the first night
+   * that read the entry. Undefined: no night has read it.
    */
   readonly lastMatched: (issue: KnownIssue) => string | undefined;
   /**
-   * The names of the earlier nights, the newest first. When an entry has matched nothing tonight and in the newest 14 of them, a
-   * note says so.
+   * The names of the earlier nights, the newest first. A note names an entry of the file of known issues that was about no splat
+   * tonight and in the newest 14 of these nights.
    */
   readonly nightsBefore: readonly string[];
 }
@@ -51,9 +51,9 @@ export interface JudgedNight {
   readonly matched: readonly KnownIssue[];
 }
 
-/** The share of trials that a known splat may make blind, when its entry does not set another share. */
+/** How large a share of the trials a known splat may make blind, when no entry about it sets another share. */
 const defaultMaxBlind = 0.5;
-/** After this many nights without a match, a note names an entry of the file of known issues. */
+/** After how many nights a note names an entry of the file of known issues that was about no splat in them. */
 const quietNights = 14;
 
 /** Judges a night: first each cell by its own past, then all of them together. */
@@ -91,8 +91,8 @@ export function judgeNight(night: NightInput): JudgedNight {
 }
 
 /**
- * The lists of a night. A kernel that is broken or repaired for one reason is listed once, for the first of its cells. Every
- * other list has an item for each splat of a cell, or for the cell as a whole.
+ * The lists of a night. `broken` and `repaired` have one item for each kernel and reason, with the first of its cells. Every
+ * other list has an item for each splat of a cell, or for a cell as a whole.
  */
 function gather(cells: readonly JudgedCell[]): Lists {
   const of = (list: CellClass): NightItem[] =>
@@ -157,20 +157,23 @@ function conclude(
   };
 }
 
-/** The trials that became blind by an entry of the file of known issues, or on one kernel by a known splat without an entry. */
+/**
+ * The trials that became blind for one reason: through one entry of the file of known issues, or, on one kernel, through a known
+ * splat that has no entry.
+ */
 interface Blinded extends BlindTrials {
-  /** The name of the kernel; undefined for an entry. */
+  /** The name of the kernel. Undefined: an entry of the file of known issues is the reason. */
   readonly kernel: string | undefined;
-  /** The cells that have these blind trials. */
+  /** The cells that have blind trials for this reason. */
   readonly cells: readonly JudgedCell[];
 }
 
 /**
- * Handles the trials that known splats made blind. The share of an entry of the file of known issues is the number of trials that
- * its splats made blind, divided by the number of all trials to which the entry may apply. A known splat without an entry has a
- * share for each kernel, of that kernel's trials alone, because other kernels prove nothing about it. A note tells each share.
- * When a share is above its limit, the cells behind it are looked at one by one: a cell becomes inconclusive when the share of
- * blind trials among its own trials is above the limit too. A cell that is `new` or `back` keeps its class.
+ * Handles the trials that known splats made blind. Each entry of the file of known issues has a share: of all trials to which it
+ * may apply, those that its splats made blind. A known splat without an entry has a share on each kernel, of that kernel's
+ * trials, because other kernels prove nothing about it. A note tells each share. When a share is above its limit, the cells with
+ * these blind trials are looked at one by one. A cell becomes inconclusive when the blind share of its own trials is above the
+ * limit, too, unless it is `new` or `back`.
  */
 function tellBlindness(cells: readonly JudgedCell[]): {
   readonly cells: readonly JudgedCell[];
@@ -241,7 +244,7 @@ function nameOf(issue: BlindTrials['issue']): string {
   return 'key' in issue ? issue.key : (issue.signature ?? issue.title ?? '');
 }
 
-/** Notes about the file of known issues itself. */
+/** Notes about entries of the file of known issues that have expired, or that were about no splat for a long time. */
 function entryNotes(
   { known, nowMs, lastMatched, nightsBefore }: NightInput,
   matched: readonly KnownIssue[],

@@ -2,16 +2,16 @@ import type { Verdict, WorkloadEnd } from '../records/verdict.ts';
 import { inconclusive, judgeTrial } from '../verdict.ts';
 import { median } from './statistics.ts';
 
-/** A splat of a trial. */
+/** A splat that a trial showed. */
 export interface TrialSplat {
   /** The splat's signature, or its title when it has no report. */
   readonly key: string;
   readonly title: string;
-  /** True when the harness itself knows this splat of this kernel. */
+  /** True when splat itself, and not the user, knows that this kernel prints this splat. */
   readonly known: boolean;
 }
 
-/** The facts about a trial that a night keeps. */
+/** The facts about a trial by which a night judges it. */
 export interface TrialFacts {
   readonly id: string;
   /** The path of the run directory below the night's folder. */
@@ -24,25 +24,25 @@ export interface TrialFacts {
   readonly incomplete: readonly string[];
   readonly witnesses: Readonly<Record<string, number>>;
   readonly absentWitnesses: readonly string[];
-  /** The first to show comes first. */
+  /** The splats of the trial, in the order in which they showed. */
   readonly splats: readonly TrialSplat[];
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
 }
 
-/** A trial that was judged without the splats that are known. */
+/** A trial with the verdict that it has when known splats do not count. */
 export interface JudgedTrial {
   readonly facts: TrialFacts;
   readonly verdict: Verdict;
   readonly fresh: readonly TrialSplat[];
   readonly known: readonly TrialSplat[];
-  /** The known splats that ended the trial or its detectors, when nothing else was seen; empty when the trial is not blind. */
+  /** When known splats leave the trial without a proof: these splats, which ended the trial or its detectors. Otherwise empty. */
   readonly blindBy: readonly TrialSplat[];
 }
 
 /**
- * Judges a trial again, without the splats that are known. Any other splat of the trial still decides. `atBoot` are the known
- * splats of its boot, which ended the detectors of all copies.
+ * Judges a trial again, so that known splats do not count; any other splat still decides. `atBoot` are the known splats of the
+ * boot whose copy ran the trial. They ended the detectors in all copies.
  */
 export function judgeKnowing(
   facts: TrialFacts,
@@ -50,7 +50,7 @@ export function judgeKnowing(
   atBoot: readonly TrialSplat[] = [],
 ): JudgedTrial {
   const { verdict } = facts;
-  // Repeated silence is only in the verdict, not among the splats.
+  // A guest that was silent twice has its title in the verdict only, not among the splats.
   const unsaid =
     verdict.kind === 'splat'
       ? verdict.titles.filter((title) => facts.splats.every((splat) => splat.title !== title))
@@ -78,26 +78,29 @@ function judgeWithout(
   fresh: readonly TrialSplat[],
 ): Verdict {
   const { verdict, end } = facts;
-  // The trial was judged from the start without the splats that the harness itself knows.
+  // The verdict never counted the splats that splat itself knows.
   if (known.every((splat) => splat.known)) return verdict;
   if (end !== null) return judgeTrial({ ...facts, end, splats: fresh.map(({ title }) => title) });
   if (fresh.length > 0 || verdict.kind !== 'splat') return verdict;
   return inconclusive('blind', 'a known splat ended the guest before its workload');
 }
 
-/** True when a trial showed a splat. */
+/** True when a trial showed the splat `key`. */
 export function didShow({ fresh, known }: JudgedTrial, key: string): boolean {
   return fresh.some((splat) => splat.key === key) || known.some((splat) => splat.key === key);
 }
 
-/** True when a trial could have shown a splat. A trial that another splat ended, or that proves nothing, could not. */
+/**
+ * True when a trial showed the splat `key`, or could have shown it. A trial that another splat ended, or that proves nothing,
+ * could not.
+ */
 export function couldShow(trial: JudgedTrial, key: string): boolean {
   return didShow(trial, key) || trial.verdict.kind === 'clean';
 }
 
 /**
- * The median time until a splat shows, in milliseconds. Only trials count in which it was the first splat, since an earlier splat
- * changes what the guest does; null when it was the first splat of no trial.
+ * The median time, in milliseconds, until the splat `key` shows in a trial. Only trials count in which it was the first splat,
+ * because an earlier splat changes what the guest does. Null when there is no such trial.
  */
 export function timeToShow(
   trials: readonly { readonly facts: Pick<TrialFacts, 'splats' | 'firstSplatMs'> }[],
@@ -108,7 +111,7 @@ export function timeToShow(
   );
 }
 
-/** The number of trials that showed a splat, and of those that could have shown it. */
+/** How many of the trials showed the splat `key` (`hits`), and how many could have shown it (`trials`). */
 export function countAgain(
   trials: readonly TrialFacts[],
   key: string,

@@ -4,10 +4,10 @@ import { type KnownIssue, knownFileSchema } from '../records/known-issues.ts';
 import { literalLetters, matchesGlob } from './glob.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
-/** A glob that names fewer letters and digits than this is refused, because it would match nearly everything. */
+/** How many letters and digits the pattern of a known issue must have: with fewer it would match nearly everything. */
 const fewestLetters = 3;
 
-/** Reads a file of known issues. Throws `config` with the place of the error and what would be valid. */
+/** Reads a file of known issues. Throws `config`, with the place of the error and what would be valid, for a malformed file. */
 export function parseKnown(
   text: string,
   file: string,
@@ -47,12 +47,12 @@ function isDay(text: string): boolean {
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
-/** True when the last day of an entry, in UTC, is over. */
+/** True when the last day (in UTC) of an entry of the file of known issues is over. */
 export function isExpired({ expires }: Pick<KnownIssue, 'expires'>, nowMs: number): boolean {
   return nowMs >= Date.parse(`${expires}T00:00:00Z`) + 24 * 60 * 60 * 1000;
 }
 
-/** A splat of a cell, with the fields that entries match. */
+/** A splat of a cell, with the fields that an entry of the file of known issues can name. */
 export interface SplatInCell {
   readonly signature: string;
   readonly title: string;
@@ -60,8 +60,8 @@ export interface SplatInCell {
 }
 
 /**
- * True when an entry is about this splat: the globs of its signature or title, and of its cell, match. The day on which it
- * expires does not matter here.
+ * True when an entry of the file of known issues is about this splat: its patterns for the signature or title and for the cell
+ * match. Whether the entry has expired does not matter.
  */
 export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCell): boolean {
   return (
@@ -71,7 +71,10 @@ export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCe
   );
 }
 
-/** True when an entry may be about a splat of this cell: it names no cell, or its glob matches the cell's id or name. */
+/**
+ * True when an entry of the file of known issues may be about a splat of this cell: it names no cell, or its pattern matches the
+ * cell's id or name.
+ */
 export function appliesTo({ cell: glob }: KnownIssue, cell: SplatInCell['cell']): boolean {
   return glob === undefined || matchesGlob(glob, cell.id) || matchesGlob(glob, cell.name);
 }

@@ -3,7 +3,7 @@ import { type Matrix, matrixSchema } from '../records/matrix.ts';
 import { countCells, expandCells, type MatrixDefaults, type NamedCell } from './cells.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
-/** The values that this version of splat offers; the first of a list is the default. */
+/** The values that this version of splat offers for the keys of a matrix. The first of a list is the default. */
 export interface Offers {
   readonly archs: readonly string[];
   readonly guests: readonly string[];
@@ -11,20 +11,20 @@ export interface Offers {
   readonly workloads: readonly string[];
 }
 
-/** A matrix file that was read. Everything that can be checked without other files was checked. */
+/** A matrix file that was read and checked, as far as this is possible without other files. */
 export interface ReadMatrix extends YamlFile<Matrix> {
   readonly cells: readonly NamedCell[];
 }
 
 /**
- * The largest number of cells, before `exclude` takes any out. More of them are a mistake: with one second for each, they would
- * take three hours.
+ * The most cells that a matrix may have, before `exclude` takes some out. More are a mistake: at one second each, they would take
+ * three hours.
  */
 const mostCells = 10_000;
 
 /**
- * Reads a matrix. Throws `config` with file, line, column, value, and what would be valid. It also throws `config` for more than
- * 10,000 cells before `exclude`, and when `exclude` leaves no cell.
+ * Reads a matrix file. Throws `config`, with file, line, column, the value and what would be valid, for a malformed file. Also
+ * throws `config` when there are more than 10,000 cells before `exclude`, and when `exclude` leaves no cell.
  */
 export function parseMatrix(text: string, file: string, offers: Offers): ReadMatrix {
   const read = readYaml(text, file, matrixSchema);

@@ -4,23 +4,23 @@ import { type Notice, type NoticeKind, noticeKinds } from '../records/notice.ts'
 import { cellName } from './cells.ts';
 
 /**
- * What a notice is about, as a key: a splat, or a reason why cells have no result, on one kernel. As long as this matter goes on,
+ * What a notice is about: a splat on one kernel, or a reason for which cells of one kernel have no result. As long as it goes on,
  * only one notice is sent about it.
  */
 export interface Matter {
   readonly kind: NoticeKind;
-  /** The kernel as the matrix names it; empty for a cell that the night does not have. */
+  /** The kernel, as the matrix names it. Empty: the night does not have the cell. */
   readonly kernel: string;
   /**
-   * For a splat: its signature or title, with the day on which its entry expired. For anything else: the reason, without its
-   * numbers.
+   * For a splat: its signature or title, and the day on which the entry of the file of known issues about it expired. For
+   * anything else: the reason, with N in place of numbers.
    */
   readonly subject: string;
-  /** The key of the splat in the history; null when the matter is not a splat. */
+  /** The signature of the splat, or its title when it has no signature. Null: the notice is not about a splat. */
   readonly signature: string | null;
 }
 
-/** A notice, with the matters (what it is about, on each kernel). */
+/** A notice, and for each kernel the matter (a splat, or a reason why cells have no result) that it is about. */
 export interface MadeNotice {
   readonly notice: Notice;
   readonly matters: readonly Matter[];
@@ -29,7 +29,10 @@ export interface MadeNotice {
 /** The largest number of cells that a notice names. */
 const mostCells = 50;
 
-/** The notices of a night, new splats first: one for each splat or reason, whatever the number of its cells. */
+/**
+ * The notices of a night, new splats first. There is one for each splat or reason on a list of the night, however many cells have
+ * it.
+ */
 export function noticesOf(night: NightRecord, dir: string): readonly MadeNotice[] {
   const cells = new Map(night.cells.map((cell) => [cell.id, cell]));
   return noticeKinds.flatMap((kind) => {
@@ -69,7 +72,7 @@ export function noticesOf(night: NightRecord, dir: string): readonly MadeNotice[
   });
 }
 
-/** A notice of the kind `summary`, which stands for several others. */
+/** Makes one notice of the kind `summary`, which stands for several notices. */
 export function summaryOf(notices: readonly Notice[]): Notice {
   const first = notices[0];
   const told = notices.flatMap(({ id, kind, text }) =>

@@ -1,27 +1,30 @@
 import type { PlanCell } from '../records/night-plan.ts';
 import { kernelKey, machineKey } from './cells.ts';
 
-/** A part of a night, which one host runs. */
+/** One part of a night. A single host runs it. */
 export interface Shard {
   /** The ids of the part's cells. Cells that differ only in their workload are next to each other. */
   readonly cells: readonly string[];
-  /** How many seconds the part takes, with its boots and an estimate for building. */
+  /** How many seconds the part takes, including the boots and an estimate for building kernels. */
   readonly seconds: number;
 }
 
 /**
- * The estimated seconds for building a kernel, once for each part that has it, and for booting a guest of it and running the
- * controls.
+ * Estimated seconds. `secondsPerKernel`: for building a kernel, once in each part that needs it. `secondsPerMachine`: for booting
+ * a guest of it and running the controls.
  */
 const secondsPerKernel = 120;
 const secondsPerMachine = 60;
-/** A part may take this many times the mean, before a kernel is built on a further host to relieve it. */
+/**
+ * How much longer than the mean part a kernel's cells may take (1.2 times), before they are divided and a second host builds the
+ * kernel, too.
+ */
 const tolerance = 1.2;
 
 /**
- * Divides the cells of a night into `count` parts: first whole kernels, as long as no part takes much longer than the mean; then
- * kernels in pieces of about equal time. The same cells and the same count always give the same parts. With more parts than cells,
- * some parts are empty.
+ * Divides the cells of a night into `count` parts of about equal time. The cells of a kernel stay in one part, unless they take
+ * more than 1.2 times the mean, or there would be fewer pieces than parts: then they are cut into pieces of about equal time. The
+ * same cells and the same count always give the same parts. With more parts than cells, some parts are empty.
  */
 export function divideCells(cells: readonly PlanCell[], count: number): readonly Shard[] {
   const kernels = [...groupBy(cells, kernelKey).values()].map((group) => {
@@ -57,7 +60,7 @@ function cut(cells: readonly PlanCell[], pieces: number): readonly (readonly Pla
   const parts = Array.from({ length: pieces }, (): PlanCell[] => []);
   let taken = 0;
   for (const [at, cell] of cells.entries()) {
-    // A cell belongs to the piece in which its middle lies, unless that would leave another piece without a cell.
+    // A cell belongs to the piece in which the middle of its time lies, unless another piece would then get no cell.
     const wanted = total === 0 ? 0 : Math.floor(((taken + cell.seconds / 2) / total) * pieces);
     const filled = parts.findIndex(({ length }) => length === 0);
     const most = filled < 0 ? pieces - 1 : filled;
@@ -74,7 +77,7 @@ function secondsOf(cells: readonly PlanCell[]): number {
   return cells.reduce((sum, { seconds }) => sum + seconds, kernels + machines);
 }
 
-/** Groups items by the key that `keyOf` returns. The order of the items is kept. */
+/** Groups items by what `keyOf` returns for them. Within a group, the items keep their order. */
 export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {

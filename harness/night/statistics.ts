@@ -1,4 +1,4 @@
-/** Counts of trials: their number, and the number of those that showed the splat in question. */
+/** Counts of trials: how many there were (`trials`), and how many of them showed a splat (`hits`). */
 export interface Shows {
   readonly hits: number;
   readonly trials: number;
@@ -18,14 +18,17 @@ function logChoose(n: number, k: number): number {
 }
 
 /**
- * The probability that the next `silent` trials show nothing although nothing has changed, that is, that all hits fall into the
- * earlier trials (Fisher's exact test for a second row without hits). 1 when there was no hit.
+ * The probability that `silent` further trials show nothing although nothing has changed. That is the chance that all hits are
+ * among the earlier trials, if all trials were in random order (Fisher's exact test, where the second row has no hits). It is 1
+ * when there was no hit.
  */
 export function chanceOfLuck({ hits, trials }: Shows, silent: number): number {
   return Math.exp(logChoose(trials, hits) - logChoose(trials + silent, hits));
 }
 
-/** The p-value for two counts that have the same rate (Fisher's exact test, two-sided by the point probabilities). */
+/**
+ * The p-value of the assumption that two counts have the same rate (Fisher's exact test, two-sided by the point probabilities).
+ */
 export function sameRateChance(before: Shows, now: Shows): number {
   const hits = before.hits + now.hits;
   const trials = before.trials + now.trials;
@@ -44,7 +47,10 @@ export function sameRateChance(before: Shows, now: Shows): number {
   return Math.min(1, sum);
 }
 
-/** The interval of a rate, with a confidence of 95 % (Clopper and Pearson, Biometrika 26, 1934); [0, 1] without trials. */
+/**
+ * The interval in which the rate of these counts is with 95 % confidence (Clopper and Pearson, Biometrika 26, 1934). Without
+ * trials it is [0, 1].
+ */
 export function rateInterval({ hits, trials }: Shows): [number, number] {
   if (trials === 0) return [0, 1];
   const low = hits === 0 ? 0 : solve((rate) => 1 - atMost(hits - 1, trials, rate));
@@ -52,7 +58,7 @@ export function rateInterval({ hits, trials }: Shows): [number, number] {
   return [low, high];
 }
 
-/** The probability of at most `hits` hits, for a given rate. */
+/** The probability that `trials` trials with the given rate have at most `hits` hits. */
 function atMost(hits: number, trials: number, rate: number): number {
   if (rate <= 0) return 1;
   if (rate >= 1) return hits >= trials ? 1 : 0;
@@ -65,7 +71,9 @@ function atMost(hits: number, trials: number, rate: number): number {
   return sum;
 }
 
-/** The rate, from 0 to 1, at which `grows`, a function that grows with the rate, reaches `value`. It is found by bisection. */
+/**
+ * Finds, by bisection, the rate from 0 to 1 at which the function `grows` reaches `value`. The function must grow with the rate.
+ */
 function solve(grows: (rate: number) => number, value = 0.025): number {
   let [low, high] = [0, 1];
   for (let step = 0; step < 50; step++) {

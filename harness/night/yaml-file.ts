@@ -3,20 +3,23 @@ import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
 import { HarnessError } from '../errors.ts';
 import type { Recorded, RecordSchema } from '../records/schema.ts';
 
-/** A checked YAML file of the user, with the places of its values. */
+/** A YAML file of the user that was read and checked. */
 export interface YamlFile<T> {
   readonly value: T;
-  /** Returns the place of the value at a path, or of the nearest value above it: `matrix.yaml:3:7`. */
+  /**
+   * Returns where the value at a path is in the file, such as `matrix.yaml:3:7`. When there is no such value: where the nearest
+   * value above it is.
+   */
   readonly placeOf: (path: readonly (string | number)[]) => string;
 }
 
-/** The largest file that is read, in characters. A matrix that a night could work through is smaller. */
+/** How many characters a YAML file may have. A matrix that a night can work through is smaller. */
 const largestChars = 1024 * 1024;
 
 /**
- * Reads a YAML document (YAML 1.2, core schema: no tags of its own). For a document that is not YAML or does not fit the schema,
- * throws `config` with file, line, column, the value, and what would be valid. Also throws `config` for a file above 1 MiB, and
- * for aliases that expand to too much. `file` is the name of the file in messages.
+ * Reads a YAML document (YAML 1.2, core schema: no tags of its own) and checks it against a schema. Throws `config`, with file,
+ * line, column, the value and what would be valid, for a document that is not YAML or does not fit the schema. Also throws
+ * `config` for a file above 1 MiB, and for aliases that expand to too much. `file` is the name of the file in messages.
  */
 export function readYaml<S extends RecordSchema>(
   text: string,
@@ -62,14 +65,17 @@ function toValue(document: Document, file: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
-    // A document that uses an alias again and again would grow without end.
+    // The document uses an alias so often that its data would grow without end.
     throw new HarnessError('config', `${file}: its YAML aliases expand to too much data`, {
       cause,
     });
   }
 }
 
-/** The position at which a value, or its key in the map above, begins. Undefined when the document has no value at the path. */
+/**
+ * Where a value begins in the document, or, for `key`, the key of this value. Undefined when the document has no value at the
+ * path.
+ */
 function startOf(
   document: Document,
   path: readonly (string | number)[],
@@ -120,7 +126,7 @@ function showValue(value: unknown): string {
   return shown.length <= 60 ? shown : `${shown.slice(0, 57)}...`;
 }
 
-/** The keys that a schema allows at a path. */
+/** The keys that a schema allows at a path, as a list. */
 function keysOf(schema: unknown, path: readonly (string | number)[]): readonly string[] {
   const { wrapped, item, entries } = schema as {
     readonly wrapped?: unknown;

@@ -3,12 +3,15 @@ import { droppedLinesSchema, questionFactSchema } from './journal.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
 /**
- * The outcome of a trial. `hit`: it showed the bug that is sought. `miss`: it could have shown the bug and did not. `void`: it
- * could not have shown the bug, for example after another splat that turned lockdep off.
+ * The outcome of a trial of a bisection. `hit`: it showed the splat that is sought. `miss`: it could have shown the splat and did
+ * not. `void`: it could not have shown the splat, for example after another splat that turned lockdep off.
  */
 const trialOutcomeSchema = v.picklist(['hit', 'miss', 'void']);
 
-/** A fact of a bisection: a line of its journal.jsonl. Commits are ids; times are in seconds. */
+/**
+ * A line of a bisection's journal.jsonl: one fact, such as the outcome of a trial. Commits are named by their ids. Times are in
+ * seconds.
+ */
 export const bisectFactSchema = v.variant('kind', [
   questionFactSchema,
   described(

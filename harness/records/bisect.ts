@@ -21,9 +21,9 @@ const reportedCommitSchema = v.object({
 
 /**
  * The result of testing the newer end of the range without the culprit. `confirmed`: it no longer shows the splat (with
- * `reverse`: it shows the splat again). `refuted`: the opposite, for example because a later commit brings the splat as well.
- * `conflict`: the culprit cannot be removed. `untestable`: the rest cannot be tested without the culprit. `blind`: no trial could
- * have shown the splat.
+ * `reverse`: it shows the splat again). `refuted`: the opposite, for example because a later commit brings the splat, too.
+ * `conflict`: the culprit cannot be taken out. `untestable`: without the culprit, the newer end cannot be tested. `blind`: no
+ * trial could have shown the splat.
  */
 const revertSchema = v.variant('kind', [
   v.object({ kind: v.picklist(['confirmed', 'refuted']), hits: v.number(), misses: v.number() }),
@@ -31,8 +31,8 @@ const revertSchema = v.variant('kind', [
 ]);
 
 /**
- * bisect.json, which `splat bisect --json` prints. The ids of commits are complete; patches are `patch-3`, lines of a configuration
- * `CONFIG_X`. Subjects and titles are untrusted text.
+ * bisect.json, which `splat bisect --json` prints. The id of a commit is its whole hash. The id of a patch is `patch-3`, that of
+ * a line of a configuration `CONFIG_X`. Subjects and titles are untrusted text.
  */
 export const bisectReportSchema = v.object({
   schema: v.literal('splat-bisect/1'),

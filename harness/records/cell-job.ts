@@ -13,10 +13,10 @@ const below = v.pipe(
 );
 const base64 = v.pipe(v.string(), v.maxLength(16 * 1024 * 1024), v.regex(/^[A-Za-z0-9+/]*={0,2}$/));
 
-/** A version of a Debian kernel with the digest of its package. A job can name no other source. */
+/** A version of a Debian kernel, with the digest of its package. A job for a worker can name no other source of a kernel. */
 const pinnedDebian = v.pipe(v.string(), v.regex(/^debian:[\w.+~-]+@sha256:[0-9a-f]{64}$/));
 
-/** A file that a cell needs. */
+/** A file that a worker needs to run a cell, such as a fragment. */
 const jobFileSchema = v.object({
   name: described(below, 'As the matrix names it, from its folder.'),
   digest: described(sha256, 'Of its content.'),
@@ -24,8 +24,8 @@ const jobFileSchema = v.object({
 });
 
 /**
- * The job for a worker: one cell of a plan, or only its kernel. It contains no command line, no environment, and no path of the
- * host that wrote it.
+ * A job for a worker: to run one cell (one combination of kernel, guest and workload) of a night's plan, or only to build the
+ * cell's kernel. It contains no command line, no environment, and no path of the host that wrote it.
  */
 export const cellJobSchema = v.strictObject({
   schema: v.literal('splat-job/1'),
@@ -43,7 +43,7 @@ export const cellJobSchema = v.strictObject({
   files: v.pipe(v.array(jobFileSchema), v.maxLength(64)),
 });
 
-/** The result that a worker returns. It contains no judgement. */
+/** What a worker returns for a job. It contains results and no judgement. */
 export const cellResultSchema = v.object({
   schema: v.literal('splat-job-result/1'),
   record: shardSchema,

@@ -4,15 +4,15 @@ import { dependencySchema, newDependencySchema } from './lock-order.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 
 /**
- * The outcome of a cell, in which a rule was broken or kept. `caught`: there was a splat. `missed`: the rule was broken, the code
- * ran and the detectors were alive, but there was no splat. `silent`: the rule was kept, and there was no splat. `not-exercised`:
- * nothing is proved.
+ * The outcome of a cell of the detection matrix: on one kernel, a rule was broken or kept in one way. `caught`: there was a
+ * splat. `missed`: the rule was broken, the code ran and the detectors were alive, but there was no splat. `silent`: the rule was
+ * kept, and there was no splat. `not-exercised`: nothing is proved.
  */
 const cellOutcomeSchema = v.picklist(['caught', 'missed', 'silent', 'not-exercised']);
 
 const annotationStateSchema = v.picklist(['in', 'removed', 'readded', 'extended']);
 
-/** A kernel in one state of its annotations. */
+/** What a column of the detection matrix stands for: a kernel, with its lockdep annotations in one state. */
 const columnName = {
   kernel: described(v.string(), 'K of `--kernel K`.'),
   annotations: annotationStateSchema,
@@ -57,7 +57,7 @@ const cellSchema = v.object({
   ),
 });
 
-/** The times of one cell that `controls --repeat` measured. */
+/** How long it took until the splat of one cell of the detection matrix showed, as `controls --repeat` measured it. */
 const detectTimeSchema = v.object({
   forks: v.number(),
   detected: described(
@@ -96,7 +96,9 @@ const columnSchema = v.object({
   ),
 });
 
-/** controls.json, which `splat controls --json` prints. */
+/**
+ * controls.json, which `splat controls --json` prints: the detection matrix, which says which broken rules each kernel reports.
+ */
 export const controlsResultSchema = v.object({
   schema: v.literal('splat-controls/1'),
   harness: harnessField,

@@ -17,7 +17,7 @@ const fileSchema = v.object({
   ),
 });
 
-/** How much of a kernel ran, in one line: the result of a coverage run. */
+/** How much of a kernel ran in its last coverage run, as the numbers for one line. */
 export const coverageFactsSchema = v.object({
   measuredAt: described(v.string(), 'ISO 8601, UTC.'),
   ran: described(v.number(), 'Watched functions that ran.'),
@@ -25,7 +25,7 @@ export const coverageFactsSchema = v.object({
   run: described(v.string(), 'Its run directory.'),
 });
 
-/** coverage.json of a run with --coverage. */
+/** The file coverage.json, which a run with --coverage writes. */
 export const coverageSchema = v.object({
   schema: v.literal('splat-coverage/1'),
   harness: harnessField,

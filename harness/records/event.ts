@@ -7,9 +7,9 @@ const durationMs = described(v.number(), 'Milliseconds.');
 const trialId = described(v.string(), 'Id of the trial.');
 
 /**
- * An event of a run. The events form a state machine: a stage starts, makes progress and ends. Stages do not overlap, except that
- * trials start and end inside the stage `trials`, several at the same time. A stage that fails or is interrupted ends too, with
- * `failed` or `interrupted` set. A note may come at any time, a splat while its trial runs.
+ * An event of a run. The events follow rules: a stage, such as the build, starts, makes progress and ends. Stages do not overlap;
+ * but inside the stage `trials`, several trials start and end at the same time. A stage that fails or is interrupted ends too,
+ * with `failed` or `interrupted` set. A note may come at any time, and a splat while its trial runs.
  */
 export const eventSchema = v.variant('kind', [
   v.object({ kind: v.literal('note'), text: v.string() }),
@@ -68,7 +68,7 @@ const stampSchema = v.object({
   atMs: described(v.number(), 'Milliseconds since 1970, UTC.'),
 });
 
-/** A line of events.jsonl. */
+/** A line of the file events.jsonl: an event, with its time and the id of its run. */
 export const stampedEventSchema = v.intersect([stampSchema, eventSchema]);
 
 export type Stage = Recorded<typeof stageSchema>;

@@ -144,10 +144,10 @@ const printedFindingSchema = v.object(entries);
 /** A finding with the lines that explain it, in the form that `triage --explain N --json` prints. */
 export const findingSchema = v.object({ ...entries, evidence: v.array(evidenceSchema), text });
 
-/** A splat or event with the number of times it was printed. The report is that of the first time. */
+/** A splat or an event with the number of times it was printed (`count`). The report is the first that was printed. */
 export const splatCountSchema = v.object({ ...entries, text, count: v.number() });
 
-/** A splat of a trial or a boot. */
+/** A splat that a trial or a boot showed, with its count, and whether it is known. */
 export const seenSplatSchema = v.object({
   ...splatCountSchema.entries,
   known: v.exactOptional(

@@ -2,7 +2,10 @@ import * as v from 'valibot';
 import { harnessField } from './harness.ts';
 import { described, type Recorded } from './schema.ts';
 
-/** The first fact of each journal. It identifies the question, so that the journal of another question is not used. */
+/**
+ * The first line of each journal of a series or a bisection. It identifies the request, so that the journal of another request is
+ * not continued.
+ */
 export const questionFactSchema = v.object({
   kind: v.literal('question'),
   key: v.string(),
@@ -11,7 +14,7 @@ export const questionFactSchema = v.object({
 
 export type QuestionFact = Recorded<typeof questionFactSchema>;
 
-/** Lines of a configuration that do not hold in the final .config. */
+/** The lines of a configuration that were requested, and that the final .config does not have. */
 export const droppedLinesSchema = v.object({
   demanded: described(v.array(v.string()), 'Demands of fragments that do not hold.'),
   base: described(v.array(v.string()), 'Lines of a base that is a file: `CONFIG_X=y (is n)`.'),

@@ -5,7 +5,10 @@ const text = v.pipe(v.string(), v.nonEmpty());
 const glob = described(text, 'A glob: * is any text, ? any character; \\ takes one literally.');
 const day = v.pipe(v.string(), v.regex(/^\d{4}-\d{2}-\d{2}$/, 'a day such as 2027-01-31'));
 
-/** A splat that is expected for a while, and the reason. It has either a signature or a title. */
+/**
+ * An entry of the file of known issues: a splat that is expected until a day, and the reason. It has either a signature or a
+ * title.
+ */
 const knownIssueSchema = v.strictObject({
   signature: v.exactOptional(glob),
   title: v.exactOptional(glob),

@@ -2,12 +2,12 @@ import * as v from 'valibot';
 import { harnessField } from './harness.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
-/** `to` was acquired while `from` was held. */
+/** A lock dependency: the lock `to` was acquired while the lock `from` was held. */
 export const dependencySchema = v.object({ from: v.string(), to: v.string() });
 
 const index = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-/** What lockdep had learned at the end of one trial. */
+/** Which lock dependencies lockdep knew at the end of one trial. */
 const lockLookSchema = v.object({
   trial: v.string(),
   boot: described(
@@ -29,7 +29,10 @@ const seenSchema = v.object({
   ),
 });
 
-/** locks.json of a run directory: the lock order that the guests of the run learned, without canaries. */
+/**
+ * The file locks.json of a run directory: the lock order that lockdep learned in the run's guests. Canaries (trials with a seeded
+ * bug) are left out.
+ */
 export const lockOrderSchema = v.object({
   schema: v.literal('splat-locks/1'),
   harness: harnessField,
@@ -45,7 +48,7 @@ export const lockOrderSchema = v.object({
   ),
 });
 
-/** A dependency that one kernel learned and the other did not. */
+/** A lock dependency that one kernel learned and the other did not. */
 export const newDependencySchema = v.object({
   ...dependencySchema.entries,
   cycle: v.exactOptional(

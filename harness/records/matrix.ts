@@ -4,7 +4,8 @@ import { described, type Recorded } from './schema.ts';
 const word = v.pipe(v.string(), v.nonEmpty());
 const words = v.pipe(v.array(word), v.minLength(1));
 /**
- * A word, or several words that belong together, for example two series, one on top of the other. The empty list stands for none.
+ * A word, or several words that belong together, for example two series that are applied one after the other. The empty list: no
+ * series, or no fragment.
  */
 const bundle = v.union([word, v.array(word)]);
 const bundles = v.pipe(v.array(bundle), v.minLength(1));
@@ -18,8 +19,8 @@ const oneOrMore = <S extends v.GenericSchema>(schema: S) =>
 const accelSchema = v.picklist(['auto', 'kvm', 'tcg']);
 
 /**
- * A pattern for cells. A key with a list matches any value of the list, except `series` and `config`, whose whole list is one
- * value. An absent key matches every value.
+ * A pattern for cells of a matrix (each a combination of kernel, guest and workload). A key with a list matches each value of the
+ * list. But the list of `series` or `config` is a single value. An absent key matches everything.
  */
 const cellPatternSchema = v.strictObject({
   kernel: v.exactOptional(oneOrMore(word)),
@@ -45,9 +46,9 @@ const retentionSchema = v.strictObject({
 });
 
 /**
- * A matrix file, in YAML. Its cells are the product of its lists, without those that `exclude` names and with those that
- * `include` names; a night runs as many of them as its budget allows. The file may come from a stranger, so it can name no
- * command, no queue and no store. Paths are relative to the file.
+ * A matrix file, in YAML. Its cells are all combinations of its lists (of kernels, guests, workloads and so on), without those
+ * that `exclude` names and with those that `include` names. A night runs as many of them as its budget allows. The file may come
+ * from a stranger, so it can name no command, no queue and no store. Paths are relative to the file.
  */
 export const matrixSchema = v.strictObject({
   schema: v.literal('splat-matrix/1'),

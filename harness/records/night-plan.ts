@@ -8,7 +8,10 @@ const id = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 const seconds = v.pipe(v.number(), v.minValue(0));
 const trials = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000));
 
-/** A cell of a plan, with the trials that are planned and the time they take. */
+/**
+ * A cell (one combination of kernel, guest and workload) of a night's plan, with the number of its trials and the time that they
+ * take.
+ */
 export const plannedCellSchema = v.object({
   id: described(id, 'The digest of the cell.'),
   ...cellSchema.entries,
@@ -16,7 +19,7 @@ export const plannedCellSchema = v.object({
   seconds: described(seconds, 'That they take, as the nights before did.'),
 });
 
-/** The exact version that a kernel of the matrix has in this night, on every machine. */
+/** The exact version of a kernel of the matrix in this night. All machines of the night use this version. */
 const pinSchema = v.object({
   kernel: described(
     v.string(),

@@ -3,7 +3,10 @@ import { harnessField } from './harness.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 import { verdictSchema } from './verdict.ts';
 
-/** The facts that identify a cell. A cell is compared with itself from night to night, and with no other cell. */
+/**
+ * The facts that identify a cell: one combination of kernel, configuration, guest and workload. From night to night, a cell is
+ * compared with itself and with no other cell.
+ */
 export const cellSchema = v.object({
   kernel: described(v.string(), 'As the matrix names it: a branch, not what it stood at.'),
   series: described(texts, 'Applied in this order.'),
@@ -27,8 +30,8 @@ const interval = described(
 );
 
 /**
- * The classes of a cell's result in a night; the first that applies is the cell's class. `notThere` means that one of splat's
- * workloads cannot run on this kernel.
+ * The classes of the result of a cell (one combination of kernel, guest and workload) in a night. The first class that applies is
+ * the cell's. `notThere` means that one of splat's own workloads cannot run on this kernel.
  */
 export const cellClasses = [
   'new',
@@ -67,7 +70,7 @@ const rangeSchema = v.object({
   ),
 });
 
-/** The results when a new splat was tried again: for each kind of trial, how many ran and how many showed the splat. */
+/** The results of testing a new splat again: how many trials of each kind ran, and how many of them showed the splat. */
 const confirmationSchema = v.object({
   forks: described(
     v.object({ hits: v.number(), trials: v.number() }),
@@ -94,7 +97,7 @@ const bisectionSchema = v.object({
   because: v.exactOptional(described(v.string(), 'Why there is no answer.')),
 });
 
-/** An item in one of the lists of a night. */
+/** An item of one of a night's lists (`new`, `back`, ...): a splat of a cell, or an event of a whole cell. */
 export const nightItemSchema = v.object({
   signature: v.exactOptional(described(v.string(), 'Empty for what has no report, as silence.')),
   title: v.exactOptional(v.string()),
@@ -130,7 +133,7 @@ export const nightItemSchema = v.object({
 
 const items = v.array(nightItemSchema);
 
-/** A splat that a cell showed in a night. */
+/** A splat that a cell (one combination of kernel, guest and workload) showed in a night. */
 const cellSplatSchema = v.object({
   signature: v.string(),
   title: v.string(),
@@ -138,7 +141,7 @@ const cellSplatSchema = v.object({
   known: v.boolean(),
 });
 
-/** A trial of a cell, as the night's record has it; the run directory has all of it. */
+/** A trial of a cell, as night.json has it. The run directory has everything about it. */
 const nightTrialSchema = v.object({
   id: v.string(),
   run: described(v.string(), "Below the night's folder."),
@@ -176,7 +179,9 @@ const nightCellSchema = v.object({
   firstSplatMs: described(v.nullable(v.number()), 'The median over the trials that had one.'),
 });
 
-/** A trend of a cell that is no splat: a workload that does less, or a splat that takes longer to show. */
+/**
+ * A change of a cell over nights that is not a new splat: its workload does less than before, or its splat takes longer to show.
+ */
 const trendSchema = v.object({
   cell: cellId,
   what: described(v.string(), 'A witness, or `firstSplatMs`.'),
@@ -190,8 +195,8 @@ const trendSchema = v.object({
 });
 
 /**
- * A dependency between watched lock classes that no earlier night knew, when the counts of trials say that a change of the kernel
- * brought it. It does not decide the verdict. Each is reported once for a kernel of the matrix.
+ * A dependency between watched lock classes that no earlier night showed, and that a change of the kernel brought, as the counts
+ * of trials say. It does not decide the verdict. It is reported only once for each kernel of the matrix.
  */
 const nightLockSchema = v.object({
   cell: described(cellId, 'One of the cells of its kernel.'),

@@ -3,8 +3,8 @@ import { nightItemSchema } from './night.ts';
 import { described, type Recorded } from './schema.ts';
 
 /**
- * The kinds of notices about one splat or reason: the lists of a night that people must hear about. A further kind, `summary`,
- * stands for all notices beyond the limit.
+ * The kinds of notices about one splat or reason. Each is a list of the night that people must hear about. A notice of the
+ * further kind `summary` stands for all notices beyond the limit of `--notify-most`.
  */
 export const noticeKinds = ['new', 'back', 'broken', 'disappeared', 'infrastructure'] as const;
 

@@ -2,10 +2,10 @@ import * as v from 'valibot';
 import { harnessField } from './harness.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
-/** A path inside the run directory. The directory may come from a stranger, so copies are searched only in it. */
+/** A path of a copy in the run directory. A stranger may have written this path, so it cannot lead out of the directory. */
 const insidePath = v.pipe(v.string(), v.regex(/^inputs(?:\/(?!\.\.)[^/]+)+$/));
 
-/** A file or folder that the user named, with the copy of it in the run directory. */
+/** A file or folder that the user named, and its copy in the run directory. */
 const keptSchema = v.object({
   name: described(v.string(), 'As it was asked for.'),
   copy: described(

@@ -11,7 +11,7 @@ const sightingSchema = v.object({
   signature: v.string(),
 });
 
-/** One trial of a prefix of the series. */
+/** One trial of a prefix of the series, that is, of the base with the first patches. */
 const prefixTrialSchema = v.object({
   step: v.number(),
   workload: v.string(),
@@ -24,12 +24,12 @@ const prefixTrialSchema = v.object({
 });
 
 /**
- * The reason why a kernel counts as the kernel of the prefix before it. `image`: the images are equal. In the other cases the
- * code is equal. `comments`: only line numbers differ. `documents`: only files that are not built differ.
+ * Why a patch changes nothing that a guest could see, so that the kernel with it counts as the kernel before it. `image`: the two
+ * images are equal. `comments`: the code is equal, only line numbers differ. `documents`: only files that are not built differ.
  */
 const sameReasonSchema = v.picklist(['image', 'comments', 'documents']);
 
-/** The state of a prefix of the series: 0 is the base, n the base with the first n patches. */
+/** What is known of a prefix of the series. Prefix 0 is the base, prefix n is the base with the first n patches. */
 const stepStateSchema = v.variant('kind', [
   v.object({ kind: v.literal('broken'), verdict: untestableSchema }),
   described(
@@ -68,7 +68,7 @@ const branch = v.exactOptional(
   ),
 );
 
-/** A fact of a series: a line of its journal.jsonl. */
+/** A line of the journal.jsonl of a series: one fact, such as the result of a trial. */
 export const seriesFactSchema = v.variant('kind', [
   questionFactSchema,
   described(

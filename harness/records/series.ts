@@ -5,7 +5,7 @@ import { newDependencySchema } from './lock-order.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 import { obstacleSchema, patchVerdictSchema } from './verdict.ts';
 
-/** A splat, with the rate and the confidence that its trials give. */
+/** A splat with its rate (the share of trials that show it) and the confidence that the patch brought it. */
 const reportedSuspectSchema = v.object({
   title: v.string(),
   signature: v.string(),
@@ -24,7 +24,7 @@ const reportedSuspectSchema = v.object({
   ),
 });
 
-/** The base: the kernel, with splat's own series and the user's base series. */
+/** The base of a series: its kernel, with splat's own series and the user's base series. */
 const reportedBaseSchema = v.object({
   kernel: described(v.string(), 'K of the command line.'),
   source: v.string(),
@@ -45,7 +45,7 @@ const changedFunctionSchema = v.object({
   kind: v.picklist(['function', 'macro']),
 });
 
-/** The patch of an earlier version of the series whose place a patch takes. */
+/** The patch of the series' earlier version that corresponds to a patch of this version. */
 const beforeSchema = v.object({
   index: v.number(),
   change: described(

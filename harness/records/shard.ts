@@ -9,7 +9,10 @@ const id = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
 const time = v.pipe(v.string(), v.isoTimestamp());
 const duration = v.pipe(v.number(), v.minValue(0));
 
-/** The path of a run directory, and that of a log, below the folder of the results; the forms do not allow a path out of it. */
+/**
+ * The path of a run directory (`run`) and of a log (`log`), below the folder of the results. The patterns allow no path that
+ * leads out of this folder.
+ */
 const run = v.pipe(v.string(), v.regex(/^runs\/[A-Za-z0-9][A-Za-z0-9-]*$/));
 const log = v.pipe(v.string(), v.regex(/^failures\/[A-Za-z0-9][A-Za-z0-9-]*\.log$/));
 
@@ -54,8 +57,8 @@ const machineFactsSchema = v.object({
 });
 
 /**
- * shard.json: the results of a part of a night. They are judged only when the parts are merged. The file may come from any machine,
- * so each field has a fixed form and a limit.
+ * shard.json: the results of one part of a night. They are judged only when all parts are merged. The file may come from any
+ * machine, so each field has a fixed form and a limit.
  */
 export const shardSchema = v.object({
   schema: v.literal('splat-shard/1'),

@@ -54,7 +54,10 @@ export const verdictSchema = v.variant('kind', [
   cleanSchema,
 ]);
 
-/** The verdict on a patch, in this precedence. The patch is compared with the last testable prefix before it. */
+/**
+ * The verdict on a patch: the first of these that applies. The patch is compared with the base and those patches before it that
+ * could be tested.
+ */
 export const patchVerdictSchema = v.picklist([
   'untestable',
   'inconclusive',
@@ -64,7 +67,10 @@ export const patchVerdictSchema = v.picklist([
   'unaffected',
 ]);
 
-/** The end of the workload's process: as the agent reported it, or, without a report, `silent` or `lost` as the host saw it. */
+/**
+ * How the workload's process ended, as the agent in the guest reported it. Without a report: `silent` or `lost`, as the host saw
+ * it.
+ */
 export const workloadEndSchema = v.variant('kind', [
   v.object({ kind: v.literal('exit'), code: v.number() }),
   v.object({ kind: v.literal('signal'), signal: v.number() }),

@@ -11,9 +11,9 @@ export interface B4Check {
 }
 
 /**
- * One check for each patch; a single warning when the base is broken. A patch fails that introduces a splat, or that breaks a
- * build or boot that its predecessor had. A patch that exposes an old splat gets a warning, because the patch is not at fault. A
- * patch without a proof gets a warning, too.
+ * Returns one check for each patch. `fail`: the patch introduces a splat, or breaks a build or boot that its predecessor had.
+ * `warn`: the patch exposes an old splat, which is not its fault, or nothing is proved about it. `pass`: anything else. When the
+ * base is broken, returns a single `warn`.
  */
 export function formatB4Checks({ patches, base }: SeriesReport): readonly B4Check[] {
   if (base.state === 'broken') {

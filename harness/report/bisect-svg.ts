@@ -6,14 +6,15 @@ import { escapeXml } from './xml.ts';
 const width = 960;
 const height = 320;
 const margin = 40;
-/** Lower probabilities get no bar: the scale has six decades. */
+/** A commit with this probability, or a lower probability, gets no bar: the scale of the picture has six decades. */
 const leastProbability = 1e-6;
 
 const colours = { bad: '#c0392b', good: '#27ae60', skip: '#7f8c8d' } as const;
 
 /**
- * Draws the posterior as SVG: one bar for each commit, parents to the left, with the logarithm of its probability as the height,
- * and a mark below it for its verdict: good, bad or skip. A commit without a certain verdict has no mark.
+ * Draws, as SVG, how probable it is for each commit that it is the culprit. Each commit has a bar, the older commits to the left;
+ * its height is the logarithm of the probability. A mark below the bar is the commit's verdict: good, bad or skip. A commit
+ * without a certain verdict has no mark.
  */
 export function drawPosterior({ commits, sought, unit, reverse }: BisectReport): string {
   const barWidth = (width - 2 * margin) / Math.max(1, commits.length);

@@ -20,13 +20,13 @@ const up = (lines: number): string => (lines === 0 ? '' : `\u001B[${lines}F`);
 const erase = '\r\u001B[J';
 
 /**
- * Opens the output of progressWriter() with a block of lines below it on a terminal. Lines are cut at the terminal's width, because
- * a wrapped line would spoil the redrawing.
+ * Opens the progress output of a command. On a terminal, a block of lines is drawn below the lines of progressWriter(). Lines are
+ * cut at the terminal's width, because a wrapped line would spoil the redrawing.
  */
 export function openBoard(screen: Screen, live: boolean): Board {
   if (!live) return { emit: progressWriter(screen, false), show: () => undefined };
   let board: readonly string[] = [];
-  /** The unfinished line of progressWriter(), below the board. */
+  /** The unfinished line of progressWriter(), which is drawn below the block. */
   let status = '';
   const draw = (above: string): void => {
     const width = Math.max(20, screen.columns ?? 80) - 1;

@@ -1,7 +1,10 @@
 import type { Cell, ControlsResult } from '../records/controls.ts';
 import { plain } from './plain.ts';
 
-/** The matrix as a GitHub markdown table: one line for each rule, one column for each kernel and annotation state. */
+/**
+ * The detection matrix as a GitHub markdown table: one line for each broken rule, one column for each kernel and state of its
+ * annotations.
+ */
 export function tabulateControls({
   columns,
   rows,
@@ -19,8 +22,8 @@ export function tabulateControls({
 }
 
 /**
- * The result that all ways and triggers of a rule share, else the number of those that were caught; `(!)` follows when a result
- * is not as expected.
+ * The common result of all ways and triggers of a rule, or, when they differ, how many of them were caught. `(!)` follows when a
+ * result is not as expected.
  */
 function cellWords(cells: readonly Cell[]): string {
   const [first] = cells;

@@ -9,7 +9,7 @@ const columnWidth = 84;
 const headHeight = 64;
 const margin = 12;
 
-/** Colours that do not depend on telling red from green (Okabe and Ito), each with a label. */
+/** The colour and the letter for each result. The colours do not depend on telling red from green (Okabe and Ito). */
 const looks: Readonly<Record<string, { readonly fill: string; readonly letter: string }>> = {
   caught: { fill: '#0072b2', letter: 'caught' },
   missed: { fill: '#e69f00', letter: 'missed' },
@@ -18,8 +18,8 @@ const looks: Readonly<Record<string, { readonly fill: string; readonly letter: s
 };
 
 /**
- * Draws the matrix as SVG: one line for each rule, one column for each kernel and annotation state. Hovering over a cell shows
- * its parts.
+ * Draws the detection matrix as SVG: one line for each broken rule, one column for each kernel and state of its annotations. A
+ * cell names its parts when the pointer is over it.
  */
 export function drawControls({ columns, rows }: ControlsResult): string {
   const width = labelWidth + columns.length * columnWidth + 2 * margin;
@@ -54,8 +54,8 @@ export function drawControls({ columns, rows }: ControlsResult): string {
 }
 
 /**
- * Draws the cells of one rule in one column side by side, because a rule may have several ways and triggers. Their common result
- * is written over the cells, or `both` when the results differ.
+ * Draws the cells of one rule in one column, side by side: a rule may be broken in several ways and by several triggers. Their
+ * common result is written over them, or `both` when their results differ.
  */
 function drawCell(cells: readonly Cell[], left: number, top: number): string {
   const width = (columnWidth - 4) / cells.length;

@@ -3,8 +3,8 @@ import { plain } from './plain.ts';
 import { type Style, styleFor } from './style.ts';
 
 /**
- * The matrix for a terminal: one table for each kernel, then the unexpected cells, the changes of the lock order, the times, and
- * the conclusion. `dir` is the run directory, as shown to the user.
+ * The detection matrix for a terminal: one table for each kernel, then the unexpected cells, the changes of the lock order, the
+ * times, and the conclusion. `dir` is the run directory, as shown to the user.
  */
 export function describeControls(
   report: ControlsResult,
@@ -60,7 +60,7 @@ function ruleLine(id: number, name: string, style: Style): string {
   return `${String(id).padStart(2)}  ${style.strong(plain(name))}`;
 }
 
-/** One line for each way to break the rule, with its result in every state. */
+/** One line for each way to break the rule, with its result in every state of the annotations. */
 function cellLines(
   cells: readonly Cell[],
   states: readonly string[],
@@ -76,7 +76,10 @@ function cellLines(
   });
 }
 
-/** The name of a cell: `refuse 25 times, hlist oom-memcg`. */
+/**
+ * The name of a cell of the detection matrix: how the rule is broken, and what triggers it. An example is `refuse 25 times, hlist
+ * oom-memcg`.
+ */
 export function cellLabel({ mode, notifier, trigger, refusals }: Cell): string {
   const often = refusals === undefined ? '' : refusals > 1000 ? ' always' : ` ${refusals} times`;
   return `${mode}${often}, ${notifier} ${trigger}`;
@@ -107,8 +110,9 @@ function oddLines({ rows }: ControlsResult, style: Style): readonly string[] {
 }
 
 /**
- * The cycles that lockdep could not find in cells without a caught splat, and the dependencies learned in addition to or missing
- * against the state `in`.
+ * Lines about the lock order. First the cycles that are in lockdep's tables and that lockdep could not find, in cells without a
+ * splat. Then, for each state of the annotations, the dependencies that the state `in` does not have (`+`), and those that only
+ * the state `in` has (`-`).
  */
 function lockOrderLines({ columns, rows }: ControlsResult, style: Style): readonly string[] {
   const unseen = rows.flatMap(({ id, cells }) =>

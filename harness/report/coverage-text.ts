@@ -8,15 +8,15 @@ export function coverageLine(facts: CoverageFacts | null): string {
   return `${ran} of ${watched} watched functions ran on ${measuredAt.slice(0, 10)} (${plain(run)})`;
 }
 
-/** The line of one file: its number of functions that ran. An unclear function may have run. */
+/** The line about one source file: how many of its functions ran. A function counts as unclear when it may have run. */
 function fileLine({ file, ran, never, unclear }: CoveredFile): string {
   const maybe = unclear.length === 0 ? '' : `, ${unclear.length} unclear`;
   return `${String(ran.length).padStart(5)} of ${String(ran.length + never.length + unclear.length).padEnd(5)}${plain(file)}${maybe}`;
 }
 
 /**
- * A coverage as text: the files with their numbers of functions, then callers, ioctls and events. With `full`, it names the
- * functions that never ran.
+ * The result of a coverage run as text: for each file, how many functions ran; then callers, ioctls and events. With `full`, it
+ * also names the functions that never ran.
  */
 export function describeCoverage(
   { files, callers, ioctls, events, kernel, measuredAt }: Coverage,
@@ -44,13 +44,16 @@ export function describeCoverage(
   ].join('\n');
 }
 
-/** The names that one list has and the other lacks. */
+/**
+ * How a list of names changed between two coverage runs. `more`: the names that only the later run has. `less`: those that only
+ * the earlier run has.
+ */
 export interface CoverageChange {
   readonly more: readonly string[];
   readonly less: readonly string[];
 }
 
-/** The differences between two coverage runs in what was executed. */
+/** The differences between two coverage runs in the code that ran. */
 export interface CoverageDifference {
   /** Functions, named as `mm/memory.c: do_wp_page`. */
   readonly functions: CoverageChange;
@@ -62,7 +65,7 @@ function functionsOf({ files }: Coverage): readonly string[] {
   return files.flatMap(({ file, ran }) => ran.map(({ name }) => `${file}: ${name}`));
 }
 
-/** Compares two coverages: `more` has what only `now` has, `less` what only `before` has. */
+/** Compares two coverage runs. In the result, `more` has what only `now` has, and `less` what only `before` has. */
 export function compareCoverage(before: Coverage, now: Coverage): CoverageDifference {
   const change = (namesOf: (one: Coverage) => readonly string[]): CoverageChange => {
     const [old, young] = [new Set(namesOf(before)), new Set(namesOf(now))];

@@ -1,12 +1,12 @@
 import type { NightItem, NightRecord } from '../records/night.ts';
 import { percent } from './series-words.ts';
 
-/** The name of a night, or a time, in words: `2026-11-29 19:43 UTC`. */
+/** A time, such as the name of a night, in words: `2026-11-29 19:43 UTC`. */
 export function timeWords(time: string): string {
   return `${time.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** The rate of an item: `3 of 6 trials (12 % to 88 %)`; null for an item without counts. */
+/** How often the splat of an item showed: `3 of 6 trials (12 % to 88 %)`. Null for an item without counts. */
 export function rateWords({ hits, trials, interval, rateBefore }: NightItem): string | null {
   if (hits === undefined || trials === undefined) return null;
   const [low, high] = interval ?? [];
@@ -17,8 +17,8 @@ export function rateWords({ hits, trials, interval, rateBefore }: NightItem): st
 }
 
 /**
- * The night in which an item was first seen, and how the kernel has changed since the last night without it; empty when neither
- * is known.
+ * The night in which an item was first seen, and how the kernel has changed since the last night without it. The text is empty
+ * when neither is known.
  */
 export function sinceWords(item: NightItem, { night }: NightRecord): string {
   const { firstSeen, range } = item;
@@ -54,8 +54,8 @@ function rangeWords({
 export const blindWords = 'it leaves every trial of the cell blind';
 
 /**
- * The words for a known splat: its entry in the file of known issues, `flaky; dri-devel; until 2027-01-31`, or, without an entry,
- * the first night that saw it. Empty when neither is known.
+ * The words for a known splat. With an entry in the file of known issues: what the entry says, such as `flaky; dri-devel; until
+ * 2027-01-31`. Without an entry: the first night that saw it. Empty when neither is known.
  */
 export function knownWords({ reason, owner, link, expires, firstSeen }: NightItem): string {
   if (reason === undefined) {
@@ -65,7 +65,7 @@ export function knownWords({ reason, owner, link, expires, firstSeen }: NightIte
   return [reason, owner, link, until].filter((one) => one !== undefined).join('; ');
 }
 
-/** The results of the trials with which a night confirmed a new splat. */
+/** The results of the trials with which a night tested a new splat again. */
 export function confirmationWords(again: NonNullable<NightItem['confirmation']>): string {
   const { forks, boots, lastGood, rate, interval } = again;
   const [low, high] = interval.map(percent);

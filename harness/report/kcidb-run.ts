@@ -9,7 +9,7 @@ import { type Verdict, verdictPhrase } from '../verdict.ts';
 import { issueKey, issueOf, kcidbVersion, longestExcerpt, wordOf } from './kcidb-words.ts';
 import { plainLines } from './plain.ts';
 
-/** Facts that the records of a run do not have. */
+/** Facts for KCIDB (the database of kernel test results) that the records of a run do not have. */
 export interface RunKcidbOptions {
   /** The submitter's name as registered with KCIDB: [a-z0-9_]+. */
   readonly origin: string;
@@ -20,10 +20,10 @@ export interface RunKcidbOptions {
 }
 
 /**
- * A run in KCIDB's schema 5.3: its checkout, its build, a test for the boot, tests for each trial and its subtests, and an issue
- * with its incidents for each splat, known or not. The splats of canaries are no issues. There is no build when the patches do
- * not apply, and no test for the boot when there is no kernel. The same checkout, built kernel or issue has the same id in all
- * runs. The ids of tests and of a failed build belong to this run, and stay the same when it is submitted again.
+ * A run in KCIDB's schema 5.3. It has a checkout, a build, a test for the boot, and tests for each trial and its subtests. Each
+ * splat, known or not, is an issue with incidents. The splat of a canary (a seeded bug) is no issue. There is no build when the
+ * patches do not apply, and no test for the boot when there is no kernel. The same checkout, built kernel or issue has the same
+ * id in all runs. The ids of tests and of a failed build belong to this run, and stay the same when it is submitted again.
  */
 export function formatRunKcidb(
   record: RunRecord,
@@ -177,10 +177,7 @@ function trialTests(
   ];
 }
 
-/**
- * The KCIDB status for a verdict: ERROR for a test without an answer, SKIP for a test that does not apply, MISS for a test that did
- * not run.
- */
+/** KCIDB's status for a verdict. ERROR: the test gave no answer. SKIP: the test does not apply. MISS: the test did not run. */
 function statusOf(verdict: Verdict): KcidbStatus {
   switch (verdict.kind) {
     case 'clean':

@@ -7,12 +7,14 @@ export const kcidbVersion = { major: 5, minor: 3 } as const;
 /** KCIDB's limit for an excerpt of a log (`log_excerpt`), in characters. */
 export const longestExcerpt = 16_384;
 
-/** Converts a name to a part of a test's path and id: every character that is no letter, digit, `_` or `-` becomes `_`. */
+/**
+ * Converts a name to a part of a test's path and id in KCIDB: every character that is no letter, digit, `_` or `-` becomes `_`.
+ */
 export function wordOf(name: string): string {
   return name.replaceAll(/[^\w-]/g, '_') || '_';
 }
 
-/** The key of a splat's issue: two splats with the same key are one issue. */
+/** The key by which splats become issues of KCIDB: two splats with the same key are one issue. */
 export function issueKey({ signature, title }: Complaint): string {
   return signature || title;
 }
@@ -22,7 +24,7 @@ interface Complaint {
   readonly title: string;
 }
 
-/** The issue of a splat. It has the same id in every document. `digest` returns the SHA-256 of a text. */
+/** The issue of KCIDB for a splat. It has the same id in every document. `digest` returns the SHA-256 of a text. */
 export function issueOf(
   splat: Complaint,
   { origin, digest }: { readonly origin: string; readonly digest: (text: string) => string },

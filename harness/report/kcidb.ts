@@ -2,7 +2,7 @@ import { defaultArch } from '../arch.ts';
 import type { ReportedBuild } from '../records/build.ts';
 import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/series.ts';
 
-/** Facts that the report does not have. */
+/** Facts for KCIDB (the database of kernel test results) that the report of a series does not have. */
 export interface KcidbOptions {
   /** The submitter's name as registered with KCIDB: [a-z0-9_]+. */
   readonly origin: string;
@@ -15,10 +15,10 @@ export interface KcidbOptions {
 }
 
 /**
- * A series in KCIDB's schema, version 5.3 (kcidb_io/schema/v05_03.py): one checkout for the series, one build for the base and
- * for each prefix that was built or failed to build, one test for each patch with a build, and an issue with its incidents for
- * each splat that a patch introduces or exposes. Ids begin with the origin and are equal when the same series is tested again on
- * the same base.
+ * A series in KCIDB's schema, version 5.3 (kcidb_io/schema/v05_03.py). It has one checkout, a build for the base and for the base
+ * with each further patch, as far as it was built or failed to build, and a test for each patch with a build. Each splat that a
+ * patch introduces or exposes is an issue with its incidents. Ids begin with the origin and are equal when the same series is
+ * tested again on the same base.
  */
 export function formatKcidb(report: SeriesReport, options: KcidbOptions): unknown {
   const { origin, startedAt, patchDigests, digest } = options;
@@ -101,8 +101,8 @@ function buildOf(
 }
 
 /**
- * The build of a prefix, or its failed build. Empty for a patch that has no build for another reason: it does not apply, its
- * configuration does not hold, or it changes nothing that is built.
+ * The build of the kernel with a patch, built or failed. Empty when the patch has no build for another reason: it does not apply,
+ * its configuration does not hold, or it changes nothing that is built.
  */
 function patchBuild(
   { build, broken, because = '', subject, index }: ReportedPatch,
@@ -123,7 +123,7 @@ function patchBuild(
   return [{ ...failed, comment, log_excerpt: because.slice(0, 16_384) }];
 }
 
-/** The KCIDB status for a patch that was built: ERROR stands for a test without an answer. */
+/** KCIDB's status for a patch that was built. ERROR: the test gave no answer. */
 function statusOf({ verdict }: ReportedPatch): 'PASS' | 'FAIL' | 'ERROR' {
   switch (verdict) {
     case 'introduces':

@@ -1,12 +1,12 @@
 import type { TrialResult } from '../records/trial.ts';
 import { plain } from './plain.ts';
 
-/** A full table turns lockdep off. A run names the tables that were filled to more than this share. */
+/** How full a table of lockdep must be before a run names it. A full table turns lockdep off. */
 const toldShare = 0.7;
 
 /**
- * Lines about those of lockdep's tables that were nearly full at the end of a trial, each with its fullest trial. Usually there are
- * none: these runs use some 600 of 8,192 classes.
+ * Lines about those tables of lockdep that were nearly full at the end of a trial. Each names the trial in which the table was
+ * fullest. Usually there are none: a run uses some 600 of 8,192 classes.
  */
 export function fullTableLines(
   trials: readonly Pick<TrialResult, 'id' | 'ledger'>[],

@@ -1,7 +1,10 @@
 import type { LockNews } from '../records/lock-order.ts';
 import { plain } from './plain.ts';
 
-/** Kinds of edges: known before, learned by this kernel, hidden from lockdep, and missing to close a cycle. */
+/**
+ * The kinds of edges in a picture of lock dependencies: known before, learned by this kernel, hidden from lockdep, and missing to
+ * close a cycle.
+ */
 type EdgeKind = 'known' | 'learned' | 'hidden' | 'missing';
 
 const looks: Readonly<Record<EdgeKind, string>> = {
@@ -16,7 +19,7 @@ const drawnEdges = 300;
 
 /**
  * Draws new lock dependencies, the cycles that they close or nearly close, and the cycles that lockdep cannot find, as SVG. Null
- * when there is nothing to draw or too much.
+ * when there is nothing to draw, and when there are more than 300 edges.
  */
 export async function drawLocks(locks: LockNews | null): Promise<string | null> {
   const dot = locks === null ? null : locksDot(locks);
@@ -27,7 +30,7 @@ export async function drawLocks(locks: LockNews | null): Promise<string | null> 
   return graphviz.dot(dot);
 }
 
-/** The graph in graphviz' language; null when there are no edges or too many. */
+/** The lock dependencies as a graph in graphviz' language. Null when there are no edges, or more than 300. */
 export function locksDot({ learned, unreported }: LockNews): string | null {
   const edges = new Map<string, EdgeKind>();
   const note = (path: readonly string[], kind: EdgeKind): void => {

@@ -2,12 +2,12 @@ import type { LearnedDependency, LockNews } from '../records/lock-order.ts';
 import { plain } from './plain.ts';
 import type { Style } from './style.ts';
 
-/** The number of dependencies that the text lists: one screen. */
+/** How many new lock dependencies the text lists: they fill one screen. */
 const shownDependencies = 20;
 
 /**
- * Lines about the dependencies that the baseline does not have, and about the cycles that lockdep cannot find. Empty when there are
- * neither.
+ * Lines about the lock dependencies that the baseline (an earlier run) does not have, and about the cycles that lockdep cannot
+ * find. There are no lines when there are neither.
  */
 export function lockLines(locks: LockNews | null, style: Style): readonly string[] {
   if (locks === null) return [];

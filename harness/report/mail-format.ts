@@ -28,8 +28,8 @@ export function parseMailbox(text: string): Mailbox | undefined {
 }
 
 /**
- * The given name in `Huang, Ying`, `Rafael J. Wysocki` or `Ada (work)`; the whole name when it begins with an initial; undefined
- * for an address and for an empty name.
+ * The given name of a person: `Ying` for `Huang, Ying`, `Ada` for `Ada (work)`. The whole name when it begins with an initial.
+ * Undefined for an address and for an empty name.
  */
 export function givenName(name: string): string | undefined {
   const person = name.replace(/\s+via\s.*$|\s*[([].*$/i, '').replace(/^(['"])(.*)\1$/, '$2');

@@ -3,8 +3,9 @@ import { cellTitle, itemDetails, nightLists } from './night-words.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * A night as JUnit XML, with one test for each cell. A cell with something new, back, broken or disappeared is a failure, a cell
- * without a proof is an error, a cell that did not run or cannot run on its kernel is skipped, and any other cell passes.
+ * A night as JUnit XML, with one test for each cell (one combination of kernel, guest and workload). A cell with something new,
+ * back, broken or disappeared is a failure. A cell without a proof is an error. A cell that did not run, or cannot run on its
+ * kernel, is skipped. Any other cell passes.
  */
 export function formatNightJunit(night: NightRecord): string {
   const cases = night.cells.map((cell) => cellCase(cell, night));

@@ -15,10 +15,11 @@ export interface NightKcidbOptions {
 }
 
 /**
- * A night in KCIDB's schema 5.3: a checkout for each kernel, a build for each kernel that was tried, a test for each cell whose
- * kernel was built, an issue for each splat, known or not, and an incident for each cell that showed the splat. An issue has the
- * same id as in the documents of the night's runs; so have the checkout and the built kernel of a cell without patches. The ids
- * of tests belong to this night, and stay the same when it is submitted again.
+ * A night in KCIDB's schema 5.3. It has a checkout for each kernel, a build for each kernel that was tried, and a test for each
+ * cell (one combination of kernel, guest and workload) whose kernel was built. Each splat, known or not, is an issue, with an
+ * incident for each cell that showed it. An issue has the same id as in the documents of the night's runs; so have the checkout
+ * and the built kernel of a cell without patches. The ids of tests belong to this night, and stay the same when it is submitted
+ * again.
  */
 export function formatNightKcidb(night: NightRecord, options: NightKcidbOptions): Kcidb {
   const ids = idsOf(night, options);
@@ -142,8 +143,8 @@ function statusOf({ class: kind, splats }: NightCell): KcidbStatus {
 }
 
 /**
- * The KCIDB status for each class: ERROR for a test without an answer, SKIP for a test that does not apply, MISS for a test that
- * did not run.
+ * KCIDB's status for each class of a cell. ERROR: the test gave no answer. SKIP: the test does not apply. MISS: the test did not
+ * run.
  */
 const statuses: Readonly<Record<CellClass, KcidbStatus>> = {
   new: 'FAIL',

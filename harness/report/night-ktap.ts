@@ -3,8 +3,9 @@ import { cellTitle } from './night-words.ts';
 import { plain } from './plain.ts';
 
 /**
- * A night as KTAP version 1, with one test for each cell. A cell with something new, back, broken or disappeared, and a cell
- * without a proof, are not ok. A cell that did not run or cannot run on its kernel is a skip.
+ * A night as KTAP version 1, with one test for each cell (one combination of kernel, guest and workload). A cell with something
+ * new, back, broken or disappeared is not ok, and neither is a cell without a proof. A cell that did not run, or cannot run on
+ * its kernel, is a skip.
  */
 export function formatNightKtap(night: NightRecord): string {
   const lines = night.cells.map((cell, index) => cellLine(cell, index + 1, night));

@@ -3,13 +3,13 @@ import { cellTitle, itemDetails, lockWords, nightLists, trendWords } from './nig
 import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 
-/** Lists that a terminal shows only as a number when they have more than five items. */
+/** The lists of a night that a terminal shows only as a number when they have more than five items. */
 const counted: readonly string[] = ['notThere', 'notRun', 'known'];
 const mostShown = 20;
 
 /**
- * A night as text for a terminal: a line for each item, at most 20 of each list, the new ones first; then its verdict and `dir`,
- * the night's folder.
+ * A night as text for a terminal. Each item gets a line, new ones first, but at most 20 of each list. Then come the verdict and
+ * `dir`, the night's folder.
  */
 export function describeNight(
   night: NightRecord,

@@ -27,7 +27,10 @@ export function cellTitle(night: NightRecord, id: string): string {
   return cell === undefined ? id : cellName(cell);
 }
 
-/** The details of an item besides its title and its cell: `3 of 6 trials (12 % to 88 %)`, `first seen ...`, `brought by ...`. */
+/**
+ * The details of an item of a night's list, besides its title and its cell: `3 of 6 trials (12 % to 88 %)`, `first seen ...`,
+ * `brought by ...`.
+ */
 export function itemDetails(item: NightItem, night: NightRecord): readonly string[] {
   const { sure, confirmation, blind, because, reason, expires, owner, link, bisection, log } = item;
   const told: readonly (string | false | null | undefined)[] = [
@@ -46,7 +49,10 @@ export function itemDetails(item: NightItem, night: NightRecord): readonly strin
   return told.filter((text): text is string => typeof text === 'string' && text !== '');
 }
 
-/** A trend in words, with its value in this night and before: `time to WARNING in foo`, `2.9 s`, `1.2 s`. */
+/**
+ * A trend in words: what it is, its value in this night, and its value before, such as `time to WARNING in foo`, `2.9 s`, `1.2
+ * s`.
+ */
 export function trendWords({
   what,
   title,
@@ -58,8 +64,8 @@ export function trendWords({
 }
 
 /**
- * A new dependency in words: `mmap_lock -> fs_reclaim; linux@master hmm; in 3 of 3 trials, none of 30 before; last without it
- * 2026-11-28 19:43 UTC; ...`.
+ * A new lock dependency in words: `mmap_lock -> fs_reclaim; linux@master hmm; in 3 of 3 trials, none of 30 before; last without
+ * it 2026-11-28 19:43 UTC; ...`.
  */
 export function lockWords(lock: NightLock, night: NightRecord): string {
   const { from, to, cell } = lock;
@@ -72,14 +78,14 @@ export function lockWords(lock: NightLock, night: NightRecord): string {
   return told.filter((part) => part !== '').join('; ');
 }
 
-/** What a dependency means for a deadlock; empty: nothing. */
+/** What a new lock dependency means for a deadlock. Empty: it means nothing. */
 export function cycleWords({ to, cycle, almost }: NightLock): string {
   if (cycle !== undefined) return `in the cycle ${[...cycle, cycle[0]].join(' -> ')}`;
   if (almost === undefined) return '';
   return `${almost.join(' -> ')}: a deadlock if ${almost[0]} is ever entered under ${to}`;
 }
 
-/** What the counts say of a dependency, and since when it is there. */
+/** How many trials showed a new lock dependency, and since when it is there. */
 export function lockDetails(
   { cell, hits, trials, before, firstSeen, range, run }: NightLock,
   night: NightRecord,

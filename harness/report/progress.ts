@@ -3,9 +3,9 @@ import { plain } from './plain.ts';
 import { percent } from './series-words.ts';
 
 /**
- * Returns a function that writes events to the stream. A note, the end of a stage and the state of a series get a line each. On a
- * terminal (`live`), a status line that is redrawn shows all other events. In a log, the start of a stage and the end of a trial
- * get a line too, and the progress of a stage gets one every 30 seconds; a splat is told by the line at the end of its trial.
+ * Returns a function that writes the events of a run to the stream. A note, the end of a stage and the state of a series get a
+ * line each. On a terminal (`live`), one status line shows all other events and is redrawn. In a log, three more things get a
+ * line: the start of a stage, its progress every 30 seconds, and the end of a trial, which also names its splat.
  */
 export function progressWriter(
   stream: { write: (text: string) => unknown },
@@ -74,7 +74,7 @@ function seconds(ms: number): string {
   return `(${(ms / 1000).toFixed(1)} s)`;
 }
 
-/** The progress of a stage: `412 of about 1153 objects, 6 min left`; without a total, only the count. */
+/** How far a stage is: `412 of about 1153 objects, 6 min left`. When the total is not known, only the count. */
 function countPhrase(
   { done, total, unit }: Extract<HarnessEvent, { kind: 'stage-progress' }>,
   elapsedMs: number,
@@ -86,8 +86,8 @@ function countPhrase(
 }
 
 /**
- * The state of a series: `so far, after 71 trials: patch 3 introduces; a splat in more than 78 % ... ; 96 trials left, about 3
- * min`.
+ * What is known of a series so far: `so far, after 71 trials: patch 3 introduces; a splat in more than 78 % ... ; 96 trials left,
+ * about 3 min`.
  */
 function soFarWords(event: Extract<HarnessEvent, { kind: 'so-far' }>): string {
   const { patches, trials, seenAbove, left, leftMs } = event;

@@ -17,9 +17,9 @@ export interface SummaryOptions {
   readonly reproduce: (trial: string) => string;
 }
 
-/** The largest width of the witnesses, so that the table fits a terminal. */
+/** The most characters of the column of witnesses, so that the table fits a terminal. */
 const witnessChars = 50;
-/** The number of lines of a report that are printed; the run directory has all of them. */
+/** How many lines of a splat's report are printed. The run directory has all of them. */
 const shownReportLines = 60;
 
 /** The text at the end of a run: a table of trials, each different splat, the verdict. */
@@ -96,7 +96,7 @@ function moduleLines({ modules = [] }: RunResult, style: Style): readonly string
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** All non-zero counters of trials without required witnesses. Such trials run the user's own workloads. */
+/** Lines with all counters that are not zero, for trials without required witnesses. Such trials run the user's own workloads. */
 function counterLines({ trials }: RunResult, style: Style): readonly string[] {
   const lines = trials
     .filter(({ witnesses, verdict }) => Object.keys(witnesses).length === 0 && !isNotRun(verdict))
@@ -108,7 +108,7 @@ function counterLines({ trials }: RunResult, style: Style): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** The results of tests inside trials, and the unexpected ones. */
+/** Lines about the tests inside trials: how many had which result, and the unexpected results. */
 function subtestLines(trials: readonly TrialResult[], style: Style): readonly string[] {
   const all = trials.flatMap(({ subtests = [] }) => subtests);
   if (all.length === 0) return [];

@@ -7,13 +7,13 @@ export interface GatheredSplat {
   readonly splat: SeenSplat;
   /** The boot or the trials that showed the splat, for example "munmap (3 times)". */
   readonly where: readonly string[];
-  /** The id of the first trial that showed the splat; empty for the boot. */
+  /** The id of the first trial that showed the splat. Empty: the boot showed it. */
   readonly trial: string;
 }
 
 /**
  * The different splats of a run for which `isWanted` returns true. Splats with the same title and signature count as one. The
- * splats of a canary are left out, unless its verdict is splat.
+ * splats of a canary (a trial with a seeded bug) are left out, unless its verdict is `splat`.
  */
 export function seenSplats(
   run: Pick<RunResult, 'bootSplats' | 'trials'>,
@@ -36,7 +36,7 @@ export function seenSplats(
   return [...seen.values()];
 }
 
-/** A guest that was silent twice: this counts as a splat, but has no report. */
+/** A trial whose guest was silent twice. This counts as a splat, although it has no report. */
 export interface Silence {
   readonly id: string;
   readonly title: string;
@@ -63,7 +63,7 @@ export function counterWord(name: string): string {
   return name.replace(/^\w+\./, '');
 }
 
-/** True for the trial of a canary that this kernel is known to miss, and did miss. */
+/** True for a canary (a trial with a seeded bug) that this kernel is known to miss, and missed again. */
 function isMissed({ splats, verdict }: Pick<TrialResult, 'splats' | 'verdict'>): boolean {
   return verdict.kind === 'clean' && splats.length === 0;
 }
@@ -79,14 +79,14 @@ export function splatWords({ splats, canary, verdict }: TrialResult): string {
 }
 
 /**
- * The rules that this kernel does not check, about which its silence proves nothing: `; not checked on this kernel: lock order
- * inside hlist callbacks`.
+ * Words for the rules that this kernel does not check, so that its silence proves nothing about them: `; not checked on this
+ * kernel: lock order inside hlist callbacks`. Empty when it checks all.
  */
 function uncheckedWords(unchecked: readonly string[]): string {
   return unchecked.length === 0 ? '' : `; not checked on this kernel: ${unchecked.join(', ')}`;
 }
 
-/** The reason for a run's verdict: one line of untrusted text. */
+/** The reason for a run's verdict, in one line. The text is untrusted. */
 export function verdictReason({
   verdict,
   trials,
@@ -102,7 +102,7 @@ export function verdictReason({
     }
     case 'clean': {
       const controls = trials.filter(({ canary }) => canary !== undefined);
-      // Two canaries can miss one check, so the checks do not say how many canaries were missed.
+      // Two canaries can miss one check, so the number of unchecked rules is not the number of missed canaries.
       const caught = controls.filter((trial) => !isMissed(trial)).length;
       const notRun = trials.filter((trial) => isNotRun(trial.verdict)).length;
       const others = trials.length - controls.length - notRun;

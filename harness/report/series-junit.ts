@@ -2,7 +2,7 @@ import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * A series as JUnit XML, with one test for each patch and one for the base, without which nothing is proved. A patch is a failure
+ * A series as JUnit XML, with one test for each patch and one for the base, without which nothing is proved. A failure is a patch
  * that introduces or exposes a splat, or that breaks a build or boot that its predecessor had. Any other untestable or
  * inconclusive patch is an error. A broken base is an error, too.
  */

@@ -25,7 +25,7 @@ export interface SeriesMailOptions {
   readonly date: Date;
   /** The command that repeats the test. */
   readonly command: string;
-  /** Fragments and base of the configuration, one line each. */
+  /** The fragments and the base of the configuration, one on each line. */
   readonly config: readonly string[];
 }
 
@@ -33,9 +33,10 @@ export interface SeriesMailOptions {
 const width = 72;
 
 /**
- * A reply to the first guilty patch, else to the cover letter, else to the first patch, in the style of the 0day robot. Guilty is
- * a patch that introduces or exposes a splat, or that breaks a build or boot. The mail is plain text: the tested kernels, the
- * verdict of every patch, each splat in full, the command that repeats the test, and tags. It is printed, never sent.
+ * A mail about the verdict on a series, in the style of the 0day robot. It replies to the first guilty patch, else to the cover
+ * letter, else to the first patch. A patch is guilty when it introduces or exposes a splat, or breaks a build or boot. The mail
+ * is plain text: the tested kernels, the verdict of every patch, each splat in full, the command that repeats the test, and tags.
+ * It is printed, never sent.
  */
 export function formatSeriesMail(report: SeriesReport, options: SeriesMailOptions): string {
   const guilty = report.patches.filter((patch) => isGuilty(patch));
@@ -71,8 +72,8 @@ function isGuilty({ verdict, breaks }: ReportedPatch): boolean {
 }
 
 /**
- * The mail to answer: that of the patch `first`. When `first` is undefined, the cover letter; without a cover letter, the first
- * patch.
+ * The mail that the reply answers. That is the mail of the patch `first`. When `first` is undefined, it is the cover letter, or
+ * without a cover letter the first patch.
  */
 function answered(
   { series, patches }: SeriesReport,

@@ -10,10 +10,10 @@ export interface SeriesTextOptions {
   readonly dir: string;
 }
 
-/** The number of lines of a report that are printed; series.json has all of them. */
+/** How many lines of a splat's report are printed. series.json has all of them. */
 const shownReportLines = 60;
 
-/** The text at the end of a series: one line for each patch, its splats, and the conclusion. */
+/** The text for the terminal at the end of a series: one line for each patch, its splats, and the conclusion. */
 export function describeSeries(result: SeriesReport, options: SeriesTextOptions): string {
   const style = styleFor(options.colour);
   const { verdict } = result;
@@ -73,7 +73,7 @@ function patchLines(patch: ReportedPatch, total: number, style: Style): readonly
   ];
 }
 
-/** The differences from the earlier version of the series. */
+/** Lines about what has changed since the earlier version of the series. */
 function sinceLines(result: SeriesReport, style: Style): readonly string[] {
   const [first, ...rest] = previousLines(result);
   return first === undefined
@@ -103,7 +103,10 @@ function reportLines({ patches }: SeriesReport, style: Style): readonly string[]
   });
 }
 
-/** The changed functions: those that ran, those that never ran, and those whose calls cannot be counted. */
+/**
+ * Lines about the functions that the series changes: those that ran, those that never ran, and those whose calls cannot be
+ * counted.
+ */
 function coverageLines({ coverage }: SeriesReport, style: Style): readonly string[] {
   const named = (wanted: ReportedFunction['state']): string =>
     coverage
@@ -121,7 +124,10 @@ function coverageLines({ coverage }: SeriesReport, style: Style): readonly strin
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** Lines that say above which rate a splat would have been seen, and in which workloads no trial could have shown one. */
+/**
+ * Lines about what the trials could see: above which rate they would have seen a splat, and in which workloads no trial could
+ * have shown one.
+ */
 function boundLines({ workloads }: SeriesReport, style: Style): readonly string[] {
   const worst = (field: 'seenAbove' | 'curedSeenAbove'): string | undefined => {
     const bounds = workloads.flatMap((workload) => workload[field] ?? []);
@@ -142,7 +148,7 @@ function boundLine(stays: string, goes: string | undefined): string {
   return `on the whole series ${sure}${later}`;
 }
 
-/** The commands for the tree's own tests near the change. splat does not run them. */
+/** Lines with the commands for those tests of the kernel tree that are near the change. splat does not run them. */
 function suiteLines({ suites }: SeriesReport, style: Style): readonly string[] {
   if (suites.length === 0) return [];
   return [

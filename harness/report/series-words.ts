@@ -7,19 +7,19 @@ export function suspectWords(splat: Suspect): string {
   return `${splat.title}  (${shareWords(splat)})`;
 }
 
-/** The rate of a splat in words: `95 % of trials of hmm; confidence 99.6 %`. */
+/** How often a splat shows, in words: `95 % of trials of hmm; confidence 99.6 %`. */
 export function shareWords({ rate, confidence, workloads }: Suspect): string {
   const sure = confidence === undefined ? '' : `; confidence ${percent(confidence)}`;
   return `${percent(rate)} of trials of ${workloads.join(', ')}${sure}`;
 }
 
-/** A share in percent. Only a certainty is printed as 100 %. */
+/** A share as a percentage, such as `95 %`. Only a share of exactly 1 becomes `100 %`. */
 export function percent(share: number): string {
   if (share >= 0.995 && share < 1) return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
   return `${Math.round(share * 100)} %`;
 }
 
-/** The difference of a patch from the earlier version: `the same as patch 3 before`, `patch 3 before, changed`, `new`. */
+/** How a patch differs from the earlier version of its series: `the same as patch 3 before`, `patch 3 before, changed`, `new`. */
 export function changeWords(
   before: Pick<NonNullable<ReportedPatch['previous']>, 'index' | 'change'> | undefined,
 ): string {
@@ -29,8 +29,8 @@ export function changeWords(
 }
 
 /**
- * The differences from the earlier version: the first line has their numbers; then there is a line for each patch that is new,
- * changed or has another verdict, and for each that is gone. Empty when no earlier version was named.
+ * Lines about what has changed since the earlier version of a series. The first line has the numbers. Then comes a line for each
+ * patch that is new, is changed, has another verdict, or is gone. There are no lines when no earlier version was named.
  */
 export function previousLines({ previous, patches }: SeriesReport): readonly string[] {
   if (previous === undefined) return [];

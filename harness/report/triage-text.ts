@@ -82,7 +82,7 @@ function nonBlockOf(finding: Finding): string[] {
 const unknownFunction = / in corrupted(?=$|\/)/;
 const noStack = /^no (?:frames|stack trace)/;
 
-/** The title for people: without the function name `corrupted`, which stands for a missing stack. */
+/** The title of a finding for people. It has no function name `corrupted`, which stands for a missing stack. */
 export function titleOf({ title }: Finding): string {
   return escapeLogText(title.replace(unknownFunction, ''));
 }
@@ -137,7 +137,7 @@ export function formatSummary(groups: readonly FindingGroup[], style: TriageStyl
   return [paint(style, 'bold', ' count  kind   first'), ...rows].join('\n');
 }
 
-/** The findings with one signature. */
+/** The findings of a log that have the same signature. */
 export interface FindingGroup {
   readonly first: Finding;
   readonly count: number;

@@ -2,15 +2,15 @@ import { scaleLinear, scalePoint } from 'd3-scale';
 import { line } from 'd3-shape';
 import { html, type Markup } from './markup.ts';
 
-/** A value that was measured in many nights. */
+/** A value that many nights have measured, for a small chart on a page. */
 export interface Chart {
   /** The heading of the chart, for example `rate`. */
   readonly name: string;
-  /** The values, oldest first; null for a night without a measurement. */
+  /** The value of each night, the oldest night first. Null: the night did not measure it. */
   readonly points: readonly { readonly night: string; readonly value: number | null }[];
   /** Returns the words for a value: `3.2 s`. */
   readonly words: (value: number) => string;
-  /** The largest value of the axis; absent: the largest value of the points. */
+  /** The largest value of the axis. Absent: the largest of the points. */
   readonly top?: number;
 }
 

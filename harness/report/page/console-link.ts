@@ -9,7 +9,7 @@ export interface LinkedConsoles {
   readonly consoles: ReadonlyMap<string, number>;
 }
 
-/** The URL of a trial's folder. A name that no URL can have comes from a stranger's file; its characters are replaced. */
+/** The URL of a trial's folder. Characters that no URL can have are replaced; only a stranger's file can contain such a name. */
 export function folderLink(name: string): string {
   return `trials/${encodeURIComponent(name.replaceAll(/\p{Surrogate}/gu, '?'))}`;
 }

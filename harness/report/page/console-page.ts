@@ -4,12 +4,12 @@ import { formatPage } from './page.ts';
 
 /** The number of lines of a console on one page: a browser lays them out in a tenth of a second. */
 export const linesPerPage = 5_000;
-/** The largest number of pages. Nobody turns more pages; console.log has all lines. */
+/** The most pages that one console gets. Nobody turns more pages, and console.log has all lines. */
 const mostPages = 2_000;
 
 /** The longest line that is shown, in bytes. Records of printk are shorter (PRINTK_MESSAGE_MAX, Linux 7.3: 2048). */
 const longestLine = 2 * 1024;
-/** The number of bytes after which the remaining lines of a page are shortened. */
+/** How many bytes of whole lines a page has. After that, its further lines are cut to 80 bytes. */
 const pageBytes = 1024 * 1024;
 const shortLine = 80;
 
@@ -37,7 +37,7 @@ export function consolePageName(page: number): string {
   return `console-${page}.html`;
 }
 
-/** The place of a line, as `console-2.html#L7001`; null for a line that is on no page. */
+/** Where a line of a console is: the page and the anchor, such as `console-2.html#L7001`. Null when the line is on no page. */
 export function consolePlace(line: number, lines: number): string | null {
   if (line < 1 || line > Math.min(lines, mostPages * linesPerPage)) return null;
   return `${consolePageName(Math.ceil(line / linesPerPage))}#L${line}`;
@@ -61,9 +61,9 @@ export async function countLines(chunks: AsyncIterable<Buffer>): Promise<number>
 const newline = 0x0a;
 
 /**
- * The pages of a console, in order. Everything that was printed is shown as text: control characters become question marks, bytes
- * that are not UTF-8 become U+FFFD, and a line that is too long for any kernel is cut. After 1 MiB on one page its further lines
- * are cut to 80 bytes. The memory needed is that of one page.
+ * Yields the HTML pages of a console, in order. Everything that was printed is shown as text: control characters become question
+ * marks, bytes that are not UTF-8 become U+FFFD, and a line longer than any of a kernel is cut. On a page that has 1 MiB, all
+ * further lines are cut to 80 bytes. Only one page at a time is in memory.
  */
 export async function* formatConsole(
   chunks: AsyncIterable<Buffer>,

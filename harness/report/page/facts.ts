@@ -8,7 +8,10 @@ export function facts(rows: readonly Fact[]): Markup {
 `;
 }
 
-/** The end of a decoded line of a report: its places in the source, the innermost first. */
+/**
+ * The end of a decoded line of a report: its places in the source, the innermost first, such as ` (mm/slab.h:715 <
+ * mm/slub.c:3286)`.
+ */
 const decoded = / \([^()]+:\d+(?: < [^()]+:\d+)*\)$/;
 
 /** The first line of a report, without places in the source. */
@@ -17,8 +20,8 @@ export function headline(line: string): string {
 }
 
 /**
- * The place in the source of a function, `drivers/gpu/drm/virtio/virtgpu_object.c:106`; undefined for an empty name, and when the
- * report was not decoded or does not have the function.
+ * Where in the source a function of a report is, such as `drivers/gpu/drm/virtio/virtgpu_object.c:106`. Undefined for an empty
+ * name, and when the report was not decoded or does not have the function.
  */
 export function sourceOf(frame: string, report: readonly string[]): string | undefined {
   if (frame === '') return undefined;

@@ -22,7 +22,10 @@ import {
 } from './night-page-input.ts';
 import { wordsOf } from './night-words.ts';
 
-/** The four answers of the first screen for one item of a list: what, where, since when, and how to see it again. */
+/**
+ * What the top of a night's page says about an item of a list: what it is, where it was seen, since when, and how to see it
+ * again.
+ */
 export function itemAnswers(
   item: NightItem,
   list: CellClass,
@@ -58,7 +61,7 @@ ${facts(itemFacts(item, report, page))}${strip(item, page)}${charts(item, page)}
 `;
 }
 
-/** The title of an item. An item without a title is an event of a whole cell. */
+/** The title of an item of a night's list. An item that is about a whole cell has no title; its reason is shown instead. */
 function titleOf({ title, because }: NightItem): string {
   return title ?? because ?? 'no result';
 }
@@ -90,7 +93,7 @@ function itemFacts(
   return rows.filter((row) => row !== false);
 }
 
-/** The follow-ups of an item, by the night or by people. */
+/** What was done about an item: trials that tested it again, a bisection, an entry in the file of known issues. */
 function followUps(item: NightItem): readonly Fact[] {
   const { confirmation, bisection, blind, reason } = item;
   const rows: readonly (Fact | false)[] = [
@@ -138,8 +141,8 @@ function reportOf({ splat, picture, trial }: NightReport): Content {
 }
 
 /**
- * A line with one letter for each of the last 60 nights: `x` for a night that saw the splat, `.` for one that did not, `?` for
- * one in which the cell had no trial. Null with fewer than two nights.
+ * A line with one letter for each of the last 60 nights. `x`: the night saw the splat. `.`: it did not see it. `?`: the cell had
+ * no trial. Null when there are fewer than two nights.
  */
 function strip(item: NightItem, page: NightPageInput): Content {
   const past = pastOfIssue(page, item);

@@ -6,8 +6,8 @@ import { type NightPageInput, nightLink } from './night-page-input.ts';
 import { wordsOf } from './night-words.ts';
 
 /**
- * The largest number of columns (each a kernel, together with its guests of one kind) that a screen has room for. A night with
- * more of them has only the table of all cells.
+ * The most columns of the table of a night. A column is a kernel together with its guests of one kind. A night with more of them
+ * has only the table of all cells.
  */
 const mostMachines = 12;
 
@@ -38,7 +38,10 @@ ${workloads.map(
 `;
 }
 
-/** The words for a cell's class, and their tone. The words end with `, blind` when a known splat leaves the cell blind. */
+/**
+ * The words for the result of a cell, and the class of the stylesheet for them. `, blind` is added when a known splat leaves all
+ * trials of the cell blind.
+ */
 function resultWords(
   { id, class: kind }: NightCell,
   night: NightRecord,
@@ -48,7 +51,7 @@ function resultWords(
   return [isBlind ? `${words}, blind` : words, tone];
 }
 
-/** The name of a cell without its workload. */
+/** The name of a cell without its workload: it is the same for all cells of a column. */
 function machineName(cell: NightCell): string {
   return cellName({ ...cell, workload: '' }).trimEnd();
 }

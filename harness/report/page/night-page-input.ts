@@ -4,13 +4,16 @@ import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
 /** The facts from which the page of a night is made. */
 export interface NightPageInput {
   readonly night: NightRecord;
-  /** This night and the nights before; null when the record of no earlier night is found. */
+  /** This night and those before it. Null when no record of an earlier night is found. */
   readonly past: NightPast | null;
-  /** Returns the command that repeats a trial of a run below the night's folder, or the whole run for an empty trial. */
+  /**
+   * Returns the command that repeats a trial. `run` is the path of a run below the night's folder. For an empty `trial`, the
+   * command repeats the whole run.
+   */
   readonly reproduce: (run: string, trial: string) => string;
-  /** Returns the command that runs one cell again. */
+  /** Returns the command that runs the cell with this id again. */
   readonly cellCommand: (cell: string) => string;
-  /** The reports of the night's splats, by reportKey(). */
+  /** The reports of the night's splats. reportKey() makes the keys. */
   readonly reports: ReadonlyMap<string, NightReport>;
   /** The URL of the page over all nights, relative to this page; null when there is none. */
   readonly index: string | null;
@@ -22,10 +25,7 @@ export interface NightReport {
   readonly run: string;
   readonly trial: string;
   readonly splat: SeenSplat;
-  /**
-   * The URL, below the night's folder, of the line at which the splat begins on the trial's console; null when that line has no
-   * page.
-   */
+  /** The URL, below the night's folder, of the line of a console at which the splat begins. Null when this line is on no page. */
   readonly console: string | null;
   /** The picture of the virtual screen, as PNG; null when there is none. */
   readonly picture: Uint8Array | null;
@@ -38,7 +38,10 @@ export function reportKey({ cell, signature = '', title = '' }: Named): string {
   return `${cell}\n${signature || title}`;
 }
 
-/** The counts of a splat in this night and those before, the oldest first; undefined when no earlier night is known. */
+/**
+ * How often this night and earlier nights saw the splat of an item, the oldest night first. Undefined when no earlier night is
+ * known.
+ */
 export function pastOfIssue({ past }: NightPageInput, item: Named): IssuePast | undefined {
   const name = item.signature || item.title;
   return past?.issues.find(({ cell, signature }) => cell === item.cell && signature === name);
@@ -53,7 +56,7 @@ export function nightLink(...parts: readonly string[]): string {
     .join('/');
 }
 
-/** This night and those before it, the oldest first. */
+/** What this night and the nights before it found, the oldest first. */
 export interface NightPast {
   readonly cells: readonly {
     readonly cell: string;
@@ -61,7 +64,7 @@ export interface NightPast {
       readonly night: string;
       readonly class: CellClass;
       readonly trials: number;
-      /** The sum of the durations of the cell's trials in this night. */
+      /** How many milliseconds the cell's trials took in this night, added up. */
       readonly totalMs: number;
       readonly firstSplatMs: number | null;
     }[];
@@ -69,12 +72,12 @@ export interface NightPast {
   readonly issues: readonly IssuePast[];
 }
 
-/** The counts of a splat of one cell in this night and those before, the oldest first. */
+/** How often this night and earlier nights saw a splat of one cell, the oldest night first. */
 export interface IssuePast {
   readonly cell: string;
-  /** The signature, or the title of an issue without one. */
+  /** The splat's signature, or its title when it has no signature. */
   readonly signature: string;
-  /** In each night, how many trials showed the issue, and how many trials the cell had. */
+  /** For each night: how many trials showed the splat (`hits`), and how many trials the cell had (`trials`). */
   readonly nights: readonly {
     readonly night: string;
     readonly hits: number;

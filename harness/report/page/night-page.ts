@@ -10,7 +10,7 @@ import { cellClassOrder, wordsOf } from './night-words.ts';
 import { formatPage } from './page.ts';
 import { tableScript } from './table-script.ts';
 
-/** Lists whose items are shown one by one. The first four make a night fail. */
+/** The lists of a night whose items are shown one by one. The first four make a night fail. */
 const newsLists = [
   'new',
   'back',
@@ -23,10 +23,10 @@ const newsLists = [
   'repaired',
 ] as const satisfies readonly CellClass[];
 
-/** The number of lists, the first of newsLists, that come before everything else on the page. */
+/** How many of newsLists, from the first on, come before everything else on the page. */
 const wakingLists = 4;
 
-/** Lists that are shown as a table. */
+/** The lists of a night that are shown as a table. */
 const quietLists = ['known', 'notRun', 'notThere', 'dropped'] as const;
 
 /**

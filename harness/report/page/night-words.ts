@@ -1,6 +1,6 @@
 import type { CellClass } from '../../records/night.ts';
 
-/** The classes of a night in the order of reports, each with its words and its class in the stylesheet. */
+/** The classes of a cell's result in a night, in the order of reports. Each has its words and its class in the stylesheet. */
 const classWords: readonly (readonly [CellClass, string, string])[] = [
   ['new', 'new', 'splat'],
   ['back', 'back', 'splat'],

@@ -8,8 +8,8 @@ import { formatPage } from './page.ts';
 import { tableScript } from './table-script.ts';
 
 /**
- * The number of nights on a page. Night N, counted from 0 with the oldest first, is on page N / 100 + 1, so a new night leaves
- * all pages but the last two as they are.
+ * How many nights are on one page. Nights are counted from 0, the oldest first, and night N is on page N / 100 + 1. So a new
+ * night changes only the last two pages.
  */
 export const nightsPerPage = 100;
 
@@ -19,8 +19,8 @@ export function nightsPageName(page: number): string {
 }
 
 /**
- * A page with the nights of `rows`, which begin with the newest. `page` counts from 1. With `newest`, it is the last page and
- * also index.html: it has the verdict of the newest night, and links only to older pages.
+ * A page over several nights. `rows` are its nights, the newest first. `page` counts from 1. With `newest`, it is the last page
+ * and also index.html: it shows the verdict of the newest night, and links only to older pages.
  */
 export function formatNightsPage(
   rows: readonly NightRow[],
@@ -101,7 +101,7 @@ function charts(rows: readonly NightRow[]): Content {
 function turning(page: number, newest: boolean): Content {
   const older = page > 1 ? html` <a href="${nightsPageName(page - 1)}">older</a>` : null;
   const oldest = page > 2 ? html` <a href="${nightsPageName(1)}">oldest</a>` : null;
-  // The next page exists, because a page is written without `newest` only when the next page has begun.
+  // A page is written without `newest` only when the next page has begun, so the next page exists.
   const newer = newest
     ? null
     : html` <a href="${nightsPageName(page + 1)}">newer</a> <a href="index.html">newest</a>`;

@@ -17,7 +17,7 @@ import { tone } from './words.ts';
 /** The number of splats on the first screen; the others are just below. */
 const toldSplats = 3;
 
-/** The first screen of a run: which splats, where, since when, how to see them again; then what was run. */
+/** The top of the page of a run: which splats it showed, where, since when, and how to see them again; then what was run. */
 export function runHead(page: RunPageInput): Markup {
   const { run } = page;
   const { verdict } = run;
@@ -71,7 +71,7 @@ function silenceFacts({ id, title }: Silence, page: RunPageInput): readonly Fact
   ];
 }
 
-/** The words for how long a splat is known. A run alone knows only its baseline and what nights have recorded. */
+/** The words about how long a splat has been there. A single run knows only its baseline, and what nights have recorded. */
 function since({ run, series, seen }: RunPageInput, signature: string): string {
   const patched = series.length === 0 ? '' : `; with ${series.join(', ')}`;
   const before = seen.get(signature);

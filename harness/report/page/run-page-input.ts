@@ -7,13 +7,13 @@ export interface RunPageInput {
   readonly name: string;
   /** The start of the run: ISO 8601, UTC. */
   readonly startedAt: string;
-  /** The applied series, as the user named them. */
+  /** The series that were applied, as the user named them. */
   readonly series: readonly string[];
-  /** The command that repeats the run; null for a run that is a part of another one. */
+  /** The command that repeats the run. Null for a replay of single trials, which no such command could repeat. */
   readonly command: string | null;
   /** Returns the command that repeats one trial, or the whole run for an empty id. */
   readonly reproduce: (trial: string) => string;
-  /** PNGs of the virtual screen, by trial. */
+  /** Pictures of the virtual screen, as PNG, by the id of the trial. */
   readonly pictures: ReadonlyMap<string, Uint8Array>;
   /** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
   readonly folders: ReadonlyMap<string, readonly string[]>;

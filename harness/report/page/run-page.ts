@@ -98,7 +98,7 @@ function reportText(splat: SeenSplat): Content {
   ];
 }
 
-/** The trials without a proof: those that could not run here (`Not run`), or all others (`Not proved`). */
+/** A section about trials without a proof. `Not run`: those that could not run here. `Not proved`: all others. */
 function openSection(trials: readonly TrialResult[], heading: 'Not proved' | 'Not run'): Content {
   const open = trials.flatMap(({ id, verdict }, at) =>
     'because' in verdict && isNotRun(verdict) === (heading === 'Not run')

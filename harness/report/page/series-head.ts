@@ -12,15 +12,13 @@ export interface SeriesPageInput {
   readonly command: string;
   /** The start of the test: ISO 8601, UTC. */
   readonly startedAt: string;
-  /**
-   * Returns the place of a splat on the console of the trial that showed it; undefined when no console of such a trial is kept.
-   */
+  /** Returns where a splat is on the console of the trial that showed it. Undefined when no console of such a trial was kept. */
   readonly placeOf: PlaceOf;
 }
 
 export type PlaceOf = (splat: SeenSuspect) => SplatPlace | undefined;
 
-/** The placeOf() of a series without consoles: it has no place for any splat. */
+/** A placeOf() for a series whose consoles were not kept: it finds no splat. */
 export function nowhere(): undefined {
   return undefined;
 }
@@ -49,7 +47,10 @@ export const tones: Readonly<Record<PatchVerdict, string>> = {
 /** The number of splats on the first screen; the others are just below. */
 const toldSplats = 3;
 
-/** The first screen of a series: which splats, where, since which patch, how to see them again; then what was tested. */
+/**
+ * The top of the page of a series: which splats it showed, where, since which patch, and how to see them again; then what was
+ * tested.
+ */
 export function seriesHead(report: SeriesReport, page: SeriesPageInput): Markup {
   const { verdict, exitCode, patches, series } = report;
   const guilty = patches.filter((patch) => tones[patch.verdict] === 'splat');
@@ -92,7 +93,7 @@ function splatFacts(
   ];
 }
 
-/** The anchor of a splat's report. */
+/** The anchor, on the page of a series, of the report of a splat: `index` is the number of the patch, `at` that of its splat. */
 export function splatId({ index }: Pick<ReportedPatch, 'index'>, at: number): string {
   return `splat-${index}-${at}`;
 }

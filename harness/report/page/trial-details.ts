@@ -7,7 +7,7 @@ import { consolePageName } from './console-page.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { missing, tone } from './words.ts';
 
-/** The facts about the page that the details of a trial need. */
+/** What the details of a trial need to know about the page that they are on. */
 interface DetailsPage {
   /** Returns the command that repeats one trial. */
   readonly reproduce: (trial: string) => string;

@@ -1,7 +1,7 @@
 import type { Verdict } from '../../verdict.ts';
 import { html, type Markup } from './markup.ts';
 
-/** Marks a witness that is zero, which makes a trial unexercised. */
+/** Marks the words for a witness whose count is zero, which makes a trial unexercised. */
 export function missing(count: number, words: Markup): Markup {
   return count > 0 ? words : html`<b class="doubtful">${words}</b>`;
 }

@@ -10,7 +10,10 @@ type RangeArguments = Pick<
   'tree' | 'good' | 'bad' | 'kernel' | 'series' | 'configs' | 'reverse' | 'firstParent' | 'path'
 >;
 
-/** The range on the command line: one of --tree, --series and --configs. Throws `usage` for none or several of them. */
+/**
+ * Reads the range to bisect from the command line: from --tree, --series or --configs. Throws `usage` when none or several of
+ * them are given.
+ */
 export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice {
   const named = [
     ...(argv.tree === undefined ? [] : ['--tree']),

@@ -30,8 +30,8 @@ export const command = 'bisect';
 export const builder = bisectOptions;
 
 /**
- * Runs a bisection. Returns 0 when it found the culprit, or the smallest set of candidates that no testable candidate splits;
- * else 125.
+ * Runs a bisection. Returns 0 when it found the culprit, or the smallest set of commits with the culprit that can be found,
+ * because no commit that would divide the set can be tested. Otherwise returns 125.
  */
 export async function run(argv: BisectArguments, context: CommandContext): Promise<number> {
   const board = openBoard(context.stderr, context.live);
@@ -125,7 +125,7 @@ async function readRequest(
   };
 }
 
-/** Writes the reports; returns one line for each that failed. */
+/** Writes the reports of a bisection. Returns one line for each report that could not be written. */
 async function writeReports(report: BisectReport, dir: string): Promise<readonly string[]> {
   return writeRecord(dir, { file: 'bisect.json', value: report }, [
     { file: 'bisect.log', make: () => (report.unit === 'commit' ? formatBisectLog(report) : null) },

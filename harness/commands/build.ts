@@ -57,7 +57,7 @@ export async function run(argv: BuildArguments, context: CommandContext): Promis
   return outcome.kind === 'built' ? exitCodes.clean : exitCodes.skip;
 }
 
-/** The outcome in the form that `--json` prints. The path of the image is in it twice: once under the name of its make target. */
+/** The result of a build, as `--json` prints it. The path of the image is in it twice: once under the name of its make target. */
 function recordOf(outcome: BuildOutcome): object {
   if (outcome.kind === 'untestable') return outcome;
   const { kernel } = outcome;

@@ -77,7 +77,8 @@ export async function run(argv: CacheArguments, context: CommandContext): Promis
 }
 
 /**
- * An item of the cache. `release`, `source` and `store` are null for an item other than a kernel, and when they are not known.
+ * An item of the cache. `release`, `source` and `store` are null for an item that is no kernel, and for a kernel of which they
+ * are not known.
  */
 interface ListedItem extends StoreItem {
   readonly release: string | null;
@@ -121,7 +122,7 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
   return exitCodes.clean;
 }
 
-/** Returns a function that chooses the items to remove. Throws `usage` when the flags do not say which. */
+/** Returns a function that chooses the items of the cache to remove. Throws `usage` when the flags do not say which. */
 function chooserOf({
   all,
   olderThan,

@@ -1,9 +1,9 @@
 import { HarnessError } from '../errors.ts';
 
 /**
- * Returns the clock of nights and expiry dates, in milliseconds since 1970. $SPLAT_CLOCK, for example `2027-01-31T03:00:00Z`,
- * replaces the time at which this process started, for tests over several nights. Durations and deadlines always use the real
- * clock. Throws `usage` for an invalid time.
+ * Returns the clock, in milliseconds since 1970, by which nights begin and known issues expire. For tests over several nights,
+ * $SPLAT_CLOCK, such as `2027-01-31T03:00:00Z`, replaces the time at which this process started. Durations and deadlines always
+ * use the real clock. Throws `usage` for an invalid time.
  */
 export function openClock(env: NodeJS.ProcessEnv): () => number {
   const said = env['SPLAT_CLOCK'];

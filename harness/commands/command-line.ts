@@ -2,7 +2,7 @@ import yargs, { type Argv } from 'yargs';
 import { HarnessError } from '../errors.ts';
 import { didYouMean } from './nearest.ts';
 
-/** The declarations of a command's builder, as yargs stores them; positionals are among the keys. */
+/** What a command's builder has declared, as yargs stores it. Positionals are among the keys, too. */
 interface Declared {
   /** Flags with an optional value, which only `=` can give: --llvm, --llvm=-19. */
   readonly skipValidation: readonly string[];
@@ -66,9 +66,9 @@ export function wantsHelp(args: readonly string[]): boolean {
 }
 
 /**
- * Checks the arguments of a command before yargs parses them: every flag is known, has its value, and is given only once unless
- * it is repeatable; no positional that the command needs is missing; a word is one of the valid ones. Returns the words as typed.
- * Throws `usage` with the typed word and the valid ones.
+ * Checks the arguments of a command before yargs parses them. Every flag must be known, have its value, and be given only once
+ * unless it is repeatable. No positional that the command needs may be missing. A word must be one of the valid words, where
+ * there is a list of them. Returns the words as typed. Throws `usage` with the typed word and the valid ones.
  */
 export function checkCommandLine(args: readonly string[], command: CommandShape): Typed {
   const grammar = readGrammar(command);
@@ -78,7 +78,7 @@ export function checkCommandLine(args: readonly string[], command: CommandShape)
   return typed;
 }
 
-/** The flags and positionals of a command with their help texts, for shell completion. */
+/** The flags and positionals of a command, with their help texts. Shell completion uses them. */
 export function describeFlags(command: CommandShape): {
   readonly flags: readonly DescribedWord[];
   readonly positionals: readonly DescribedWord[];
@@ -173,8 +173,8 @@ function findFlag(word: string, { flags, declared }: Grammar): string | undefine
 }
 
 /**
- * Takes the values of a flag from the queue. As in yargs, a value must not look like a flag; a negative number does not look like
- * one.
+ * Takes the values of a flag from the queue of words. As in yargs, a word that looks like a flag is no value; but a negative
+ * number is one.
  */
 function takeValues(flag: string, values: string[], queue: string[], { declared }: Grammar): void {
   const count = Math.max(declared.narg[flag] || 1, 1);

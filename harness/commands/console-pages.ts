@@ -15,7 +15,7 @@ export interface ConsoleFolder {
   readonly marks: readonly ConsoleMark[];
 }
 
-/** By folder of a trial: the number of lines of its console. Only consoles that have pages are in it. */
+/** How many lines the console of a trial has, by the trial's folder. Only consoles that have pages are in the map. */
 export type ShownConsoles = ReadonlyMap<string, number>;
 
 /** Writes the consoles of trials as pages beside them. A folder without a console gets no page. */
@@ -43,7 +43,7 @@ export async function writeConsolePages(
 
 const chunkBytes = 1024 * 1024;
 
-/** The chunks of a file. Each chunk uses the buffer of the chunk before, so it is valid only until the next one. */
+/** Yields the content of a file in chunks. All chunks use one buffer, so a chunk is valid only until the next chunk. */
 async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer> {
   const buffer = Buffer.alloc(chunkBytes);
   for (let at = 0; ; ) {

@@ -123,7 +123,10 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
     .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
 }
 
-/** Runs the detection matrix. Returns 0 when every cell is as expected, else 1. */
+/**
+ * Runs the detection matrix, which breaks each rule on each kernel. Returns 0 when every cell of the matrix is as expected, else
+ * 1.
+ */
 export async function run(argv: ControlsArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const seed = wholeNumber('seed', argv.seed, 0, 2 ** 32 - 1) ?? randomInt(2 ** 32 - 1);

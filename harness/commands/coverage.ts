@@ -39,7 +39,7 @@ export function builder(yargs: Argv): Argv<CoverageArguments> {
     });
 }
 
-/** Prints the coverage of a run, or compares that of two runs. Returns 0. Throws `usage` for a run without coverage. */
+/** Prints the coverage of a run, or compares the coverage of two runs. Returns 0. Throws `usage` for a run without coverage. */
 export async function run(argv: CoverageArguments, context: CommandContext): Promise<number> {
   const coverage = await requireCoverage(argv.run, context.cwd);
   if (argv.against === undefined) {

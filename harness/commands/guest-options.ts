@@ -66,7 +66,7 @@ export function requestedGuest({
   return { guest, ...device, packages: [...new Set(names)].toSorted() };
 }
 
-/** The Debian packages that a host needs for this guest and these workloads, in addition to those for every run. */
+/** The Debian packages that the host needs for this guest and these workloads, besides the packages that every run needs. */
 export async function guestNeeds(
   { guest, gpu }: Pick<GuestArguments, 'guest' | 'gpu'>,
   workloads: readonly string[] = [],
@@ -77,8 +77,8 @@ export async function guestNeeds(
 }
 
 /**
- * The Debian packages that a host needs for trials with one of these guests and one of these workloads, in addition to those for
- * every run: the default guest and splat's own workloads need none.
+ * The Debian packages that the host needs for trials with these guests and workloads, besides the packages that every run needs.
+ * The default guest and splat's own workloads need no further packages.
  */
 function trialNeeds(guests: readonly string[], workloads: readonly string[]): readonly Need[] {
   return [
@@ -87,7 +87,7 @@ function trialNeeds(guests: readonly string[], workloads: readonly string[]): re
   ];
 }
 
-/** What trialNeeds() gives for the guests and workloads of a night's cells. */
+/** The Debian packages that the host needs for the guests and workloads of a night's cells, from trialNeeds(). */
 export function cellNeeds(
   cells: readonly { readonly guest: string; readonly workload: string }[],
 ): readonly Need[] {

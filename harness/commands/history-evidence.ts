@@ -7,7 +7,7 @@ import { readIfThere } from '../host/disk.ts';
 import { plain } from '../report/plain.ts';
 import { shownPath } from './runs-folder.ts';
 
-/** A night that is evidence for an issue, with those of its run directories that still exist. */
+/** A night that is evidence about an issue (a splat of a cell), with those of its run directories that still exist. */
 interface KeptNight {
   readonly night: string;
   /** The absolute paths of the runs. */
@@ -24,8 +24,8 @@ interface KeptEvidence {
 }
 
 /**
- * For each open issue among `issues`: the nights that prove it, with those of their run directories that still exist. Retention
- * never removes these runs.
+ * Returns, for each issue (a splat of a cell) that is still open, the nights that prove it and their run directories that still
+ * exist. While an issue is open, retention does not remove these runs.
  */
 export async function keptEvidence(
   history: History,
@@ -64,8 +64,8 @@ async function keptOf(evidence: EvidenceNight | null): Promise<KeptNight | null>
 }
 
 /**
- * For each open issue, three lines with the kept folders of its last night without the splat, its first night with it, and its
- * newest.
+ * Three lines for each open issue (a splat of a cell): the last night without the splat, the first night with it, and the newest
+ * night with it. Each line has the run directories that still exist.
  */
 export function describeEvidence(evidence: readonly KeptEvidence[], cwd: string): string {
   const lines = evidence.flatMap(({ lastPass, firstFail, newestFail }) => [

@@ -6,8 +6,9 @@ import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 
 /**
- * Installs those Debian packages that a run needs, and those of `more`, that are missing. Asks on a terminal; with CI=true or
- * without a terminal it asks nothing. All output goes to stderr. Throws `tool` when they cannot be installed, or after a no.
+ * Installs the Debian packages that are missing, of those that every run needs and those in `more`. On a terminal it asks first,
+ * unless CI=true. Without a terminal it does not ask. All output goes to stderr. Throws `tool` when they cannot be installed, and
+ * when the answer is no.
  */
 export async function installPackages(
   context: CommandContext,

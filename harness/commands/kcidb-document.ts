@@ -11,7 +11,7 @@ import { formatRunKcidb } from '../report/kcidb-run.ts';
 import type { CommandContext } from './context.ts';
 import { isThere } from './report-night.ts';
 
-/** Facts about a checkout that no record of splat has. */
+/** Facts about a checkout for KCIDB (the database of kernel test results) that no record of splat has. */
 export interface KcidbFacts {
   readonly origin: string;
   readonly treeName: string | undefined;
@@ -19,8 +19,8 @@ export interface KcidbFacts {
 }
 
 /**
- * The KCIDB document of a folder: the kcidb.json of a series or a night, or a document made from the records of a run. Throws
- * `usage` for another folder, and for a document that KCIDB's schema refuses.
+ * Returns the document for KCIDB of a folder. For a series or a night, it is the folder's kcidb.json; for a run, it is made from
+ * the run's records. Throws `usage` for another folder, and for a document that KCIDB's schema refuses.
  */
 export async function kcidbDocument(
   dir: string,
@@ -53,8 +53,8 @@ async function runDocument(
 }
 
 /**
- * The digests of the patches of a run. The run directory has a copy of each series of the user; splat's own series do not belong to
- * a checkout.
+ * The digests of the patches of a run, which the copies of the user's series in the run directory have. splat's own series are
+ * left out: they do not belong to a checkout.
  */
 async function digestsOf(
   dir: string,
@@ -93,8 +93,8 @@ export function digest(text: string): string {
 }
 
 /**
- * The document with another origin, which is also the prefix of every id, and with the name and the address of the tested tree
- * where they are given.
+ * The document with another origin, which is also the prefix of every id. The name and the address of the tested tree are added
+ * when they are given.
  */
 function withFacts(document: Kcidb, { origin, treeName, gitUrl }: KcidbFacts): Kcidb {
   const renamed = JSON.parse(JSON.stringify(document), (key, value: unknown) => {

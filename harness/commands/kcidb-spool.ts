@@ -5,12 +5,15 @@ import { explainDiskError, makeFolder, readIfThere, writeWhole } from '../host/d
 import { acquireLock } from '../host/lock.ts';
 import { type PostOptions, postJson } from '../host/post-json.ts';
 
-/** The state of a document of the spool after an attempt to send it. */
+/** What became of a document that waits to be sent, after an attempt to send it. */
 export type Delivery =
   | { readonly state: 'sent'; readonly file: string; readonly answer: string }
   | { readonly state: 'waiting' | 'refused'; readonly file: string; readonly why: string };
 
-/** Puts a document into the spool and returns the name of its file. The same document twice gives one file. */
+/**
+ * Puts a document into the spool (the folder of documents that wait to be sent), and returns the name of its file. The same
+ * document always has the same file.
+ */
 export async function spoolDocument(spool: string, json: string): Promise<string> {
   const file = `${createHash('sha256').update(json).digest('hex').slice(0, 32)}.json`;
   try {
@@ -23,8 +26,9 @@ export async function spoolDocument(spool: string, json: string): Promise<string
 }
 
 /**
- * Sends all documents in the spool. A sent document is removed from the spool; a document that the server refuses for good is moved
- * to the spool's folder `refused`. The first document without an answer ends the attempt, and the documents after it wait as well.
+ * Sends all documents in the spool, the folder of documents that wait to be sent. A document that was sent is removed. A document
+ * that the server refuses for good is moved to the folder `refused` of the spool. When the server does neither with a document,
+ * the attempt ends, and this document and all after it wait.
  */
 export async function sendSpool(spool: string, options: PostOptions): Promise<readonly Delivery[]> {
   await makeFolder(spool);

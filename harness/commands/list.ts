@@ -25,7 +25,7 @@ export function builder(yargs: Argv): Argv<ListArguments> {
 
 /** A row of `splat list --json`. */
 interface ListedRun {
-  /** A run, a series or a bisection; null for a folder that has only a journal, which does not tell. */
+  /** A run, a series or a bisection. Null: the folder has only a journal, which does not say which of them it is. */
   readonly kind: ListEntry['kind'];
   readonly dir: string;
   readonly state: ListEntry['state'];
@@ -35,21 +35,22 @@ interface ListedRun {
   readonly series: readonly string[];
   readonly verdict: string | null;
   readonly trials: number;
-  /** The number of patches of a series, else null. */
+  /** How many patches a series has. Null for a run and a bisection. */
   readonly patches: number | null;
-  /** The culprit of a bisection; null when there is no single culprit, and for everything but a bisection. */
+  /** The commit that a bisection found. Null when it found no single commit, and for a run and a series. */
   readonly culprit: string | null;
   /**
-   * The number of candidates of a bisection, 0 when there is a single culprit or no answer; null for everything but a bisection.
+   * How many commits a bisection left as candidates. It is 0 when it found a single commit or has no answer. Null for a run and a
+   * series.
    */
   readonly candidates: number | null;
-  /** The reason when the state is `broken`. */
+  /** Why the state of the folder is `broken`. Null for any other state. */
   readonly message: string | null;
 }
 
 /**
- * Lists the runs, series and bisections of a folder. Returns 0. A missing folder is a usage error when the user named it, else an
- * empty list.
+ * Lists the runs, series and bisections in a folder. Returns 0. When the folder is missing, throws `usage` if the user named it,
+ * and lists nothing otherwise.
  */
 export async function run(argv: ListArguments, context: CommandContext): Promise<number> {
   const { folder = runsFolder(context) } = argv;
@@ -100,7 +101,9 @@ const blank = {
   message: null,
 };
 
-/** The outcome of a run in words: `clean`, `series of 3 patches: splat`, `bisect: 1a2b3c4d5e6f`, `unfinished`. */
+/**
+ * The result of a run, series or bisection in words: `clean`, `series of 3 patches: splat`, `bisect: 1a2b3c4d5e6f`, `unfinished`.
+ */
 function outcome({
   kind,
   state,

@@ -254,7 +254,7 @@ export const headings: Readonly<Record<string, readonly string[]>> = {
   'Notices:': ['notify', 'notify-arg', 'notify-most', 'check-heartbeat', 'heartbeat-hours'],
 };
 
-/** Adds a command's headings, examples and exit codes to what yargs prints for --help. */
+/** Adds a command's headings, examples and exit codes to its help, which yargs prints. */
 export function explainCommand(parser: Argv, name: string, command: CommandShape): void {
   const declared = new Set(describeFlags(command).flags.map((flag) => flag.name));
   for (const [heading, flags] of Object.entries(headings)) {

@@ -15,12 +15,12 @@ import { isInside } from './inside-file.ts';
 import { findTrialFolders, readPicture, replayCommand } from './run-page.ts';
 
 /**
- * The largest result that is read for the page: in a night, one run has the trials of all cells that differ only in their
- * workload.
+ * The largest result.json, in bytes, that is read for the page of a night. One run of a night has the trials of all cells that
+ * differ only in their workload.
  */
 const largestShownBytes = 16 * 1024 * 1024;
 
-/** The HTML page of a night's folder. Facts that were removed from its runs are left out. */
+/** The HTML page of the night in this folder. What was removed from the night's runs is left out. */
 export async function formatNightAt(
   dir: string,
   night: NightRecord,
@@ -57,7 +57,7 @@ async function findReports(
   return found;
 }
 
-/** The run directories that may hold the report of an item. The run that the item names comes first. */
+/** The run directories that may have the report of an item's splat. The run that the item names comes first. */
 function runsOf(item: NightItem, { cells }: NightRecord): ReadonlySet<string> {
   const trials = cells.find(({ id }) => id === item.cell)?.trials ?? [];
   return new Set([...(item.run === undefined ? [] : [item.run]), ...trials.map(({ run }) => run)]);

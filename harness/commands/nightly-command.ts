@@ -46,7 +46,7 @@ export function builder(yargs: Argv): Argv<NightlyWords> {
     ) as unknown as Argv<NightlyWords>;
 }
 
-/** For each form of `splat nightly`: those of its flags that not every form takes. */
+/** For each form of `splat nightly` (such as `plan` or `merge`): the flags that this form takes and not every other form. */
 const allowed = {
   plan: ['shards'],
   merge: ['plan', 'notify', 'notifyMost'],
@@ -55,7 +55,9 @@ const allowed = {
   night: ['jobs', 'dryRun', 'cell', 'checkHeartbeat', 'heartbeatHours', 'notify', 'notifyMost'],
 } as const;
 
-/** Runs one form of `splat nightly`: a matrix on this host, a plan, one part of a plan, or the merge of the parts. */
+/**
+ * Runs `splat nightly` in one of its forms: a whole matrix on this host, making a plan, one part of a plan, or merging the parts.
+ */
 export async function run(argv: NightlyWords, context: CommandContext): Promise<number> {
   const [word, ...rest] = argv.words ?? [];
   if (word === 'plan') {

@@ -14,7 +14,7 @@ import { workloads } from '../stress/workloads.ts';
 import type { CommandContext } from './context.ts';
 import { historyFile } from './runs-folder.ts';
 
-/** The inputs of a night, from the command line and the files that it names. */
+/** What a night is made from: the command line, and the files that it names. */
 export interface NightInputs {
   readonly matrix: ReadMatrix;
   readonly digest: string;
@@ -46,8 +46,8 @@ export async function readMatrix(
 }
 
 /**
- * Reads all inputs that a night needs. Throws `usage` for a matrix or a file of known issues that cannot be read, and for an
- * unknown --cell; `config` for whatever is wrong in these files, and for what the matrix names and is not there.
+ * Reads everything that a night is made from. Throws `usage` when the matrix or the file of known issues cannot be read, and for
+ * an unknown --cell. Throws `config` for an error in these files, and when something that the matrix names does not exist.
  */
 export async function readNightInputs(
   argv: { readonly matrix: string; readonly cell: string | undefined },
@@ -72,7 +72,9 @@ export async function readNightInputs(
   };
 }
 
-/** The path of the history that a matrix or plan in the folder `cwd` names, else of the default history of that folder. */
+/**
+ * The path of the history that a matrix or plan in the folder `cwd` names. Otherwise the path of that folder's default history.
+ */
 export function historyPathOf(
   { history }: { readonly history?: string | undefined },
   cwd: string,

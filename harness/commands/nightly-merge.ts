@@ -63,7 +63,10 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
   return tellNight(record, { dir, notifier, history }, argv, context);
 }
 
-/** Makes the folder of --out, or checks that it is empty, or that of an earlier merge of this night. Throws `usage` otherwise. */
+/**
+ * Makes the folder for a merged night. An existing folder must be empty, or that of an earlier merge of this night. Throws
+ * `usage` otherwise.
+ */
 async function requireNightFolder(dir: string, night: string): Promise<void> {
   const isThere = (await readIfThere(stat(dir)))?.isDirectory() === true;
   const names = isThere ? await readdir(dir) : [];

@@ -42,16 +42,18 @@ export interface Notifier {
   /** Stores the notices of a night, in the database transaction that closes the night. */
   readonly queue: (run: Run, night: Pick<StoredNight, 'id' | 'dir'>, record: NightRecord) => void;
   /**
-   * Sends the stored notices. When that fails, it resolves to a line with the reason, and the unsent notices wait for the next
-   * night.
+   * Sends the stored notices and resolves to undefined. When a call fails, resolves to a line with the reason, and the notices
+   * that are left wait for the next night.
    */
   readonly send: (history: History) => Promise<string | undefined>;
 }
 
-/** The time limit for one call of the program. */
+/** How many milliseconds one call of the program of --notify may take. */
 const longestMs = 60_000;
 
-/** The notifier of a command line; undefined when the command line names none. Throws `usage` for a program that does not exist. */
+/**
+ * Opens the notifier for the command line. Undefined when there is no --notify. Throws `usage` for a program that does not exist.
+ */
 export async function openNotifier(
   { notify, notifyArg, notifyMost }: NoticeArguments,
   context: CommandContext,
@@ -102,7 +104,7 @@ export async function openNotifier(
   };
 }
 
-/** Reads a stored notice. A notice that a later version of splat has written is left to that version. */
+/** Reads a stored notice. Returns an empty list for a notice of a later version of splat, which is left to that version. */
 function readNotice(json: string): readonly Notice[] {
   const checked = checkValue(noticeSchema, JSON.parse(json));
   return checked.isRight ? [checked.value] : [];
@@ -115,8 +117,8 @@ function byUrgency(one: Notice, other: Notice): number {
 }
 
 /**
- * Calls the program once, with the environment of this process. Resolves to undefined when the program exits with 0, else to the
- * reason of the failure. At the time limit the program and its children are ended.
+ * Calls the program of --notify once, with the environment of this process. Resolves to undefined when the program exits with 0,
+ * else to the reason of the failure. When the time is over, the program and its children are ended.
  */
 async function tellOne(
   program: string,

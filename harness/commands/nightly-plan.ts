@@ -3,8 +3,8 @@ import type { NightPlan } from '../plans/night/plan-night.ts';
 import { plain } from '../report/plain.ts';
 
 /**
- * What `--dry-run` prints: the cells with their ids, in the order in which they would run, and the time that they would take;
- * with `json` one JSON document.
+ * The text for `--dry-run`: the cells of the night (each a combination of kernel, guest and workload) with their ids, in the
+ * order in which they would run, and the time that they would take. With `json`, it is one JSON document.
  */
 export function describePlan(plan: NightPlan, json: boolean): string {
   const { cells, left, estimate } = plan;

@@ -32,8 +32,8 @@ interface PartArguments {
 const progressFile = 'shard.db';
 
 /**
- * `splat nightly --plan PLAN --shard I/N`: runs a part of a night. Returns 128 when the host failed in a cell, 125 when the
- * budget was spent before all trials had run, and 0 in every other case, whatever the trials showed.
+ * `splat nightly --plan PLAN --shard I/N`: runs one part of a night. Returns 128 when the host failed in one of its cells.
+ * Returns 125 when the budget was spent before all trials had run. Returns 0 otherwise, whatever the trials showed.
  */
 export async function runPart(argv: PartArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
@@ -93,7 +93,7 @@ export async function runPart(argv: PartArguments, context: CommandContext): Pro
   }
 }
 
-/** Opens the folder of a part: a new folder, or one in which this part was begun. */
+/** Opens the folder for a part of a night: a new folder, or the folder in which this part was begun. */
 async function openPart(
   out: string | undefined,
   name: string,

@@ -136,7 +136,7 @@ export async function runNightHere(argv: NightlyArguments, context: CommandConte
   }
 }
 
-/** Prints and sends everything that others see of a closed night. Resolves to the night's exit code. */
+/** Writes the reports of a closed night, prints it and sends its notices. Resolves to the night's exit code. */
 export async function tellNight(
   record: NightRecord,
   work: {
@@ -163,7 +163,7 @@ export async function tellNight(
   return record.exitCode;
 }
 
-/** The error of a night that ended early, with what is left of the night: a full disk is no reason to start anew. */
+/** The error for a night that ended early. It says what is left of the night, so that a full disk is no reason to begin again. */
 function explainStop(
   error: unknown,
   { dir, isClosed }: { readonly dir: string; readonly isClosed: boolean },

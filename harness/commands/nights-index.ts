@@ -8,15 +8,15 @@ import { checkValue } from '../records/schema.ts';
 import { formatNightsPage, nightsPageName, nightsPerPage } from '../report/page/nights-page.ts';
 
 export const rowsFile = 'nights.jsonl';
-/** The most titles of a night that its row has, because a page shows a hundred nights. */
+/** How many titles of splats are kept for a night: a page shows a hundred nights. */
 const mostNews = 3;
-/** The largest record of a night that is read. A night of thousands of cells has less. */
+/** The largest night.json that is read, in bytes. That of a night with thousands of cells is smaller. */
 const largestNightBytes = 64 * 1024 * 1024;
 
 /**
- * Writes the pages over all nights whose folders are in `dir`; index.html has the newest nights. nights.jsonl keeps the facts of
- * each night, so that each record is read only once. Pages that did not change are not written. Resolves to the nights, oldest
- * first.
+ * Writes the pages over all nights whose folders are in `dir`. index.html has the newest nights. The file nights.jsonl keeps what
+ * the pages show of each night, so that each night.json is read only once. A page that did not change is not written. Resolves to
+ * what is kept of the nights, the oldest first.
  */
 export async function writeNightsIndex(dir: string): Promise<readonly NightRow[]> {
   const names = await readdir(dir);
@@ -33,7 +33,7 @@ export async function writeNightsIndex(dir: string): Promise<readonly NightRow[]
   const rows = [...kept, ...fresh].toSorted((one, other) => (one.night < other.night ? -1 : 1));
   const isSame = (row: NightRow, at: number): boolean =>
     known[at]?.folder === row.folder && known[at]?.kept === row.kept;
-  // A night that was removed changes one page. A night that was added in between changes every page from its own on.
+  // A night that was removed changes one page. A night that was added between others changes its own page and all later pages.
   const changed = new Set(
     rows.flatMap((row, at) => (isSame(row, at) ? [] : [Math.floor(at / nightsPerPage)])),
   );
@@ -64,7 +64,9 @@ function rowsOf(rows: readonly NightRow[], page: number): readonly NightRow[] {
   return rows.slice(page * nightsPerPage, (page + 1) * nightsPerPage).toReversed();
 }
 
-/** Reads the stored facts of nights. When a line cannot be read, the night's record is read again. */
+/**
+ * Reads what is kept of nights in nights.jsonl. A line that cannot be read is left out; the night's record is then read again.
+ */
 async function readRows(dir: string): Promise<readonly NightRow[]> {
   const text = (await readIfThere(readFile(join(dir, rowsFile), 'utf8'))) ?? '';
   return text.split('\n').flatMap((line) => {

@@ -26,8 +26,8 @@ export async function holdsNights(dir: string): Promise<boolean> {
 }
 
 /**
- * Writes the page of a night. With `inIndex`, or when the folder above already has pages over all nights, those are written as
- * well. Resolves to the page's file. Throws `usage` for a folder without night.json.
+ * Writes the page of a night. The pages over all nights are also written, with `inIndex`, or when the folder above already has
+ * such pages. Resolves to the file of the night's page. Throws `usage` for a folder without night.json.
  */
 export async function reportNight(
   dir: string,
@@ -41,7 +41,8 @@ export async function reportNight(
 }
 
 /**
- * Writes the pages over all nights of a folder, and the page of each night that has none. Resolves to the file of the first page.
+ * Writes the pages over all nights whose folders are in `dir`, and the page of each night that has no page. Resolves to the path
+ * of index.html.
  */
 export async function reportNights(dir: string, cwd: string): Promise<string> {
   const rows = await writeNightsIndex(dir);

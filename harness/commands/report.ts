@@ -35,7 +35,7 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
 /** The largest result.json that is shown, which has some 2,000 trials. A browser would be slow with more trials. */
 const largestShownBytes = 16 * 1024 * 1024;
 
-/** Writes the page of a run or a night. Returns 0, whatever the verdict is. */
+/** Writes the page of a run, of a night, or of a folder of nights. Returns 0, whatever the verdict is. */
 export async function run(argv: ReportArguments, context: CommandContext): Promise<number> {
   const { cwd } = context;
   const dir = resolve(cwd, argv.run);

@@ -14,8 +14,8 @@ import { runsFolder, shownPath } from './runs-folder.ts';
 import { writeRecord } from './write-record.ts';
 
 /**
- * Opens the run directory, new or empty, so that no file of another run is mistaken for one of this run. Throws `usage` for a
- * folder that is not empty, and for a path that is no folder.
+ * Opens the folder for a run. It must be new or empty, so that no file of another run is mistaken for a file of this run. Throws
+ * `usage` for a folder that is not empty, and for a path that is no folder.
  */
 export async function openRunDirectory(
   out: string | undefined,
@@ -34,8 +34,8 @@ export async function openRunDirectory(
 }
 
 /**
- * The error for a run that ends early. When the command line is at fault, `dir`, which belongs to this run alone, is
- * removed. When the run was interrupted, the error names its folder.
+ * Returns the error for a run that ends early. When the command line is at fault, the run's folder `dir` is removed. When the run
+ * was interrupted, the error names this folder.
  */
 export async function abandonRun(
   failure: unknown,
@@ -55,19 +55,21 @@ export async function abandonRun(
   return explainDiskError(failure, dir ?? cwd);
 }
 
-/** The error for a series or bisection that ends early. After an interrupt it names the command that continues it. */
+/**
+ * Returns the error for a series or bisection that ends early. After an interrupt, the error names the command that continues it.
+ */
 export function abandonJournal(failure: unknown, dir: string, cwd: string): unknown {
   if (!isHarnessError(failure, 'interrupted')) return explainDiskError(failure, dir);
   const next = `the same command continues in ${shownPath(dir, cwd)}`;
   return new HarnessError('interrupted', `${failure.message}; ${next}`, { cause: failure });
 }
 
-/** Files in the folder of a series or bisection before its journal. */
+/** Files that the folder of a series or bisection may have before it has a journal. */
 const beforeJournal = new Set(['lock', eventsFile]);
 
 /**
- * Makes or finds the folder of a bisection or series, which may continue an earlier one. Throws `usage` for a folder
- * with other content. Its journal is checked when it is read.
+ * Makes the folder for a series or bisection, or opens that of an earlier one, which is then continued. Throws `usage` for a
+ * folder with other content. The journal is checked later, when it is read.
  */
 export async function openJournalDirectory(
   dir: string,

@@ -135,7 +135,7 @@ export function number(describe: string) {
 /** The defaults of guestOptions(). */
 export const guestDefaults = { accel: 'auto', memoryMib: 1024, cpus: 2, seed: 1 } as const;
 
-/** A flag with its value as a person types it; empty for the default value and for undefined. */
+/** A flag with its value, as a person types it. Empty when the value is the default or undefined. */
 export function optionWords(
   name: string,
   value: string | number | undefined,

@@ -7,8 +7,8 @@ import type { CommandContext } from './context.ts';
 import { historyFile } from './runs-folder.ts';
 
 /**
- * By signature: what the default history of the working directory has about the splats of a run. Empty when the history does not exist
- * or cannot be read, because a page should not fail for that.
+ * What nights have recorded about the splats of a run, by signature. It is read from the default history of the working
+ * directory. Empty when there is none or it cannot be read, because a page should not fail for that.
  */
 export async function seenByNights(
   { bootSplats, trials }: RunResult,

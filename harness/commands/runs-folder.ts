@@ -4,47 +4,47 @@ import { basename, dirname, join, relative } from 'node:path';
 import { valueDigest } from '../host/store.ts';
 import type { CommandContext } from './context.ts';
 
-/** Files that, together, only the top folder of a Linux tree has. */
+/** Files that exist together only in the top folder of a Linux tree. */
 const marksOfTree = ['Kbuild', 'Kconfig', 'MAINTAINERS', 'include/linux/kernel.h'];
 
 /**
- * The default folder of run directories: `splat-runs` below the working directory. In a kernel tree, where that would
- * be an untracked folder, `$XDG_STATE_HOME/splat` (XDG Base Directory Specification 0.8).
+ * The default folder of run directories: `splat-runs` below the working directory. In a kernel tree, this would be an untracked
+ * folder, so there it is `$XDG_STATE_HOME/splat` (XDG Base Directory Specification 0.8).
  */
 export function runsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): string {
   return isInKernelTree(cwd) ? stateFolder(env) : join(cwd, 'splat-runs');
 }
 
 /**
- * The default parent folder of nights: `splat-nights` below the working directory. In a kernel tree it is `nights` in
- * `$XDG_STATE_HOME/splat`, as for runs.
+ * The folder in which the folders of nights are made by default: `splat-nights` below the working directory. In a kernel tree it
+ * is `nights` in `$XDG_STATE_HOME/splat`.
  */
 export function nightsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): string {
   return isInKernelTree(cwd) ? join(stateFolder(env), 'nights') : join(cwd, 'splat-nights');
 }
 
-/** The name of a night's folder, `20261129-194300`, from the name of the night, `2026-11-29T19:43:00Z`. */
+/** The name of a night's folder, such as `20261129-194300` for the night `2026-11-29T19:43:00Z`. */
 export function nightStamp(name: string): string {
   return name.replaceAll(/[-:Z]/g, '').replace('T', '-');
 }
 
 /**
- * The path of a folder's default history: `splat-history.db` in the folder. The history of a kernel tree is in the state folder,
- * with the tree's path in its name as a digest, because cells of two trees may have the same name.
+ * The path of the default history for a folder: `splat-history.db` in it. For a kernel tree, the history is in the state folder.
+ * Its name has a digest of the tree's path, because cells of two trees may have the same name.
  */
 export function historyFile(dir: string, env: NodeJS.ProcessEnv): string {
   if (!isInKernelTree(dir)) return join(dir, 'splat-history.db');
   return join(stateFolder(env), `history-${basename(dir)}-${valueDigest(dir).slice(0, 8)}.db`);
 }
 
-/** The folder of the documents that wait to be submitted to a server. */
+/** The folder of the documents for KCIDB that wait to be sent to the server `host`. */
 export function kcidbSpool(host: string, env: NodeJS.ProcessEnv): string {
   return join(stateFolder(env), 'kcidb', host.replaceAll(/[^\w.-]/g, '_'));
 }
 
 function stateFolder(env: NodeJS.ProcessEnv): string {
   const state = env['XDG_STATE_HOME'] ?? '';
-  // The specification ignores a relative path.
+  // The specification says that a relative path is ignored.
   return join(state.startsWith('/') ? state : join(homedir(), '.local/state'), 'splat');
 }
 

@@ -6,8 +6,8 @@ import type { PlaceOf, SeenSuspect } from '../report/page/series-head.ts';
 import { writeConsolePages } from './console-pages.ts';
 
 /**
- * Writes those consoles of a series that show splats as pages. Returns a function that gives the place of a splat on them;
- * undefined for a splat that is on no page.
+ * Writes those consoles of a series that show splats as pages. Returns a function that says where a splat is on these pages; it
+ * returns undefined for a splat that is on no page.
  */
 export async function writeSeriesConsoles(
   dir: string,

@@ -55,7 +55,7 @@ function digest(text: string): string {
   return createHash('sha256').update(text, 'latin1').digest('hex');
 }
 
-/** The text of the mail of --mail. Nothing is sent. The recipients come from the base's get_maintainer.pl alone. */
+/** The text of the mail for --mail. Nothing is sent. The recipients are only those that the base's get_maintainer.pl names. */
 export async function writeSeriesMail(
   report: SeriesReport,
   { series, source }: SeriesInputs,
@@ -77,8 +77,8 @@ export async function writeSeriesMail(
 }
 
 /**
- * The command line that repeats the test: --seed, --repeat, and the other options that differ from their defaults, except those
- * of the output. A series from stdin has no name and is `mail` there.
+ * The command line that repeats the test of a series. It has --seed, --repeat, and the other options that are not the default,
+ * but no options for output. A series that came from stdin is called `mail` in it.
  */
 export function seriesCommand(argv: SeriesArguments): string {
   const isStdin = argv.series === '' || argv.series === '-';
@@ -109,8 +109,8 @@ export function seriesCommand(argv: SeriesArguments): string {
 }
 
 /**
- * The identity of the user in the global git configuration, `Name <address>`. What is not configured there is `Your Name` or
- * `you@example.org`, so that the user completes it by hand.
+ * The user's name and address, `Name <address>`, from the global git configuration. For what is missing there, it has `Your Name`
+ * or `you@example.org`, which the user is to replace.
  */
 async function gitIdentity(signal: AbortSignal): Promise<string> {
   const get = async (name: string): Promise<string> => {

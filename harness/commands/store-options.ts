@@ -62,7 +62,10 @@ function setOf(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value;
 }
 
-/** Puts the store that the user named behind the cache until disposed; undefined when no store is named. */
+/**
+ * Puts the shared store that the user named behind the cache, which then fetches from it what it lacks, until the result is
+ * disposed of. Undefined when no store is named.
+ */
 export async function mountAskedStore(
   argv: StoreArguments,
   context: CommandContext,

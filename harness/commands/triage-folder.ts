@@ -54,7 +54,7 @@ async function* filesBelow(
   }
 }
 
-/** The findings of a file, and the reason why it could not be read to its end. */
+/** The findings in a file. `fault` is the reason when the file could not be read to its end. */
 interface Scanned {
   readonly found: readonly Finding[];
   readonly fault?: HarnessError;
@@ -90,7 +90,10 @@ function faultIn(error: unknown): HarnessError {
   return error;
 }
 
-/** A copy of a finding with strings of its own. Strings of the finding itself are parts of the log and would keep it in memory. */
+/**
+ * A copy of a finding with its own strings. The strings of the finding itself are parts of the log, and would keep the log in
+ * memory.
+ */
 function kept(finding: Finding): Finding {
   return structuredClone({ ...finding, text: finding.text.slice(0, 1), evidence: [] });
 }

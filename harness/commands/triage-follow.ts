@@ -10,16 +10,16 @@ import type { CommandContext } from './context.ts';
 import type { TriageArguments } from './triage-arguments.ts';
 import { isDecisive, toJson, write } from './triage-output.ts';
 
-/** The time between two checks of the file. */
+/** How many milliseconds pass between two looks at the file. */
 const lookMs = 200;
-/** After this time without a new line, an open report counts as complete. */
+/** How many milliseconds without a new line end a report. */
 const silenceMs = 2_000;
 const chunkBytes = 1024 * 1024;
 
 /**
- * Reads a growing log until the user stops it, and prints each finding when its report is complete. When the file is rotated
- * (another file gets its name), it is read to its end first; when it is truncated, reading starts again at its beginning. Returns 1
- * when a splat was seen.
+ * Reads a growing log until the user stops it, and prints each finding when its report is complete. When another file gets the
+ * log's name (rotation), reads the old file to its end first. When the log is truncated, reads it again from its beginning.
+ * Returns 1 when a splat was seen, else 0.
  */
 export async function runFollow(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { file } = argv;
@@ -84,8 +84,8 @@ async function openFirst(path: string, file: string): Promise<FileHandle> {
 }
 
 /**
- * How reading continues at the end of the file: undefined when nothing has changed, `truncated` to read the same file from its
- * start, or the file that has replaced it.
+ * What to read next at the end of the log. Undefined: nothing has changed. `truncated`: the same file, from its start. A file: it
+ * has taken the place of the log.
  */
 async function replacement(
   path: string,

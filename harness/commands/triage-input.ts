@@ -90,8 +90,8 @@ async function* readStream(
 }
 
 /**
- * Reads a named pipe. open(2) would hold a thread until another process writes, and could not be interrupted, so the pipe is opened
- * without waiting.
+ * Reads a named pipe. The pipe is opened without waiting: otherwise open(2) would hold a thread until another process writes, and
+ * could not be interrupted.
  */
 async function* readFifo(path: string, context: CommandContext): AsyncGenerator<Chunk> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

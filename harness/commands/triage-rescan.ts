@@ -18,18 +18,18 @@ import type { TriageArguments } from './triage-arguments.ts';
 import { throwIfAborted } from './triage-input.ts';
 import { write } from './triage-output.ts';
 
-/** A trial about which today's rules say something else than its record. */
+/** A trial whose recorded splats differ from those that today's rules find on its console. */
 interface Rescanned extends ComparedRules {
   readonly run: string;
   readonly trial: string;
 }
 
-/** The largest depth at which runs are searched: the parent folder of nights, a night, its `runs`, a run. */
+/** How deep below the given folder runs are searched: the parent folder of nights, a night, its `runs`, a run. */
 const deepest = 4;
 
 /**
- * Scans the consoles of run directories again, and reports the splats whose title or signature differs by today's rules. With
- * `--history`, it also changes them in the history. Returns 0. Throws `usage` for a folder without runs.
+ * Scans the consoles of recorded runs again, and reports the splats that have another title or signature by today's rules. With
+ * `--history`, also renames them in the history. Returns 0. Throws `usage` for a folder without runs.
  */
 export async function runRescan(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { cwd, signal } = context;

@@ -8,8 +8,9 @@ export interface Sample {
 /** The number of bytes taken from each chunk: checking all bytes would take as long as the search for splats. */
 const sampleBytes = 4096;
 /**
- * The share of odd characters (control characters and invalid UTF-8) from which the input is not a log. A log has some, from noise
- * on a serial line and from what a crash left in the last block of a file. Random bytes have 57 %, a kernel image 40 % or more.
+ * The share of odd characters (control characters and invalid UTF-8) above which the input is no log. A log has some of them,
+ * from noise on a serial line, and from what a crash left in the last block of a file. Random bytes have 57 %, a kernel image 40
+ * % or more.
  */
 const mostOdd = 1 / 3;
 const odd = /(?!\s)[\p{Cc}\uFFFD]/gu;

@@ -12,8 +12,8 @@ import type { Finding, StackFrame } from '../records/finding.ts';
 import type { CommandContext } from './context.ts';
 
 /**
- * The number of functions that show that the image is of another build: so many functions of a stack have another size in the
- * image, and they are at least half of the functions whose sizes are known. Fewer may have been patched at run time.
+ * How many functions of a stack must have another size in the image, before the image counts as that of another build. They must
+ * also be at least half of the functions whose sizes are known. Fewer may have been patched at run time.
  */
 const leastOther = 3;
 
@@ -23,8 +23,8 @@ export interface Symbols extends AsyncDisposable {
 }
 
 /**
- * Opens the image of `--vmlinux`. decorate() throws `usage` for a finding of another kernel, because the addresses of one build say
- * nothing about another build.
+ * Opens the kernel image of `--vmlinux`. decorate() throws `usage` for a finding of another kernel, because its addresses say
+ * nothing in this image.
  */
 export async function openSymbols(
   vmlinux: string,
@@ -80,9 +80,9 @@ function checkBuild(finding: Finding, symbolizer: Symbolizer, vmlinux: string): 
 }
 
 /**
- * Throws `usage` when the sizes of functions show that the image is another build. This check is for builds of one release when
- * the log or the image has no build id. A single function of another size may have been patched at run time; patches at run time
- * do not change most of a stack.
+ * Throws `usage` when the sizes of functions show that the image is of another build. This check is for builds with the same
+ * release, when the log or the image has no build id. Single functions may have been patched at run time, which changes their
+ * size; but not most functions of a stack.
  */
 async function checkSizes(
   { stack, line }: Finding,
@@ -100,7 +100,10 @@ async function checkSizes(
   );
 }
 
-/** The query for a frame; undefined when the frame has a source line already, or no offset and size to look it up. */
+/**
+ * The query for the source line of a frame. Undefined when the frame has a source line already, or no offset and size to look it
+ * up by.
+ */
 function queryOf(
   { symbol, offset, size, module, location }: StackFrame,
   isReturn: boolean,

@@ -127,8 +127,8 @@ async function printText(found: AsyncIterable<Finding>, context: CommandContext)
 }
 
 /**
- * Prints the finding with the number `wanted` (from 1, in the order of completion) and the lines that it was made from. Throws
- * `usage` when the log has fewer findings.
+ * Prints the finding with the number `wanted` and the lines of the log from which it was made. Findings are numbered from 1, in
+ * the order in which they were complete. Throws `usage` when the log has fewer findings.
  */
 async function printExplanation(
   found: AsyncIterable<Finding>,
@@ -187,7 +187,9 @@ async function* decorated(
   for await (const finding of found) yield await symbols.decorate(finding);
 }
 
-/** Scans a log or a folder for splats. Returns 0 when no finding counts, 1 for a splat; with `--batch` and `--rescan` always 0. */
+/**
+ * Scans a log or a folder for splats. Returns 1 when it finds a splat, else 0. With `--batch` and `--rescan`, always returns 0.
+ */
 export async function run(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { explain } = argv;
   if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {

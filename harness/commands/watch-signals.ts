@@ -1,7 +1,7 @@
 import { exitCodes, HarnessError } from '../errors.ts';
 
 /**
- * Lets the first SIGINT, SIGTERM or SIGHUP abort the work in good order, and the second one end the process at once, with exit
+ * Makes the first SIGINT, SIGTERM or SIGHUP abort the work in good order. A second signal ends the process at once, with exit
  * code 130.
  */
 export function watchSignals(stop: AbortController): void {

@@ -2,8 +2,8 @@ import { pause } from '../host/deadline.ts';
 import { freeDiskMib } from '../host/disk.ts';
 
 /**
- * Decides when a worker may take the next job. After failures of its host, the worker waits, and leaves the jobs to other
- * workers.
+ * Decides when a worker may take its next job. After a failure of its host, the worker waits for a while and leaves the jobs to
+ * other workers.
  */
 export interface Fitness {
   /** Waits until this host can take a job, or until the signal fires. Reports what it waits for. */
@@ -12,10 +12,13 @@ export interface Fitness {
   readonly failed: () => void;
 }
 
-/** The least free space for taking a job, in MiB: a run and its results need less. */
+/** How many MiB must be free on the disk before a worker takes a job: a run and its results need less. */
 const leastFreeMib = 512;
 const lookAgainMs = 10_000;
-/** The wait after a failure. It doubles with each further failure in a row, up to the longest wait. */
+/**
+ * How many milliseconds a worker waits after a failure of its host (`restMs`). The wait doubles with each further failure in a
+ * row, up to `longestRestMs`.
+ */
 const restMs = 30_000;
 const longestRestMs = 600_000;
 

@@ -56,8 +56,8 @@ export function builder(yargs: Argv): Argv<WorkerArguments> {
 }
 
 /**
- * Runs cells from a queue, and builds kernels for them, until the process is interrupted, which is thrown. Resolves to 0 when the
- * worker was idle for --idle-minutes.
+ * Runs jobs from a queue, which are cells of nights and builds of their kernels, until the process is interrupted; this is
+ * thrown. Resolves to 0 when there was no job for --idle-minutes.
  */
 export async function run(argv: WorkerArguments, context: CommandContext): Promise<number> {
   const { env, signal } = context;
@@ -95,8 +95,8 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
 }
 
 /**
- * The queue that --queue names, or else $SPLAT_QUEUE, since everybody on a host can see a command line. Throws `usage` when
- * neither is given.
+ * The queue of --queue, or else of $SPLAT_QUEUE, which is safer, because everybody on a host can see a command line. Throws
+ * `usage` when neither is given.
  */
 export function queueOf(asked: string | undefined, env: NodeJS.ProcessEnv): QueueAddress {
   const url = asked ?? env['SPLAT_QUEUE'];
@@ -104,7 +104,7 @@ export function queueOf(asked: string | undefined, env: NodeJS.ProcessEnv): Queu
   return readQueueAddress(url, env);
 }
 
-/** The longest time between two looks at empty queues: hundreds of idle workers may ask one server. */
+/** The most milliseconds between two looks at empty queues: hundreds of idle workers may ask one server. */
 const longestIdleMs = 5000;
 
 const buildsHere = buildQueueName({ arch: defaultArch.name });
@@ -130,8 +130,8 @@ async function takeOne(
 }
 
 /**
- * Runs one job. Resolves to false when this host failed. A fault of the job itself is reported, and does not count against the
- * host.
+ * Runs one job, and tells the queue how it ended. Resolves to false when this host failed. A job that is refused, because the job
+ * itself is at fault, does not count against the host: the result is then true.
  */
 async function runOne(
   job: TakenJob,
@@ -173,7 +173,7 @@ async function runOne(
     return true;
   } catch (cause) {
     if (context.signal.aborted) throw cause;
-    // Another worker has the job, so this worker must not report a result.
+    // Another worker has the job by now, so this worker reports no result.
     if (job.lost.aborted) {
       say(firstLineOf(job.lost.reason));
       return true;

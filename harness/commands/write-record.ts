@@ -31,7 +31,7 @@ export async function writeRecord(
 }
 
 /**
- * Throws `infra` (exit 128) when a report failed. Called at the end of a command: the record with its verdict is then
+ * Throws `infra` (exit 128) when a report could not be made. A command calls it at its end, when the record with the verdict is
  * on disk and on stdout.
  */
 export function requireReports(failures: readonly string[], recordFile: string): void {

@@ -1,11 +1,11 @@
 import { HarnessError } from '../errors.ts';
 
-/** The address of a queue. */
+/** The address of the server of a queue of jobs. */
 export interface QueueAddress {
   readonly kind: 'redis' | 'postgres';
-  /** The URL with its password. It must never be shown. */
+  /** The URL with its password; it must never be shown. */
   readonly url: string;
-  /** The address for people, without user and password. */
+  /** The address without user and password, which may be shown. */
   readonly shown: string;
 }
 
@@ -17,15 +17,15 @@ const schemes: Readonly<Record<string, QueueAddress['kind']>> = {
   'postgresql:': 'postgres',
 };
 
-/** The forms of address that `--queue` takes, as text for people. */
+/** The forms of address that `--queue` takes, in words for help texts and errors. */
 export const queueForms =
   'rediss://HOST or postgres://HOST/DATABASE?sslmode=verify-full (on this host also redis://HOST or postgres://HOST/DATABASE)';
 
 /**
- * Reads the URL of `--queue`. Whoever can write to a queue can run programs on the queue's workers. So a password is required, in
- * the URL or in $SPLAT_QUEUE_PASSWORD. For a server on another host, encryption is required, too: `rediss://`, or `postgres://`
+ * Reads the URL of `--queue`. A password is required, in the URL or in $SPLAT_QUEUE_PASSWORD, because whoever can write to a
+ * queue can run programs on its workers. For a server on another host, encryption is required, too: `rediss://`, or `postgres://`
  * with `sslmode=verify-full`. Throws `usage` for any other URL, for a missing password, and for missing encryption. The query of
- * the URL is read as the server's library reads it.
+ * the URL is read in the way of the library that connects to the server.
  */
 export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -54,7 +54,9 @@ export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAdd
   return { kind, url: url.href, shown };
 }
 
-/** The host to which the server's library connects: pg prefers a `host` in the query. */
+/**
+ * The host to which the library of the server connects. For PostgreSQL, a `host` in the URL's query comes before the URL's host.
+ */
 function hostOf(url: URL, kind: QueueAddress['kind']): string {
   return (kind === 'postgres' && lastOf(url, 'host')) || url.hostname;
 }
@@ -64,13 +66,15 @@ function isOnThisHost(host: string): boolean {
   return loopback.has(host) || host.startsWith('/');
 }
 
-/** True when the server's library will encrypt the connection. ioredis does not when the query has an empty `tls`. */
+/**
+ * True when the server's library will encrypt the connection. For Redis, an empty `tls` in the URL's query turns encryption off.
+ */
 function isEncrypted(url: URL, kind: QueueAddress['kind']): boolean {
   if (kind === 'postgres') return lastOf(url, 'sslmode') === 'verify-full';
   return url.protocol === 'rediss:' && lastOf(url, 'tls') !== '';
 }
 
-/** The last value of a parameter in the query, which is the one that pg and ioredis take. */
+/** The last value of a parameter in the URL's query. The libraries pg and ioredis use the last value, too. */
 function lastOf({ searchParams }: URL, name: string): string | undefined {
   return searchParams.getAll(name).at(-1);
 }

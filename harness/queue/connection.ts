@@ -17,11 +17,14 @@ export type SharedQueue = InstanceType<Classes['Queue']>;
 export type SharedWorker = InstanceType<Classes['Worker']>;
 export type SharedJob = Awaited<ReturnType<SharedWorker['getNextJob']>>;
 
-/** The connection of a process to the server of its queues. All queues share it. */
+/** The connection of this process to the server of the job queues. All its queues share the connection. */
 export interface Connection {
   /** Opens a queue to add jobs and to ask about them. */
   readonly openQueue: (name: string) => SharedQueue;
-  /** Opens a queue to take jobs from; `losses` says when a job counts as lost with its worker, and how often that may happen. */
+  /**
+   * Opens a queue to take jobs from. `losses` says after which time a job counts as lost with its worker, and how often a job may
+   * be lost.
+   */
   readonly openWorker: (
     name: string,
     losses: Pick<WorkerOptions, 'lockDuration' | 'stalledInterval' | 'maxStalledCount'>,
@@ -30,24 +33,24 @@ export interface Connection {
   readonly close: () => Promise<void>;
 }
 
-/** How many milliseconds a Redis may take for its first answer. Then it counts as absent: its library would ask for ever. */
-const readyMs = 15_000;
 /**
- * How long a connection may be silent, in milliseconds. After that it is replaced, because a connection that is cut off never
- * reports that.
+ * How many milliseconds a Redis server may take for its first answer. After that it counts as absent; its library would try for
+ * ever.
  */
+const readyMs = 15_000;
+/** How many milliseconds a connection may be silent before it is replaced: a connection that is cut off never reports that. */
 const silentMs = 20_000;
 /** How many milliseconds the end of a connection may take; a server that cannot be reached never confirms it. */
 const farewellMs = 500;
 /**
- * The most connections that a process takes to a PostgreSQL, which allows 100 by default. The second is for the renewal of locks,
- * which must not wait for a long result.
+ * The most connections of this process to a PostgreSQL server, which by default accepts 100 in all. The second one renews locks,
+ * which must not wait while the first one transfers a long result.
  */
 const mostConnections = 2;
 
 /**
- * Opens the connection, after loading its library. Throws `infra` when the server does not answer or refuses it, and the signal's
- * reason when the signal fires first.
+ * Loads the library of the server, and opens the connection. Throws `infra` when the server does not answer or refuses the
+ * connection. Throws the signal's reason when the signal fires first.
  */
 export async function openConnection(
   address: QueueAddress,
@@ -64,7 +67,7 @@ export async function openConnection(
     throw serverFault(address, cause);
   }
   const { Queue, Worker } = bull.withBackend<IQueueBackend, ConnectionOptions>(backend.factory);
-  // The backends have the connection already, so `connection` is empty here.
+  // The connection is in the backends already, so the field `connection` is empty.
   const options = { connection: {}, prefix };
   return {
     openQueue: (name) => new Queue(name, options).on('error', ignore),
@@ -77,14 +80,16 @@ export async function openConnection(
 /** The prefix of the keys in Redis, and the name of the schema in PostgreSQL. */
 const prefix = 'splat';
 
-/** What the queues of a process share. */
+/** The parts of a connection that depend on the kind of server, Redis or PostgreSQL. */
 interface Backend {
   readonly factory: BackendFactory;
   readonly ready: () => Promise<unknown>;
   readonly close: () => Promise<void>;
 }
 
-/** The library replaces a connection that breaks, and a call that fails reports that itself, so these errors are ignored. */
+/**
+ * Ignores errors of a connection: the library replaces a connection that breaks, and each call that fails reports its own error.
+ */
 function ignore(): void {}
 
 type Library = typeof import('bullmq');
@@ -125,7 +130,7 @@ async function openRedis(bull: Library, { url }: QueueAddress): Promise<Backend>
   };
 }
 
-/** Closes the socket of a client when no answer comes; the client then opens another. */
+/** Closes the socket of a Redis client when the server has been silent for too long. The client then opens another socket. */
 function endSilence(client: Redis): void {
   const { stream } = client;
   let heardMs = performance.now();
@@ -158,7 +163,7 @@ function openPostgres(bull: Library, { url }: QueueAddress): Backend {
     },
   });
   connection.on('error', ignore);
-  // While the tables are made, no other code listens for errors.
+  // While the library makes its tables, it listens for no errors of its connections.
   connection.pool.on('connect', (client) => client.on('error', ignore));
   return {
     factory: (name, opts) => new bull.PostgresQueueBackend(connection, name, opts as never, false),

@@ -5,7 +5,7 @@ import { openConnection, type SharedQueue, serverFault } from './connection.ts';
 import { holdJob, type TakenJob } from './taken-job.ts';
 
 /**
- * A job as it is put into a queue. The same job always has the same `id`; a job whose id the queue has already is not added again.
+ * A job to put into a queue. The same job always has the same `id`. A job whose id is in the queue already is not added again.
  */
 export interface NewJob {
   readonly id: string;
@@ -13,41 +13,41 @@ export interface NewJob {
 }
 
 /**
- * How a job ended: `done` with a value, `failed`, or `lost` when the queue does not have the job: its server lost it, it was
- * never added, or it ended more than a week ago.
+ * How a job ended. `done`: with a value. `failed`: with a reason. `lost`: the queue does not have the job, because its server
+ * lost it, it was never added, or it ended more than a week ago.
  */
 export type JobEnd =
   | { readonly kind: 'lost' }
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** A queue. All its jobs need the same of a worker's host, for example KVM. */
+/** A queue of jobs for workers. All jobs of a queue need the same of a worker's host, for example KVM. */
 export interface JobQueue {
   /** Adds jobs. When it throws `infra`, some of the jobs may have been added. */
   readonly add: (jobs: readonly NewJob[]) => Promise<void>;
-  /** The ends of those of the jobs that have ended or are lost, by id. */
+  /** Returns how those of the jobs ended that have ended or are lost, by id. A job that waits or runs is not in the map. */
   readonly ends: (ids: readonly string[]) => Promise<ReadonlyMap<string, JobEnd>>;
   /** Takes the next job; undefined when no job waits. */
   readonly take: () => Promise<TakenJob | undefined>;
 }
 
-/** Queues that are closed together. */
+/** Several queues of jobs, by name, which are closed together. */
 export interface OpenQueues extends AsyncDisposable {
   readonly open: ReadonlyMap<string, JobQueue>;
 }
 
 interface QueueOptions {
-  /** When it fires, every call that waits rejects with its reason. Absent: calls wait for the server. */
+  /** When it fires, every call that waits for the server rejects with the signal's reason. Absent: such calls wait. */
   readonly signal?: AbortSignal;
-  /** How many milliseconds a worker may go without renewing its lock before its job is given to another; absent: 30,000. */
+  /** After how many milliseconds without a renewal of its lock a worker loses its job to another worker. Absent: 30,000. */
   readonly lockMs?: number;
 }
 
 /**
- * Opens a queue of BullMQ over Redis or PostgreSQL for each name; the library is loaded here. Throws `infra` when the server does
- * not answer. A job is given to one worker at a time. The worker holds a lock on the job, marked with a token of its own, and
- * renews it while the job runs. Only the holder of the lock can end the job, so a worker that lost its lock cannot overwrite the
- * result of another worker.
+ * Opens a queue of jobs for each name, with the library BullMQ on a Redis or PostgreSQL server. Throws `infra` when the server
+ * does not answer. A job is given to one worker at a time. This worker holds a lock on the job, marked with its own token, and
+ * renews the lock while the job runs. Only the holder of the lock can end the job, so a worker that lost its lock cannot
+ * overwrite the result of another worker.
  */
 export async function openQueues(
   names: readonly string[],
@@ -108,10 +108,16 @@ export async function openQueues(
   };
 }
 
-/** How many times a job is tried when the hosts of its workers fail, and how many times it may be lost together with its worker. */
+/**
+ * How many times a job is tried when the hosts of its workers fail (`attempts`), and how many times a job may be lost together
+ * with its worker (`mostLosses`).
+ */
 const attempts = 3;
 const mostLosses = 5;
-/** How many milliseconds a job waits before its second try, and twice that before its third: another host may be free by then. */
+/**
+ * How many milliseconds a job waits before its second try; before its third try it waits twice as long. By then another host may
+ * be free.
+ */
 const retryMs = 15_000;
 /** For how long the server keeps a job that has ended. */
 const keptSeconds = 7 * 24 * 60 * 60;
@@ -130,7 +136,7 @@ function asBullJob({ id, data }: NewJob) {
   };
 }
 
-/** How many jobs are added in one call, or asked about at the same time. */
+/** How many jobs are added in one call, and how many are asked about at the same time. */
 const chunkLength = 100;
 
 function chunksOf<T>(all: readonly T[]): readonly (readonly T[])[] {
@@ -140,8 +146,8 @@ function chunksOf<T>(all: readonly T[]): readonly (readonly T[])[] {
 }
 
 async function endOf(queue: SharedQueue, id: string): Promise<JobEnd | undefined> {
-  // The state is read before the job: a job that was read first might end in between, and would then be taken for done though it
-  // has no result yet.
+  // The state is read before the job. A job that was read first might end before its state is read: it would seem to be done, but
+  // have no result.
   const state = await queue.getJobState(id);
   if (state === 'unknown') return { kind: 'lost' };
   if (state !== 'completed' && state !== 'failed') return undefined;

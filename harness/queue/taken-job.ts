@@ -6,30 +6,30 @@ import type { SharedJob } from './connection.ts';
 /** A job that this process has taken. Disposing of it gives the job back to the queue, unless it has ended or is forgotten. */
 export interface TakenJob extends AsyncDisposable {
   readonly data: unknown;
-  /** The number of this try, from 1. */
+  /** How many times the job has been tried, this try included. */
   readonly attempt: number;
   /**
-   * Fires when another worker may have the job. This happens when the lock was not renewed in time, because this process was
-   * stopped or was cut off from the server.
+   * Fires when another worker may have the job: the lock on it was not renewed in time, because this process was stopped or was
+   * cut off from the server.
    */
   readonly lost: AbortSignal;
   /**
-   * Ends the job with a value. Resolves to false, and the value counts for nothing, when another worker may have the job by now.
-   * Throws when the server cannot be reached for half a minute, or when the signal fires.
+   * Ends the job with a value. Resolves to true when the server has the value. Resolves to false when another worker may have the
+   * job; the value is then lost. Throws when the server cannot be reached for half a minute, and when the signal fires.
    */
   readonly finish: (value: unknown) => Promise<boolean>;
   /** Sends nothing more about the job, as if this process had been killed. It is for simulations. */
   readonly forget: () => void;
   /**
-   * Ends this try as failed. With `final`, or after the last try, the job is not tried again. Resolves and throws as finish()
-   * does.
+   * Ends this try of the job as failed, for the reason `why`. The job is tried again, unless `final` is true or this was the last
+   * try. Resolves and throws as finish() does.
    */
   readonly fail: (why: string, final: boolean) => Promise<boolean>;
 }
 
-/** How many times, half a second apart, this process tries to tell the server how a job ended. */
+/** How many times this process tries to tell the server how a job ended. The tries are half a second apart. */
 const mostTries = 60;
-/** How many milliseconds a process that ends waits for the server to take a job back. */
+/** How many milliseconds this process, when it gives a job back, waits for the server to take it. */
 const farewellMs = 1500;
 
 interface Hold {
@@ -37,11 +37,11 @@ interface Hold {
   readonly token: string;
   /** How many milliseconds the lock lasts without renewal. */
   readonly lockMs: number;
-  /** When it fires, the server is told nothing more about the job, except that it is given back. */
+  /** When it fires, this process no longer tells the server how the job ended. It still gives the job back. */
   readonly signal: AbortSignal;
 }
 
-/** Renews the lock of a job until the job has ended, is forgotten or is disposed of. */
+/** Renews this worker's lock on a job until the job has ended, is forgotten or is disposed of. */
 export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJob {
   const lost = new AbortController();
   let over = false;
@@ -51,8 +51,8 @@ export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJ
   };
   const renew = setInterval(() => {
     const askedMs = performance.now();
-    // A process that is cut off gets no answer from the server, so only the time can tell. The time also passes while this
-    // process is stopped.
+    // A process that is cut off gets no answer from the server, so it judges by the time since the last renewal. This time also
+    // passes while the process is stopped.
     if (askedMs - renewedMs > lockMs) lose();
     job.extendLock(token, lockMs).then(
       (isMine) => {
@@ -99,8 +99,8 @@ export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJ
 }
 
 /**
- * Tells the server how a job ended, again and again while the server cannot be reached; the lock is renewed in the meantime.
- * Resolves to false when another worker has the job.
+ * Tells the server how a job ended. Tries again while the server cannot be reached; meanwhile the lock is renewed. Resolves to
+ * false when another worker may have the job, and to true when the server was told.
  */
 async function say(
   work: () => Promise<unknown>,
@@ -120,8 +120,8 @@ async function say(
 }
 
 /**
- * BullMQ's error codes for a job whose lock this token does not hold: the job does not exist, its lock does not exist, the job is
- * not active, another token holds the lock.
+ * The error codes with which BullMQ says that this worker does not hold the lock on the job: the job does not exist, its lock
+ * does not exist, the job is not active, another token holds the lock.
  */
 const codesOfOthers = new Set([-1, -2, -3, -6]);
 

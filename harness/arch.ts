@@ -1,16 +1,16 @@
 /**
- * A processor architecture: kernels are built for it, and guests have it. Each architecture is one frozen object. The type is in
- * no room (harness/ROOM/), because the rooms of kernels, guests and reports need different fields of it.
+ * A processor architecture, for which kernels are built and which guests have. Each architecture is one frozen object. The type
+ * lies directly in harness/ and in no folder below, because the folders kernel, guest and report need different fields of it.
  */
 export interface Architecture {
   /** The name for `--arch`. */
   readonly name: 'x86-64';
   /** The value of `ARCH=` for the kernel's Makefile. */
   readonly makeArch: string;
-  /** The make target of the image for QEMU's -kernel, and the path below make's output folder where make puts it. */
+  /** The make target of the kernel image that QEMU boots, and the path below make's output folder where make puts this image. */
   readonly imageTarget: string;
   readonly imagePath: string;
-  /** The value of `CROSS_COMPILE=` on a host of another architecture. */
+  /** The value of `CROSS_COMPILE=` for the kernel's Makefile, when the host has another architecture. */
   readonly crossPrefix: string;
   readonly qemu: { readonly program: string; readonly debianPackage: string };
   /** The values for -machine and -cpu (qemu(1)). */
@@ -19,13 +19,13 @@ export interface Architecture {
   /** The serial console and the early console, as the kernel's command line names them. */
   readonly console: { readonly device: string; readonly early: string };
   /**
-   * Returns the words about the clock in the kernel's command line. The argument is the rate of the host's time stamp counter in
+   * Returns the words about the clock for the kernel's command line. `tscKhz` is the rate of the host's time stamp counter in
    * kHz.
    */
   readonly clockArguments: (tscKhz: number) => string;
   /** The value of e_machine in programs of this architecture (elf(5)). */
   readonly elfMachine: number;
-  /** The value of `architecture` in a KCIDB build. */
+  /** The architecture's name in the field `architecture` of a build in KCIDB, the database of kernel test results. */
   readonly kcidbName: string;
 }
 
@@ -41,8 +41,9 @@ const x86: Architecture = Object.freeze({
   // 3 to 7 ms instead of 0.6.
   cpu: { kvm: 'host,migratable=on', tcg: 'max,-erms' },
   console: { device: 'ttyS0', early: 'serial,ttyS0' },
-  // Without ACPI the kernel cannot calibrate its clock, and the counter of a restored guest is right anyway. The kernel would also
-  // test in a busy loop of a few ms whether timer interrupts arrive. On a busy host this test fails, and the boot ends in a panic.
+  // Without ACPI the kernel cannot calibrate its clock, so it is told the rate. The counter is `reliable`: it is right in a
+  // restored guest, too. `no_timer_check` leaves out a busy loop of a few ms that tests whether timer interrupts arrive. On a
+  // busy host this test fails, and the boot ends in a panic.
   clockArguments: (tscKhz: number) => `tsc_early_khz=${tscKhz} tsc=reliable no_timer_check`,
   elfMachine: 62,
   kcidbName: 'x86_64',

@@ -273,7 +273,7 @@ async function overview(
   return exitCodes.clean;
 }
 
-/** Parses the arguments. An error that yargs itself throws is the user's mistake; errors of commands do not come through here. */
+/** Parses the arguments. An error that yargs throws is the user's mistake. An error of a command is handled elsewhere. */
 async function parseArguments(parser: Argv): Promise<void> {
   try {
     await parser.parseAsync();

@@ -5,7 +5,7 @@
  * - `usage`: the user named something that does not exist or cannot be combined (exit 129)
  * - `config`: a file of the user is malformed (exit 129)
  * - `tool`: a program that the harness runs is missing or failed (exit 128)
- * - `infra`: the host failed: a full disk, no memory, a lost socket; in a shell also a kernel that does not boot (exit 128)
+ * - `infra`: the host failed: a full disk, no memory, a lost socket; in `splat shell` also a kernel that does not boot (exit 128)
  * - `interrupted`: SIGINT or SIGTERM (exit 130)
  * - `internal`: a bug of splat (exit 128)
  */

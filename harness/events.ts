@@ -4,13 +4,15 @@ import type { HarnessEvent, Stage } from './records/event.ts';
 /** The function with which the harness reports an event (records/event.ts) to the reporters. */
 export type Emit = (event: HarnessEvent) => void;
 
-/** The end of a stage in words, and whether the stage failed. A bare string is a success. */
+/**
+ * How a stage of a run, such as the build, ended: in words, and whether the stage failed. A string alone stands for a success.
+ */
 export type StageEnd = string | { readonly text: string; readonly failed: boolean };
 
 /**
- * Runs `work` as a stage with one start and one end event, whether it succeeds or throws, and returns its result. `done` makes
- * the words of the end from the result, which may be a kernel's failure. An error is thrown on; the end event then has the words
- * of the start.
+ * Runs `work` as a stage of a run, such as the build, and returns its result. One event reports the start of the stage, and one
+ * event its end. `done` makes the words of the end event from the result, which may say that the kernel failed. When `work`
+ * throws, the end event repeats the words of the start event, and the error is thrown on.
  */
 export async function inStage<T>(
   emit: Emit,

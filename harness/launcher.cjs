@@ -35,9 +35,9 @@ function checkNode() {
 }
 
 /**
- * Makes V8 of Node 20 optimize functions later. It compiles a function again, optimized, after 3 times 66 KiB of its bytecode. In a
- * triage of 100 MB that compiler took a fifth of the time, which faster code did not make up for. Later versions of Node have the
- * compiler Maglev in between and keep their setting.
+ * Makes V8 of Node 20 optimize functions later. By default, V8 compiles a function again, optimized, after 3 times 66 KiB of its
+ * bytecode have run. In a triage of 100 MB, these compilations took a fifth of the time, which faster code did not make up for.
+ * Later versions of Node have the compiler Maglev in between, and keep their setting.
  */
 function optimizeLater() {
   if (process.versions.node.split('.')[0] === '20') v8.setFlagsFromString('--interrupt-budget=600000');
@@ -99,8 +99,8 @@ function sourceDigest() {
   try {
     writeDist('seen', seen + ' ' + digest);
   } catch (error) {
-    // When the folder cannot be written to, the digest is not stored and the sources are read each time. Where something must be
-    // stored, the error is reported.
+    // When the folder cannot be written to, the digest is not stored, and the sources are read each time. If the compiled harness
+    // cannot be stored either, the error is reported there.
   }
   return digest;
 }
@@ -131,7 +131,9 @@ function mustRun(program, args, what) {
   if (done.status !== 0) give(what + ' failed: ' + [program].concat(args).join(' '));
 }
 
-/** Runs `work` while no other process sets up this checkout. The lock is released with this process, however it ends. */
+/**
+ * Runs `work` while no other process sets up this checkout. The lock is released when this process ends, however that happens.
+ */
 function locked(work) {
   try {
     fs.mkdirSync(dist, { recursive: true });
@@ -144,8 +146,8 @@ function locked(work) {
 }
 
 /**
- * Installs the node modules, unless they are complete and fit this lock file. With `dev`, the tools for tests are installed as
- * well; a folder that has them keeps them.
+ * Installs the node modules, unless they are complete and fit this lock file. With `dev`, the tools for tests are installed, too;
+ * a folder that already has these tools keeps them.
  */
 function installModules(dev) {
   var modules = path.join(root, 'node_modules');
@@ -185,7 +187,10 @@ function compile() {
   removeOld(digest);
 }
 
-/** Removes compiled versions of the harness that are older than a day. A long run may still load parts of a newer one. */
+/**
+ * Removes compiled versions of the harness that are older than a day. A version that is younger may still be in use: a long run
+ * loads parts of it late.
+ */
 function removeOld(digest) {
   fs.readdirSync(dist).forEach(function (name) {
     var dir = path.join(dist, name);

@@ -5,24 +5,28 @@ import type { Inconclusive, InconclusiveCause, Verdict, WorkloadEnd } from './re
 export type { PatchVerdict, Untestable, Verdict, WorkloadEnd } from './records/verdict.ts';
 
 /**
- * Everything that the verdict of a trial depends on. What the ledger says, the witnesses and the end are required, so that
- * `clean` is impossible without them.
+ * Everything that the verdict of a trial depends on. Three things are required, so that `clean` is impossible without them: what
+ * the ledger says (the health of the detectors), the witnesses (counters of the code under test), and how the workload ended.
  */
 export interface TrialEvidence {
   /**
-   * The titles of the splats of this trial that count, in order. Known splats do not count, except those that a canary must
-   * produce. A lost guest, corrupted data and a leak are splats, too.
+   * The titles of those splats of this trial that count, in order. A known splat counts only when the trial is a canary (has a
+   * seeded bug) that must produce it. A lost guest, corrupted data and a leak are splats, too.
    */
   readonly splats: readonly string[];
-  /** The reasons why a detector could not have reported before the workload began; empty when all detectors were alive. */
+  /** The reasons why a detector was dead before the workload began; empty when all detectors were alive. */
   readonly deadBefore: readonly string[];
-  /** The reasons why a detector could not have reported at the end; empty as well when the guest was gone by then. */
+  /**
+   * The reasons why a detector was dead at the end of the trial; empty when all were alive, and when the guest was gone by then.
+   */
   readonly deadAfter: readonly string[];
-  /** The reasons why the console may lack lines; empty as well when the guest was gone at the end. */
+  /** The reasons why the console may lack lines; empty when it is complete, and when the guest was gone at the end. */
   readonly incomplete: readonly string[];
-  /** The required witnesses with their counts. */
+  /** The witnesses (counters that prove that the code ran) that must not be zero, each with its count. */
   readonly witnesses: Readonly<Record<string, number>>;
-  /** Required witnesses that this kernel cannot count, so that they cannot show whether the code ran. Absent: none. */
+  /**
+   * Those required witnesses that this kernel cannot count, so they cannot show whether the code ran. Absent: it can count all.
+   */
   readonly absentWitnesses?: readonly string[];
   /**
    * Failed tests of the workload that were not expected to fail, for example `kms_atomic@x: fail`. Absent: no test failed
@@ -30,16 +34,19 @@ export interface TrialEvidence {
    */
   readonly failures?: readonly string[];
   readonly end: WorkloadEnd;
-  /** For a canary: the titles that it must produce, all of them and no others. Absent for every other trial. */
+  /**
+   * For a canary, a trial with a seeded bug: the titles of the splats that it must produce, all of them and no others. Absent for
+   * every other trial.
+   */
   readonly expected?: readonly string[];
-  /** Set for a canary whose splats end its guest. */
+  /** Set for a canary, a trial with a seeded bug, whose splats end its guest. */
   readonly endsGuest?: true;
 }
 
 /**
- * The verdict on one trial. An unexpected splat decides the verdict. Otherwise the first of these causes that applies decides it:
- * blind, not-run, hung, unexercised, canary-missed, workload-failed. A guest that hung has no counters, so its witnesses cannot
- * count against it.
+ * The verdict on one trial. An unexpected splat makes it `splat`, unless the console lost lines and a canary's seeded splat is
+ * missing. Otherwise the first of these causes that applies makes it `inconclusive`: blind, not-run, hung, unexercised,
+ * canary-missed, workload-failed. Otherwise it is `clean`. A guest that hung has no counters, so it is never `unexercised`.
  */
 export function judgeTrial(evidence: TrialEvidence): Verdict {
   const expected = evidence.expected ?? [];
@@ -136,8 +143,8 @@ const causeOrder: readonly InconclusiveCause[] = [
 ];
 
 /**
- * The worst of several verdicts; the titles of splats are joined. For an empty list it is inconclusive, because nothing ran and
- * nothing is proved.
+ * The worst of several verdicts; when it is `splat`, it has the titles of all their splats. For an empty list the verdict is
+ * inconclusive, because nothing ran.
  */
 export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
   const titles = unique(

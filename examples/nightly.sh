@@ -1,6 +1,6 @@
 #!/bin/sh
-# nightly.sh RUNS [FLAG...]: splat run FLAG..., judged against the run before: only splats which that one did not have decide.
-# Keeps each run in the folder RUNS, and the last one that came to a result as RUNS/last. Exit code as splat run.
+# nightly.sh RUNS [FLAG...] runs splat run FLAG... with the last run as the baseline: only splats that the last run did not show decide.
+# Each run is a folder below RUNS. The link RUNS/last leads to the last run with a result.json. The exit code is that of splat run.
 set -eu
 
 splat=$(dirname "$0")/../splat

@@ -251,7 +251,7 @@ async function overview(
   if (name !== undefined && known.includes(name)) {
     throw new HarnessError(
       'usage',
-      `${args[0]} is in front of the command; flags come after it: splat ${name} ${args[0]}`,
+      `${args[0]} is in front of the command; flags come after the command: splat ${name} ${args[0]}`,
     );
   }
   if (name !== undefined) {

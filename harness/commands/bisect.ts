@@ -49,7 +49,7 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
     if (lock === undefined) {
       throw new HarnessError(
         'usage',
-        `another splat process is bisecting in ${dir}; wait for it, or name another folder with --out`,
+        `another splat process is bisecting in ${dir}; wait until it has ended, or name another folder with --out`,
       );
     }
     events.keepIn(dir);

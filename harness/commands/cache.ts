@@ -130,8 +130,10 @@ function chooserOf({
 }: CacheArguments): (items: readonly StoreItem[]) => readonly StoreItem[] {
   const isLimited = olderThan !== undefined || maxSize !== undefined;
   if (all && isLimited) {
-    const next = 'leave out --older-than and --max-size';
-    throw new HarnessError('usage', `--all removes everything: ${next}`);
+    throw new HarnessError(
+      'usage',
+      '--all removes everything; leave out --older-than and --max-size',
+    );
   }
   if (all) return (items) => items;
   if (!isLimited) {

@@ -35,7 +35,7 @@ export async function kcidbDocument(
   if (checked.isRight) return checked.value;
   throw new HarnessError(
     'usage',
-    `${dir}: ${checked.field} of its KCIDB document does not fit KCIDB's schema`,
+    `${dir}: its KCIDB document does not fit KCIDB's schema, in the field ${checked.field}`,
   );
 }
 

@@ -140,6 +140,8 @@ async function readKnown(path: string, shown: string, absent?: string): Promise<
     return await readFile(path, 'utf8');
   } catch (cause) {
     if (absent !== undefined && isCode(cause, 'ENOENT')) return absent;
-    throw new HarnessError('usage', `--known ${shown}: ${readFaultIn(cause)}`, { cause });
+    throw new HarnessError('usage', `cannot read --known ${shown}: ${readFaultIn(cause)}`, {
+      cause,
+    });
   }
 }

@@ -98,6 +98,6 @@ export async function readKnown(
 /** Reads a text file that the user named. Throws `usage` when it cannot be read. */
 async function readUsed(path: string, shown: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new HarnessError('usage', `${shown}: ${readFaultIn(cause)}`, { cause });
+    throw new HarnessError('usage', `cannot read ${shown}: ${readFaultIn(cause)}`, { cause });
   });
 }

@@ -130,7 +130,7 @@ function tell(
     `shard ${shard}: ${cells.length} cells, ${trials.length} trials, ${splats.size} splats, in ${shownPath(dir, cwd)}`,
     ...failed.map((message) => `failed: ${message}`),
     ...(record.cutShort ? ['the budget is spent'] : []),
-    `when all are there: splat nightly merge --plan ${argv.plan} DIR...`,
+    `when all parts are there: splat nightly merge --plan ${argv.plan} DIR...`,
   ];
   stdout.write(argv.json ? `${JSON.stringify(record)}\n` : `${words.map(plain).join('\n')}\n`);
   if (argv.json) for (const message of failed) stderr.write(`splat: ${plain(message)}\n`);

@@ -171,7 +171,7 @@ function explainStop(
   const explained = explainDiskError(error, dir);
   if (!isHarnessError(explained, 'infra', 'interrupted')) return explained;
   const next = isClosed
-    ? 'its results are in the history'
+    ? 'the results of the night are in the history'
     : `finished results are kept in ${dir}, and the same command continues there`;
   return new HarnessError(explained.code, `${explained.message}; ${next}`, { cause: error });
 }
@@ -225,7 +225,7 @@ export async function lockNight(history: History, signal: AbortSignal): Promise<
 function refuseSecond(history: History): never {
   const night = openNight(history);
   const which = night === undefined ? 'a night' : `night ${night.name}, in ${night.dir},`;
-  const why = `${which} is running with history ${history.path}; a history can serve one night at a time`;
+  const why = `${which} is running with history ${history.path}; wait until it has ended, since a history serves one night at a time`;
   throw new HarnessError('infra', why);
 }
 
@@ -242,7 +242,9 @@ async function makeRoom(
   try {
     return [(await retainNights(history, retention, about)) ?? []].flat();
   } catch (error) {
-    return [`retention: ${error instanceof Error ? error.message : String(error)}`];
+    return [
+      `retention: the files of old nights could not be removed: ${error instanceof Error ? error.message : String(error)}`,
+    ];
   }
 }
 

@@ -109,7 +109,7 @@ function describeComparison({ repeated, sameKernel, trials }: Comparison, dir: s
     '',
     ...(sameKernel
       ? []
-      : ['the kernel is not the same: it had to be built again, or could not be']),
+      : ['the kernel is not the same: it had to be built again, or it could not be built']),
     ...rows,
     repeated ? 'the verdict repeated' : 'the verdict did not repeat',
     `run      ${plain(dir)}`,

@@ -51,7 +51,7 @@ export async function run(given: SeriesArguments, context: CommandContext): Prom
     if (lock === undefined) {
       throw new HarnessError(
         'usage',
-        `another splat process is testing a series in ${dir}; wait for it, or name another folder with --out`,
+        `another splat process is testing a series in ${dir}; wait until it has ended, or name another folder with --out`,
       );
     }
     events.keepIn(dir);

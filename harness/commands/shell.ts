@@ -110,7 +110,7 @@ async function requireFile(path: string): Promise<void> {
   const found = await readIfThere(stat(path));
   if (found?.isFile() === true) return;
   const why = found === undefined ? 'no such file' : 'not a regular file';
-  throw new HarnessError('usage', `--copy-in ${path}: ${why}`);
+  throw new HarnessError('usage', `--copy-in ${path} cannot be copied: ${why}`);
 }
 
 /** A login from a terminal gets a terminal; a command, and a script on stdin, get pipes. */

@@ -54,7 +54,7 @@ export function tokenOf(env: NodeJS.ProcessEnv, name: string): string | undefine
   if (token === undefined || /^[\x21-\x7e]{8,1024}$/.test(token)) return token;
   throw new HarnessError(
     'usage',
-    `${name}: a token has 8 to 1024 printable ASCII characters and no space`,
+    `${name} is not a valid token: it must have 8 to 1024 printable ASCII characters and no space`,
   );
 }
 

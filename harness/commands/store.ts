@@ -165,7 +165,9 @@ async function readTls(
 
 async function pem(flag: string, path: string, cwd: string): Promise<string> {
   return readFile(resolve(cwd, path), 'utf8').catch((error: unknown) => {
-    throw new HarnessError('usage', `--${flag} ${path}: ${readFaultIn(error)}`, { cause: error });
+    throw new HarnessError('usage', `cannot read --${flag} ${path}: ${readFaultIn(error)}`, {
+      cause: error,
+    });
   });
 }
 
@@ -196,7 +198,7 @@ async function prune(
     throw new HarnessError('usage', 'store prune needs --older-than DAYS or --max-size GIB');
   }
   if ((await readIfThere(stat(dir)))?.isDirectory() !== true) {
-    throw new HarnessError('usage', `store prune ${argv.path}: no such folder`);
+    throw new HarnessError('usage', `store prune ${argv.path}: there is no such folder`);
   }
   const limits = {
     ...(olderThan === undefined ? {} : { olderThanMs: amount('older-than', olderThan) * dayMs }),

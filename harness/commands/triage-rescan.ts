@@ -48,7 +48,11 @@ export async function runRescan(argv: TriageArguments, context: CommandContext):
         }
       }
     }
-    if (dirs.size === before) throw new HarnessError('usage', `--rescan ${named}: no runs in it`);
+    if (dirs.size === before)
+      throw new HarnessError(
+        'usage',
+        `--rescan ${named}: no runs in it, and none in a folder below it`,
+      );
   }
   const mapped =
     argv.history === undefined

@@ -59,8 +59,10 @@ async function requireElf(path: string, vmlinux: string): Promise<void> {
     throw new HarnessError('usage', `--vmlinux ${vmlinux}: ${readFaultIn(cause)}`, { cause });
   }
   if (start.toString('latin1') === '\u007FELF') return;
-  const what = start.length === 0 ? 'it is empty' : 'not a kernel image with symbols';
-  throw new HarnessError('usage', `--vmlinux ${vmlinux}: ${what}`);
+  throw new HarnessError(
+    'usage',
+    `--vmlinux ${vmlinux}: ${start.length === 0 ? 'it is empty' : 'not a kernel image with symbols'}`,
+  );
 }
 
 function checkBuild(finding: Finding, symbolizer: Symbolizer, vmlinux: string): void {

@@ -169,7 +169,7 @@ async function runOne(
       writeRun: async (one) => void (await writeReports(one, context)),
     });
     const stands = await job.finish(result);
-    say(`${what}: ${stands ? 'done' : 'another worker was first'}`);
+    say(`${what}: ${stands ? 'done' : 'not counted, since another worker has the job by now'}`);
     return true;
   } catch (cause) {
     if (context.signal.aborted) throw cause;

@@ -55,7 +55,10 @@ export async function decideAccel(
   const missing = await whyNoDevice();
   if (choice === 'kvm') {
     if (missing === undefined) return { accel: 'kvm', reason: 'asked for' };
-    throw new HarnessError('tool', `--accel kvm: ${missing}; --accel tcg emulates instead`);
+    throw new HarnessError(
+      'tool',
+      `--accel kvm: KVM cannot be used: ${missing}; --accel tcg emulates the guest instead`,
+    );
   }
   if (missing !== undefined) return { accel: 'tcg', reason: missing };
   const key = await proofKey(options.qemu);

@@ -179,7 +179,7 @@ async function putAll(ask: Ask, path: string, mode: number, content: Uint8Array)
 function okWords(verb: string, answer: AgentAnswer): readonly string[] {
   if (answer.kind === 'ok') return answer.words;
   const why = answer.kind === 'err' ? `${answer.code} ${answer.text}` : answer.kind;
-  throw new HarnessError('infra', `the guest's agent refused ${verb}: ${why}`);
+  throw new HarnessError('infra', `the guest's agent refused the request ${verb}: ${why}`);
 }
 
 function workloadEnd(program: string, answer: AgentAnswer): WorkloadEnd {

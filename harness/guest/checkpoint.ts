@@ -256,7 +256,7 @@ async function proveRestore(
     if (cause instanceof GuestGone && cause.how === 'lost') await requireGuestsFault(fork.machine);
     await fork[Symbol.asyncDispose]();
     const output = tail((await fork.machine.ended).stderr);
-    const message = 'a guest saved a moment ago could not be restored';
+    const message = 'QEMU could not restore a guest that it saved a moment ago';
     throw new HarnessError('infra', message, { cause, output });
   });
   await rm(consolePath);

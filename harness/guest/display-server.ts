@@ -44,7 +44,9 @@ export async function startDisplayServer(dir: string, signal: AbortSignal): Prom
     throwIfAborted(signal);
     const { exitCode, stderr } = await child.ended;
     const why = exitCode === 127 ? 'is not installed: apt-get install xvfb' : 'did not start';
-    throw new HarnessError('tool', `Xvfb ${why}`, { output: tail(stderr) });
+    throw new HarnessError('tool', `Xvfb, the X server for the guest's GPU, ${why}`, {
+      output: tail(stderr),
+    });
   }
   return {
     env: {

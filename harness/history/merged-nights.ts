@@ -33,7 +33,7 @@ export async function openMergedNight(
   const found = nightNamed(history, night.name);
   const [newest] = closedNights(history, 1);
   if (newest !== undefined && newest.name > night.name) {
-    const why = `the history already has night ${newest.name}: merge nights in the order of their dates`;
+    const why = `the history already has the later night ${newest.name}: merge nights in the order of their dates`;
     throw new HarnessError('usage', `the plan is for night ${night.name}, and ${why}`);
   }
   if (found !== undefined && found.plan !== night.plan) {
@@ -77,7 +77,7 @@ function undo(history: History, run: Run, night: number): void {
   if (kept === undefined)
     throw new HarnessError(
       'usage',
-      'the history already has this night, and did not get it from a merge; only a merged night can be merged again',
+      'the history already has this night, but not from a merge; only a night that was merged can be merged again',
     );
   const before = JSON.parse(String(kept['before'])) as Before;
   run('DELETE FROM issues WHERE cell IN (SELECT cell FROM results WHERE night = ?)', night);

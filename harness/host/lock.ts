@@ -32,7 +32,7 @@ async function waitForLock(path: string, options: LockOptions): Promise<AsyncDis
 function requireHeld(lock: HeldLock | undefined, path: string, signal: AbortSignal): HeldLock {
   if (lock !== undefined) return lock;
   throwIfAborted(signal);
-  throw new HarnessError('infra', `could not lock ${path}`);
+  throw new HarnessError('infra', `the file ${path} could not be locked (flock)`);
 }
 
 /**

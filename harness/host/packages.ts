@@ -135,12 +135,12 @@ export async function installMissing(options: InstallOptions): Promise<void> {
     );
   }
   if (process.getuid?.() !== 0)
-    throw new HarnessError('tool', `packages are missing; run: sudo ${line}`);
+    throw new HarnessError('tool', `packages of Debian are missing; run: sudo ${line}`);
   if (
     !options.unattended &&
     !(await options.ask(`splat needs ${missing.join(' ')}. Install them now? [y/N] `))
   ) {
-    throw new HarnessError('tool', `packages are missing; run: ${line}`);
+    throw new HarnessError('tool', `packages of Debian are missing; run: ${line}`);
   }
   await using _lock = await acquireLock(installLock, options);
   const left = await missingPackages(options.needs);

@@ -118,17 +118,19 @@ export async function runTool(
   const output = tail(end.stderr || end.stdout);
   const fault = diskFaultIn(end.stderr);
   if (fault !== undefined) {
-    throw new HarnessError('infra', `${shortCommandLine(program, args)}: ${fault}`, { output });
+    throw new HarnessError('infra', `${shortCommandLine(program, args)} failed: ${fault}`, {
+      output,
+    });
   }
   if (end.exitCode === 127 && (await findProgram(program)) === undefined) {
     throw new HarnessError('tool', `${program} is not installed`);
   }
   const why = end.timedOut
-    ? `gave no result within ${options.timeoutMs} ms`
+    ? `no result within ${options.timeoutMs} ms`
     : end.killedBy === undefined
       ? `exit code ${end.exitCode}`
       : `killed by ${end.killedBy}`;
-  throw new HarnessError('tool', `${shortCommandLine(program, args)}: ${why}`, { output });
+  throw new HarnessError('tool', `${shortCommandLine(program, args)} failed: ${why}`, { output });
 }
 
 /**

@@ -53,7 +53,7 @@ export async function buildModules(
   for (const [at, one] of asked.entries()) {
     if (one.kind === 'tree') {
       if (found.every(({ path }) => moduleName(path) !== one.name)) {
-        const why = 'its option is y or not set, or it has another name';
+        const why = 'its option is y or not set, or the module has another name';
         return refused('config', `--module ${one.name}: this kernel has no such module: ${why}`);
       }
       load.push(one.name);
@@ -214,7 +214,9 @@ async function strip(
   throwIfAborted(signal);
   const path = await findBuilt(workspace, name);
   if (end.exitCode === 0 && path !== undefined) return path;
-  throw new HarnessError('tool', `strip failed on ${below}`, { output: end.stderr });
+  throw new HarnessError('tool', `the program strip failed on the module ${below}`, {
+    output: end.stderr,
+  });
 }
 
 async function makeOwned(dir: string, { sandbox, signal }: MakeSetup): Promise<void> {

@@ -87,9 +87,13 @@ export async function readFragments(paths: readonly string[]): Promise<readonly 
   return Promise.all(
     paths.map(async (path) => {
       const text = await readFile(path, 'utf8').catch((error: unknown) => {
-        throw new HarnessError('usage', `config fragment ${path}: ${readFaultIn(error)}`, {
-          cause: error,
-        });
+        throw new HarnessError(
+          'usage',
+          `cannot read config fragment ${path}: ${readFaultIn(error)}`,
+          {
+            cause: error,
+          },
+        );
       });
       return parseFragment(text, basename(path));
     }),

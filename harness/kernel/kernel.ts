@@ -263,7 +263,7 @@ async function makeTargets(
   const { dropped } = configured;
   const { lean = [] } = dropped;
   if (lean.length > 0) {
-    const text = `options that would keep this kernel lean do not hold: ${lean.join(', ')}`;
+    const text = `options that would make this kernel smaller have other values: ${lean.join(', ')}`;
     emit({ kind: 'note', text });
   }
   if (configured.leftModules > 0) {

@@ -50,8 +50,10 @@ async function pinModule(value: string, options: PinOptions): Promise<RequestedM
     return { kind: 'tree', name: value.replaceAll('-', '_') };
   }
   if (found?.isDirectory() !== true) {
-    const what = `neither a folder nor the name of a module of the kernel tree`;
-    throw new HarnessError('usage', `--module ${value}: ${what}`);
+    throw new HarnessError(
+      'usage',
+      `--module ${value}: neither a folder nor the name of a module of the kernel tree`,
+    );
   }
   const files = await readdir(dir);
   if (!files.includes('Makefile') && !files.includes('Kbuild')) {

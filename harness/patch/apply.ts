@@ -224,10 +224,12 @@ async function hintAt(
     (await gitApply(patch, ['--check', ...flags], ground)).exitCode === 0;
   if (await can('--reverse')) return 'the tree has this patch already';
   if (await can('--unidiff-zero')) {
-    return 'its hunks have no lines of context, as of diff -U0: give it with 3 lines';
+    return 'its hunks lack the lines around them, as of diff -U0: give the patch with 3 lines of context';
   }
   // patch(1) ignores up to two lines at either end of a hunk.
-  return (await can('-C1')) ? 'applies with fuzz only: refresh it on this tree' : undefined;
+  return (await can('-C1'))
+    ? 'applies with fuzz only: refresh the patch on this tree'
+    : undefined;
 }
 
 async function gitApply(

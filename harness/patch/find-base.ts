@@ -33,7 +33,10 @@ export async function findBase(
       : `${dir} lacks its base-commit ${said.slice(0, 12)}`;
   if (blobs.size === 0) {
     const what = `${lacks}, and its diffs name no blobs`;
-    throw new HarnessError('usage', `series ${series.name}: ${what}; give --base`);
+    throw new HarnessError(
+      'usage',
+      `series ${series.name}: its base cannot be found: ${what}; give --base`,
+    );
   }
   for (const commit of await listRefs(dir, signal)) {
     if (await hasBlobs(dir, commit, { blobs, signal })) {
@@ -41,7 +44,10 @@ export async function findBase(
     }
   }
   const what = `${lacks}, and no branch or tag of ${dir} has the blobs that its diffs name`;
-  throw new HarnessError('usage', `series ${series.name}: ${what}; give --base, or fetch its base`);
+  throw new HarnessError(
+    'usage',
+    `series ${series.name}: its base cannot be found: ${what}; give --base, or fetch the base into the tree`,
+  );
 }
 
 /**

@@ -28,7 +28,10 @@ export async function parseGitRange(spec: string, cwd: string): Promise<GitRange
   const [, from = '', dots = '', to = ''] = /^(.*?)(\.{2,})(.*)$/s.exec(words) ?? [];
   const [first, last] = [from || 'HEAD', to || 'HEAD'];
   if (dots === '..' && first !== last) return { dir, from: first, to: last };
-  throw new HarnessError('usage', `series ${spec}: ${whyNoRange(`${folder}@`, words, dots)}`);
+  throw new HarnessError(
+    'usage',
+    `series ${spec} is not a range of commits: ${whyNoRange(`${folder}@`, words, dots)}`,
+  );
 }
 
 function whyNoRange(tree: string, words: string, dots: string): string {
@@ -37,7 +40,7 @@ function whyNoRange(tree: string, words: string, dots: string): string {
     const right = words.replace('...', '..');
     return `A...B is both sides of a fork; for the commits of the second side give ${tree}${right}`;
   }
-  if (dots !== '') return 'not a range; give DIR@A..B';
+  if (dots !== '') return 'give DIR@A..B';
   const alone = `${tree}${words}~..${words}`;
   return `one commit is no range; for its patch give ${alone}, for the commits after it ${tree}${words}..`;
 }
@@ -79,7 +82,8 @@ export async function readGitRange(
   const [first, last] = await Promise.all(
     [from, to].map(async (rev) => resolveRevision(dir, rev, signal, 'series')),
   );
-  if (first === undefined || last === undefined) throw new HarnessError('internal', shown);
+  if (first === undefined || last === undefined)
+    throw new HarnessError('internal', `${shown}: an end of the range was not resolved`);
   const scratch = await mkdtemp(join(tmpdir(), 'splat-range-'));
   try {
     const gitDir = await borrowRepository(last, join(scratch, 'bare.git'), signal);

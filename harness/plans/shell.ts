@@ -100,7 +100,7 @@ async function loadForPerson(guest: MachineGuest, modules: KernelModules): Promi
     await loadModules(guest, modules);
   } catch (error) {
     if (!(error instanceof BootFailed)) throw error;
-    throw new HarnessError('infra', error.message, { cause: error });
+    throw new HarnessError('infra', `the guest is not ready: ${error.message}`, { cause: error });
   }
 }
 
@@ -113,7 +113,9 @@ async function bootForPerson(
   const outcome = await awaitBoot(guest, bootDeadlines(accel), signal);
   if (outcome.kind === 'failed') {
     const output = await consoleTail();
-    throw new HarnessError('infra', outcome.verdict.message, { output });
+    throw new HarnessError('infra', `the kernel did not boot: ${outcome.verdict.message}`, {
+      output,
+    });
   }
   // Without these random bytes, a server that waits for randomness would wait for a disk or a key press.
   await guest.reseed(randomBytes(64));
@@ -156,7 +158,7 @@ export function parseCopy(
   const [host, guest] = flag === 'copy-in' ? [first, second] : [second, first];
   if (host !== '' && guest.startsWith('/')) return { host, guest };
   const shape = flag === 'copy-in' ? 'HOST:/GUEST' : '/GUEST:HOST';
-  throw new HarnessError('usage', `--${flag} ${text}: not ${shape}`);
+  throw new HarnessError('usage', `--${flag} ${text}: it must be ${shape}`);
 }
 
 /** The largest file that is copied out of a guest, in bytes: splat holds the file in memory. */

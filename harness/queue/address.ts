@@ -31,7 +31,7 @@ export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAdd
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const kind = schemes[url?.protocol ?? ''];
   if (url === undefined || kind === undefined || url.hostname === '') {
-    throw new HarnessError('usage', `--queue: it must be ${queueForms}`);
+    throw new HarnessError('usage', `--queue: not a valid address; it must be ${queueForms}`);
   }
   const host = hostOf(url, kind);
   const port = url.port === '' ? '' : `:${url.port}`;

@@ -104,7 +104,10 @@ function matching(asked: IgtAsked, image: IgtImage): readonly IgtRow[] {
       wanted.test(one) && (only === undefined || subtests.some((two) => only.test(two))),
   );
   if (found.length === 0) {
-    throw new HarnessError('usage', `--workload ${name}: no test of ${image.name} matches`);
+    throw new HarnessError(
+      'usage',
+      `--workload ${name}: no test of ${image.name} matches`,
+    );
   }
   return found.flatMap(([one]) => {
     const known = igtRows.filter((row) => row.test === one);
@@ -231,7 +234,8 @@ function commandFor(
 
 function requireReadable(files: readonly ExpectationFile[], version: KernelVersion): Expectations {
   const read = readExpectations(files, version);
-  if ('problem' in read) throw new HarnessError('usage', read.problem);
+  if ('problem' in read)
+    throw new HarnessError('usage', `the expectations of IGT cannot be read: ${read.problem}`);
   return read;
 }
 
@@ -246,9 +250,13 @@ async function readFiles(request: IgtRequest): Promise<readonly ExpectationFile[
   const dir =
     expect === undefined ? join(packageRoot(), 'guests/igt/expectations') : resolve(cwd, expect);
   const names = await readdir(dir).catch((cause: unknown) => {
-    throw new HarnessError('usage', `--igt-expect ${expect ?? dir}: ${readFaultIn(cause)}`, {
-      cause,
-    });
+    throw new HarnessError(
+      'usage',
+      `cannot read --igt-expect ${expect ?? dir}: ${readFaultIn(cause)}`,
+      {
+        cause,
+      },
+    );
   });
   const known = names.filter((name) => fileForm.test(name)).toSorted();
   if (known.length === 0) {

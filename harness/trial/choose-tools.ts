@@ -37,7 +37,7 @@ export function requireToolName(name: string): ToolRow {
   const isThere = workloads.some((one) => one.name === beside);
   if (row.draws === undefined && isThere) return row;
   const why = isThere ? `no workload can run beside ${own}` : `there is no workload ${beside}`;
-  throw new HarnessError('usage', `--workload ${name}: ${why}`);
+  throw new HarnessError('usage', `--workload ${name} cannot run: ${why}`);
 }
 
 /**

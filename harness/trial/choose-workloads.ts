@@ -164,7 +164,8 @@ async function readOwn(path: string, options: WorkloadOptions): Promise<Uint8Arr
   const bytes = path.endsWith('.c') ? await compileOwn(path, full, options) : await readFile(full);
   const isDebian = debianRelease(options.guest ?? defaultGuest) !== undefined;
   const problem = whyNotRunnable(bytes, isDebian);
-  if (problem !== undefined) throw new HarnessError('usage', `--workload ${path}: ${problem}`);
+  if (problem !== undefined)
+    throw new HarnessError('usage', `--workload ${path} cannot run in a guest: ${problem}`);
   return bytes;
 }
 

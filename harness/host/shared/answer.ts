@@ -88,7 +88,7 @@ async function tryAnswer(call: Call, store: ServedStore): Promise<Answer | undef
     const denied = isRead ? denyRead(request, store) : denyWrite(request, store);
     if (denied !== undefined) return denied;
     const path = parseStorePath(request.url ?? '');
-    if (path === undefined) return { status: 404, text: 'no path of a store' };
+    if (path === undefined) return { status: 404, text: 'not a path below /blobs/ or /manifests/' };
     return isRead ? await read(path, call, store) : await put(path, request, store);
   } catch (error) {
     if (call.response.headersSent) throw error;
@@ -122,7 +122,10 @@ async function read(path: StorePath, call: Call, store: ServedStore): Promise<An
 async function put(path: StorePath, request: IncomingMessage, store: ServedStore): Promise<Answer> {
   switch (path.kind) {
     case 'signers':
-      return { status: 405, text: 'a manifest is named by its signer' };
+      return {
+        status: 405,
+        text: 'PUT needs the path of a manifest, which ends in the id of its key',
+      };
     case 'manifest':
       return putManifest(request, path, store);
     case 'blob':

@@ -57,7 +57,7 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
       throw new HarnessError('usage', `${path} exists already; name a new file`);
     }
     if (isCode(error, 'ENOENT')) {
-      throw new HarnessError('usage', `${path}: its folder does not exist`);
+      throw new HarnessError('usage', `${path} cannot be written: its folder does not exist`);
     }
     throw explainDiskError(error, path);
   }
@@ -123,7 +123,9 @@ async function readKeyFile(
     const { size, mode } = await file.stat();
     if (size <= largestKeyFileBytes) return { text: await file.readFile('utf8'), mode };
   } catch (error) {
-    throw new HarnessError('usage', `${flag} ${path}: ${readFaultIn(error)}`, { cause: error });
+    throw new HarnessError('usage', `cannot read ${flag} ${path}: ${readFaultIn(error)}`, {
+      cause: error,
+    });
   }
   throw new HarnessError(
     'usage',

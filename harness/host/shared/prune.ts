@@ -146,7 +146,7 @@ async function sweepDrafts(dir: string, nowMs: number): Promise<void> {
 
 async function requireFolder(dir: string): Promise<void> {
   if ((await readIfThere(stat(dir)))?.isDirectory() === true) return;
-  throw new HarnessError('usage', `${dir}: no such folder`);
+  throw new HarnessError('usage', `the store ${dir} does not exist: no such folder`);
 }
 
 async function listManifests(dir: string): Promise<readonly ListedManifest[]> {

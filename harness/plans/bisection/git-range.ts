@@ -51,7 +51,7 @@ export async function readRange(request: RangeRequest): Promise<Candidates> {
   const listed = await listCommits(request, oldEnd, newEnd);
   if (listed.length === 0) {
     const which = request.paths.length === 0 ? '' : ` that touches ${request.paths.join(', ')}`;
-    throw new HarnessError('usage', `no commit lies between ${oldName} and ${newName}${which}`);
+    throw new HarnessError('usage', `no commit${which} lies between ${oldName} and ${newName}`);
   }
   const subjects = await readSubjects(tree, oldEnd, newEnd, signal);
   if (request.paths.length === 0) return { history: buildHistory(oldEnd, listed), subjects };

@@ -103,7 +103,9 @@ export function withConfirmations(judged: JudgedNight, work: NightWork): JudgedN
     const { hits = 0, trials: tried = 0 } = confirmation.lastGood ?? {};
     if (hits > 0) {
       const seen = `${hits} of ${tried} trials`;
-      notes.push(`${item.title}: the last good kernel has it, too (${seen}); it is rare, not new`);
+      notes.push(
+        `${item.title}: the last good kernel shows this splat, too (${seen}); it is rare, not new`,
+      );
     }
     return { ...item, confirmation };
   };

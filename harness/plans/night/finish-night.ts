@@ -198,9 +198,9 @@ function droppedCells(
 function rulesNotes(before: StoredNight | undefined): readonly string[] {
   const { signatures } = writtenBy();
   if (before === undefined || before.harness.signatures === signatures) return [];
-  const both = `rules ${before.harness.signatures}, and this one by rules ${signatures}`;
+  const both = `rules ${before.harness.signatures}, and this night by rules ${signatures}`;
   return [
-    `night ${before.name} named splats by ${both}: splat triage --rescan RUNS --history FILE maps them`,
+    `night ${before.name} named splats by ${both}: splat triage --rescan RUNS --history FILE renames the old splats`,
   ];
 }
 
@@ -210,7 +210,7 @@ function movedNotes(cells: readonly JudgedCell[]): readonly string[] {
     items.flatMap(({ item: { range } }) =>
       range !== undefined && range.from !== null && range.to !== null && !range.isKnown
         ? [
-            `${input.cell.kernel} was moved: ${range.from.slice(0, 12)} is no ancestor of ${range.to.slice(0, 12)}`,
+            `the branch of ${input.cell.kernel} was moved: ${range.from.slice(0, 12)} is no ancestor of ${range.to.slice(0, 12)}`,
           ]
         : [],
     ),

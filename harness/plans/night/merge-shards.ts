@@ -47,7 +47,11 @@ export async function readShards(
   const found: ShardResults[] = [];
   for (const { path, shown } of dirs) {
     const folders = await foldersWithResults(path);
-    if (folders.length === 0) throw new HarnessError('usage', `${shown}: no ${recordFile} in it`);
+    if (folders.length === 0)
+      throw new HarnessError(
+        'usage',
+        `${shown}: no ${recordFile} in it, and none in a folder directly below it`,
+      );
     for (const folder of folders) {
       const one = await readShard(folder, plan);
       if (found.every(({ digest }) => digest !== one.digest)) found.push(one);
@@ -121,7 +125,7 @@ export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string
   const stray = record.machines.flatMap(({ cells }) => cells).find((id) => !own.has(id));
   return stray === undefined
     ? undefined
-    : `cell ${stray}: a machine ran it, but it is not among the cells of this part`;
+    : `cell ${stray} has results, but is not among the cells of this part`;
 }
 
 /** False for a trial that is called clean without the evidence that a clean trial must have. */

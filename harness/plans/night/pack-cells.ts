@@ -92,7 +92,7 @@ function whyNot(field: string, { kernel, workload }: PlanCell): string {
   if (field === 'kernel') {
     return `kernel ${kernel}: a queue takes only kernels of Debian; use --shard for a tree or a tarball`;
   }
-  return `the files of workload ${workload} on ${kernel} cannot be sent (${field}): a queue takes only files with plain names below the matrix's folder`;
+  return `the files of workload ${workload} on ${kernel} cannot be sent (${field}): a queue takes only files in or below the matrix's folder, in whose paths each part begins with a letter, a digit or _ and has only letters, digits and _ . + -`;
 }
 
 /**

@@ -109,7 +109,9 @@ export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
       `${shown}: larger than ${largestPlanBytes / 1024 / 1024} MiB, and splat reads no larger plan`,
     );
   const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new HarnessError('usage', `--plan ${shown}: ${readFaultIn(cause)}`, { cause });
+    throw new HarnessError('usage', `cannot read --plan ${shown}: ${readFaultIn(cause)}`, {
+      cause,
+    });
   });
   const plan = parsePlan(bytes, shown);
   const digest = createHash('sha256').update(bytes).digest('hex');

@@ -51,7 +51,7 @@ async function digestInput(
 ): Promise<string> {
   if (kind === 'workload') {
     const found = await readIfThere(readFile(resolve(cwd, name)));
-    if (found === undefined) throw new HarnessError('usage', `${name}: no such file`);
+    if (found === undefined) throw new HarnessError('usage', `workload ${name}: no such file`);
     return createHash('sha256').update(found).digest('hex');
   }
   if (kind === 'series') {

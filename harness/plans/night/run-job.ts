@@ -64,7 +64,8 @@ export function readJob(data: unknown): CellJob {
     );
   requireOwnFiles(job);
   const other = otherSignatures(job.harness);
-  if (other !== undefined) throw new HarnessError('config', other);
+  if (other !== undefined)
+    throw new HarnessError('config', `the job cannot be run by this version of splat: ${other}`);
   return job;
 }
 
@@ -153,7 +154,7 @@ async function runCell(job: CellJob, request: JobRequest): Promise<CellResult> {
   });
   const found = machines.get(machineKey(cell));
   if (found === undefined || found.failure !== undefined) {
-    throw new HarnessError('infra', found?.failure?.message ?? 'no result');
+    throw new HarnessError('infra', found?.failure?.message ?? `cell ${cell.id} has no result`);
   }
   const facts: MachineFacts = { ...found, missedControls: missed ?? found.missedControls };
   if (facts.untestable === undefined) proved.set(key, facts.missedControls);

@@ -50,7 +50,9 @@ export async function readBaseline(
     }
   } catch (error) {
     if (!(error instanceof HarnessError)) throw error;
-    throw new HarnessError('usage', `--baseline ${run}: ${error.message}`, { cause: error });
+    throw new HarnessError('usage', `--baseline ${run} cannot be used: ${error.message}`, {
+      cause: error,
+    });
   }
   throw new HarnessError('usage', `--baseline ${run}: no result.json in it`);
 }

@@ -56,7 +56,7 @@ export async function findReplayed(target: string, cwd: string): Promise<Replaye
   const id = basename(path);
   if (result.trials.every((trial) => trial.id !== id)) {
     const ids = result.trials.map((trial) => trial.id).join(', ');
-    throw new HarnessError('usage', `${dir} has no trial ${id}; it has ${ids}`);
+    throw new HarnessError('usage', `${dir} has no trial ${id}; its trials are ${ids}`);
   }
   return { dir, record, result, trials: [id] };
 }

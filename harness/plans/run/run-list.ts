@@ -56,7 +56,7 @@ export async function listRuns(
       if (options.absentIsEmpty && error.code === 'ENOENT') return [];
       throw new HarnessError(
         'usage',
-        `${folder}: ${error.code === 'ENOENT' ? 'no such folder' : readFaultIn(error)}`,
+        `cannot list ${folder}: ${error.code === 'ENOENT' ? 'no such folder' : readFaultIn(error)}`,
         { cause: error },
       );
     },

@@ -40,7 +40,7 @@ export async function readRun(
   const entry = await readEntry(dir, largestBytes);
   if (entry.state === 'finished') return entry;
   const why = entry.state === 'broken' ? entry.message : 'it has no result.json';
-  throw new HarnessError('usage', `${dir}: not a finished run: ${why}`);
+  throw new HarnessError('usage', `${dir} is not the folder of a finished run: ${why}`);
 }
 
 /**

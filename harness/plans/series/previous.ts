@@ -43,9 +43,10 @@ function fileOf(index: number): string {
 export async function readPrevious(run: string, cwd: string): Promise<PreviousSeries> {
   const dir = resolve(cwd, run);
   const wrong = (what: string): HarnessError =>
-    new HarnessError('usage', `--previous ${run}: ${what}`);
+    new HarnessError('usage', `--previous ${run} cannot be used: ${what}`);
   const report = await readRecordAt(join(dir, 'series.json'), seriesReportSchema);
-  if (report === undefined) throw wrong('no series.json; give the folder of a finished series');
+  if (report === undefined)
+    throw wrong('it has no series.json; give the folder of a finished series');
   const patches: VersionedPatch[] = [];
   for (const { index, subject } of report.patches) {
     const diff = await readIfThere(readFile(join(dir, 'patches', fileOf(index)), 'latin1'));

@@ -158,9 +158,7 @@ function faultIn(
   const count = (state: Delivery['state']): number =>
     deliveries.filter((one) => one.state === state).length;
   const refused =
-    count('refused') === 0
-      ? []
-      : [`${count('refused')} refused, kept in ${spool}/refused`];
+    count('refused') === 0 ? [] : [`${count('refused')} refused, kept in ${spool}/refused`];
   const waiting =
     count('waiting') === 0
       ? []

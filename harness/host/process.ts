@@ -118,9 +118,7 @@ export async function runTool(
   const output = tail(end.stderr || end.stdout);
   const fault = diskFaultIn(end.stderr);
   if (fault !== undefined) {
-    throw new HarnessError('infra', `${shortCommandLine(program, args)} failed: ${fault}`, {
-      output,
-    });
+    throw new HarnessError('infra', `${shortCommandLine(program, args)}: ${fault}`, { output });
   }
   if (end.exitCode === 127 && (await findProgram(program)) === undefined) {
     throw new HarnessError('tool', `${program} is not installed`);

@@ -227,9 +227,7 @@ async function hintAt(
     return 'its hunks lack the lines around them, as of diff -U0: give the patch with 3 lines of context';
   }
   // patch(1) ignores up to two lines at either end of a hunk.
-  return (await can('-C1'))
-    ? 'applies with fuzz only: refresh the patch on this tree'
-    : undefined;
+  return (await can('-C1')) ? 'applies with fuzz only: refresh the patch on this tree' : undefined;
 }
 
 async function gitApply(

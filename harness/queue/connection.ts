@@ -187,9 +187,5 @@ export function serverFault({ shown }: QueueAddress, cause: unknown): HarnessErr
   const next = isFull
     ? `; the server has no connection left, and each worker needs up to ${mostConnections}: raise max_connections in its configuration`
     : '';
-  return new HarnessError(
-    'infra',
-    `--queue ${shown}: ${firstLineOf(cause)}${next}`,
-    { cause },
-  );
+  return new HarnessError('infra', `--queue ${shown}: ${firstLineOf(cause)}${next}`, { cause });
 }

@@ -104,10 +104,7 @@ function matching(asked: IgtAsked, image: IgtImage): readonly IgtRow[] {
       wanted.test(one) && (only === undefined || subtests.some((two) => only.test(two))),
   );
   if (found.length === 0) {
-    throw new HarnessError(
-      'usage',
-      `--workload ${name}: no test of ${image.name} matches`,
-    );
+    throw new HarnessError('usage', `--workload ${name}: no test of ${image.name} matches`);
   }
   return found.flatMap(([one]) => {
     const known = igtRows.filter((row) => row.test === one);

@@ -91,9 +91,7 @@ async function read(path: string): Promise<string> {
 
 async function readIt(path: string, { cwd }: Pick<KernelWork, 'cwd'>): Promise<string> {
   const text = await read(resolve(cwd, path)).catch((error: unknown) => {
-    throw new HarnessError('usage', `--configs ${path}: ${readFaultIn(error)}`, {
-      cause: error,
-    });
+    throw new HarnessError('usage', `--configs ${path}: ${readFaultIn(error)}`, { cause: error });
   });
   if (parseConfig(text).size === 0 && !/^# CONFIG_\w+ is not set$/m.test(text)) {
     throw new HarnessError('usage', `--configs ${path}: the file has no line like CONFIG_X=y`);

@@ -60,8 +60,7 @@ export async function runQueued(request: QueuedNight): Promise<void> {
       open = open.filter((one) => one !== cell);
       done += 1;
     }
-    if (done > before)
-      emit({ kind: 'note', text: `${done} of ${cells.length} cells` });
+    if (done > before) emit({ kind: 'note', text: `${done} of ${cells.length} cells` });
     if (done === cells.length) return;
     // The longer the list, the longer the pause: the server needs about a second to look at 5,000 cells.
     await pause(500 + open.length * 2, signal);

@@ -16,6 +16,11 @@ export interface Workload {
   readonly alsoCounts?: readonly string[];
   /** How long the workload runs, in milliseconds, when the user gives no duration. */
   readonly durationMs: number;
+  /**
+   * The share of the usual number of trials that a series gives the workload, above 0 and below 1; absent: all of them. For a
+   * workload that makes most of its calls in every trial, so that fewer trials find a bug as surely.
+   */
+  readonly seriesShare?: number;
   /** Present when the workload shows a picture on the virtio GPU, and waits until splat has saved the picture. */
   readonly draws?: true;
   /**

@@ -155,6 +155,45 @@ async function walk(
   return { found, patches, exitCode: exitCodeOfSeries(found.steps.get(0), patches) };
 }
 
+void test('a workload that never can run is tried at both ends; a share needs fewer trials', async (t) => {
+  const series: readonly Behaviour[] = [[], [], [], []];
+  const tried: string[] = [];
+  const { trial, ...rest } = played(series, tried);
+  const tester: Tester = {
+    ...rest,
+    trial: async (step, workload, index) => {
+      const one = await trial(step, workload, index);
+      return workload === 'igt' ? { ...one, state: 'not-run', because: 'no such test' } : one;
+    },
+  };
+  const names = ['munmap', 'fail-nth', 'igt'];
+  const count = series.length - 1;
+  const found = await walkSeries({
+    count,
+    workloads: names,
+    limits: defaultLimits,
+    tester,
+    parallel: 1,
+    evidence: nothingKnown,
+  });
+  const times = (step: number, name: string): number =>
+    tried.filter((one) => one === `${step} ${name}`).length;
+  t.strictSame(
+    [0, 1, 2, 3].map((step) => times(step, 'igt')),
+    [1, 0, 0, 1],
+  );
+  t.strictSame(
+    [1, 2, 3].map((step) => [times(step, 'munmap'), times(step, 'fail-nth')]),
+    [
+      [16, 10],
+      [16, 10],
+      [16, 10],
+    ],
+  );
+  const options = { count, confidence: 0.99, workloads: names, detectors: new Set<number>() };
+  t.ok(judgePatches(found, options).every(({ verdict }) => verdict === 'unaffected'));
+});
+
 const phrases = (patches: readonly JudgedPatch[]): readonly string[] =>
   patches.map(({ verdict, splats }) => [verdict, ...splats.map(({ title }) => title)].join(' '));
 

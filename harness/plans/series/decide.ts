@@ -28,6 +28,8 @@ export interface Limits {
    * only there.
    */
   readonly whereReached: number;
+  /** For workloads that need fewer trials, by name: the share of `elsewhere` and `whereReached` that is enough, rounded up. */
+  readonly shares?: Readonly<Record<string, number>>;
   /** The most trials, on all kernels of the series together, in the search for the patch behind one splat. */
   readonly perSplat: number;
 }

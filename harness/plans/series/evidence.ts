@@ -40,6 +40,20 @@ function imageOf({ steps }: Evidence, step: number): string | undefined {
   return state?.kind === 'ready' ? state.image : undefined;
 }
 
+/**
+ * True when a workload could run neither on the base nor on the last kernel that can be tested, and on no kernel between. No patch
+ * of the series has anything to do with that.
+ */
+export function neverRan(evidence: Evidence, workload: string): boolean {
+  const places = placesOf(evidence);
+  const own = evidence.trials.filter((trial) => trial.workload === workload);
+  const cannotRun = (step: number | undefined): boolean =>
+    step !== undefined &&
+    trialsOf(evidence, step).some((one) => one.workload === workload && one.state === 'not-run');
+  const isHeard = own.some(({ state }) => state === 'heard');
+  return !isHeard && cannotRun(places[0]) && cannotRun(places.at(-1));
+}
+
 /** A splat that any trial showed, with the workloads that showed it. */
 export interface Suspect extends Sighting {
   readonly workloads: readonly string[];

@@ -4,7 +4,7 @@ import { bootWorkload } from '../../trial/ready-kernel.ts';
 import type { PatchVerdict, Untestable } from '../../verdict.ts';
 import { classesOf, countHeard, type ReachOf } from './classes.ts';
 import { type Located, locateAll } from './decide.ts';
-import { type Evidence, placesOf, trialsOf } from './evidence.ts';
+import { type Evidence, neverRan, placesOf, trialsOf } from './evidence.ts';
 
 export interface JudgedPatch {
   /** The number of the patch in the series, from 1. When judgePatches() judges a branch, it is the number in the branch. */
@@ -224,7 +224,8 @@ function unheard(index: number, { evidence, options }: Bench): readonly string[]
     .filter((place) => place < index)
     .flatMap((place) => trialsOf(evidence, place));
   const reach: ReachOf = options.reach ?? (() => 'unknown');
-  return options.workloads.flatMap((workload) => {
+  const able = options.workloads.filter((workload) => !neverRan(evidence, workload));
+  return able.flatMap((workload) => {
     const own = trials.filter((trial) => trial.workload === workload);
     if (own.some(({ state }) => state === 'heard')) return [];
     const isGone = own.some(({ state }) => state === 'not-run');

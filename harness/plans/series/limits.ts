@@ -1,3 +1,4 @@
+import { workloads } from '../../stress/workloads.ts';
 import type { Limits } from './decide.ts';
 
 /**
@@ -11,4 +12,9 @@ export const defaultLimits: Limits = {
   elsewhere: 2,
   whereReached: 16,
   perSplat: 1000,
+  shares: Object.fromEntries(
+    workloads.flatMap(({ name, seriesShare }) =>
+      seriesShare === undefined ? [] : [[name, seriesShare]],
+    ),
+  ),
 };

@@ -3,7 +3,7 @@ import { inParallel } from '../../trial/parallel.ts';
 import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { classesOf, type ReachOf } from './classes.ts';
 import { type Ask, type Limits, nextFloor, nextLocate } from './decide.ts';
-import { type Evidence, learnStep, learnTrial, placesOf, trialsOf } from './evidence.ts';
+import { type Evidence, learnStep, learnTrial, neverRan, placesOf, trialsOf } from './evidence.ts';
 
 /** How the kernels of a series are built, booted and tried: real kernels, or in a simulation. */
 export interface Tester {
@@ -61,7 +61,9 @@ export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   if (walk.known().steps.get(0)?.kind === 'broken') return walk.known();
   const head = placesOf(walk.known()).at(-1) ?? 0;
   await walk.run((known) =>
-    firstOf(workloads, (workload) => nextFloor(known, { step: head, workload }, limits.elsewhere)),
+    firstOf(workloads, (workload) =>
+      nextFloor(known, { step: head, workload }, shareOf(limits.elsewhere, workload, limits)),
+    ),
   );
   await walk.run((known) => nextVanished(known, head, workloads));
   for (const floor of floorsUpTo(limits)) {
@@ -77,6 +79,11 @@ function floorsUpTo({ elsewhere, whereReached }: Limits): readonly number[] {
   const floors: number[] = [];
   for (let floor = 2 * elsewhere; floor < whereReached; floor *= 2) floors.push(floor);
   return [...floors, whereReached];
+}
+
+/** How many of the usual `trials` a workload needs. */
+function shareOf(trials: number, workload: string, { shares = {} }: Limits): number {
+  return Math.ceil(trials * (shares[workload] ?? 1));
 }
 
 function firstOf<T>(items: readonly T[], pick: (item: T) => Ask | undefined): Ask | undefined {
@@ -102,7 +109,8 @@ function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest):
     return firstOf(workloads, (workload) => {
       if (workload === bootWorkload) return early(step, workload);
       const isReached = tester.reach(before, step, workload) === 'yes';
-      return isReached ? nextFloor(known, { step, workload }, limits.whereReached) : undefined;
+      const floor = shareOf(limits.whereReached, workload, limits);
+      return isReached ? nextFloor(known, { step, workload }, floor) : undefined;
     });
   });
 }
@@ -130,29 +138,31 @@ function nextVanished(
  */
 function nextInClasses(known: Evidence, floor: number, request: WalkRequest): Ask | undefined {
   return firstOf(request.workloads, (workload) => {
-    if (workload === bootWorkload) return undefined;
+    if (workload === bootWorkload || neverRan(known, workload)) return undefined;
+    const own = shareOf(floor, workload, request.limits);
     return firstOf(classesOf(known, workload, request.tester.reach), (places) => {
       const [step = 0] = places;
-      return step === 0 ? undefined : nextFloor(known, { step, workload, places }, floor);
+      return step === 0 ? undefined : nextFloor(known, { step, workload, places }, own);
     });
   });
 }
 
 /** The number of trials that remain before the search for origins, if none of them shows a splat. */
 function trialsLeft(known: Evidence, request: WalkRequest): number {
-  const missing = request.workloads.flatMap((workload) =>
-    workload === bootWorkload
-      ? []
-      : classesOf(known, workload, request.tester.reach).map((places) => {
-          const own = places.flatMap((place) =>
-            trialsOf(known, place).filter((trial) => trial.workload === workload),
-          );
-          const heard = own.filter(({ state }) => state === 'heard').length;
-          const [step = 0] = places;
-          const ask = nextFloor(known, { step, workload, places }, request.limits.whereReached);
-          return step === 0 || ask === undefined ? 0 : request.limits.whereReached - heard;
-        }),
-  );
+  const { limits, tester } = request;
+  const missing = request.workloads.flatMap((workload) => {
+    if (workload === bootWorkload || neverRan(known, workload)) return [];
+    const floor = shareOf(limits.whereReached, workload, limits);
+    return classesOf(known, workload, tester.reach).map((places) => {
+      const own = places.flatMap((place) =>
+        trialsOf(known, place).filter((trial) => trial.workload === workload),
+      );
+      const heard = own.filter(({ state }) => state === 'heard').length;
+      const [step = 0] = places;
+      const ask = nextFloor(known, { step, workload, places }, floor);
+      return step === 0 || ask === undefined ? 0 : floor - heard;
+    });
+  });
   return missing.reduce((sum, one) => sum + one, 0);
 }
 

@@ -60,7 +60,8 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     })
     .option('history', {
       type: 'string',
-      describe: 'with --rescan: a history database in which these splats are renamed, too',
+      describe:
+        'with --rescan: a history database, in which splat renames the splats that this version names differently; without --history, nothing is renamed',
     })
     .conflicts('rescan', ['batch', 'explain', 'vmlinux', 'follow'])
     .implies('history', 'rescan')

@@ -160,7 +160,7 @@ function chooseVersion(
   const [newest] = versions;
   const chosen = versions.find((one) => one.missing.length === 0 || one.doubt !== undefined);
   if (chosen?.doubt !== undefined) {
-    throw new HarnessError('usage', `${where}: ${chosen.doubt}; give the mails of one of them`);
+    throw new HarnessError('usage', `${where}: ${chosen.doubt}; give the mails of one series only`);
   }
   if (chosen === undefined && newest !== undefined && !isAlone) {
     const next = 'give all of it, or one patch alone';

@@ -187,5 +187,6 @@ export function serverFault({ shown }: QueueAddress, cause: unknown): HarnessErr
   const next = isFull
     ? `; the server has no connection left, and each worker needs up to ${mostConnections}: raise max_connections in its configuration`
     : '';
-  return new HarnessError('infra', `--queue ${shown}: ${firstLineOf(cause)}${next}`, { cause });
+  const text = `--queue ${shown}: ${firstLineOf(cause)}; splat cannot use this queue${next}`;
+  return new HarnessError('infra', text, { cause });
 }

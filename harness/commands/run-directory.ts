@@ -101,8 +101,9 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
 }
 
 /**
- * Writes result.json, which is the result itself, and the files that derive from it. Returns one line for each derived file
- * that could not be written. Throws when result.json cannot be written. Commands on the page are for a person in `context.cwd`.
+ * Writes result.json, which is the result itself, and the files that derive from it, such as report.html. Returns one line for each
+ * derived file that could not be written. Throws when result.json cannot be written. In the `splat replay` commands that
+ * report.html shows, the path of the run is relative to the folder `context.cwd`.
  */
 export async function writeReports(
   run: FinishedRun,

@@ -41,7 +41,7 @@ export interface RequestOptions {
 export type AgentAnswer =
   | { readonly kind: 'ok'; readonly words: readonly string[] }
   | { readonly kind: 'err'; readonly code: string; readonly text: string }
-  /** The agent did not answer in time, or the signal fired. */
+  /** The agent did not answer within `timeoutMs`, or the AbortSignal of the request fired before the answer came. */
   | { readonly kind: 'silent' }
   /** The connection has ended, or the guest broke the protocol. */
   | { readonly kind: 'lost' };

@@ -105,7 +105,7 @@ export interface Member {
   readonly bytes: Buffer;
 }
 
-/** The smallest number of files in an archive that is refused. No queue of patches has so many files. */
+/** splat refuses an archive that has this many files or more. No queue of patches has so many files. */
 const mostMembers = 50_000;
 
 /** True for a tar archive of POSIX or GNU, which has the magic word `ustar` in its first header. */

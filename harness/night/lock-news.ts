@@ -19,8 +19,9 @@ export interface LockCounts {
 const mostFalse = 0.002;
 
 /**
- * The probability that a lock dependency that was always there first shows as late as this dependency. That is the chance that
- * all its hits are in the looks after its first sight, if all looks were in random order.
+ * How probably a lock dependency that was always there would first show as late as this dependency. A look is the first trial of a
+ * workload on one boot. A hit is a look that shows the dependency; the first sight is a hit. The result is the probability that a
+ * random order of the `before + after` looks puts all `hits` among the last `after` looks.
  */
 export function lateChance({ before, after, hits }: LockCounts): number {
   return chanceOfLuck({ hits, trials: after }, before);

@@ -3,9 +3,10 @@ import { cellTitle } from './night-words.ts';
 import { plain } from './plain.ts';
 
 /**
- * A night as KTAP version 1, with one test for each cell (one combination of kernel, guest and workload). A cell with something
- * new, back, broken or disappeared is not ok, and neither is a cell without a proof. A cell that did not run, or cannot run on
- * its kernel, is a skip.
+ * A night as KTAP version 1, with one test for each cell (one combination of kernel, guest and workload). A cell of the
+ * class `new`, `back`, `broken`, `disappeared` (the cell has no result), `infrastructure` (the host or the harness failed) or
+ * `inconclusive` (the trials prove nothing) is not ok. A cell of the class `notThere` (the workload cannot run on this kernel) or
+ * `notRun` (the budget left no time) is a skip. A cell of any other class is ok.
  */
 export function formatNightKtap(night: NightRecord): string {
   const lines = night.cells.map((cell, index) => cellLine(cell, index + 1, night));

@@ -47,11 +47,14 @@ export function readKselftestEnd(
 /** Which tests of the kernel's selftests may fail on this kernel or in this guest. */
 export interface SelftestExcuses {
   /**
-   * The pattern for tests that need more memory than the guest has. When such a test fails, it counts as skipped. Absent: no
-   * test.
+   * The pattern for tests that need more memory than the guest has. When a test that matches fails, it counts as skipped.
+   * Absent when the guest has enough memory for every test.
    */
   readonly tooLarge?: RegExp;
-  /** Patterns for tests that always fail on this kernel version. When such a test fails, this is expected. Absent: no test. */
+  /**
+   * Patterns for tests that always fail on this kernel version. When a test that matches one of them fails, the failure is
+   * expected. Absent when no test is known to fail.
+   */
   readonly known?: readonly RegExp[];
 }
 

@@ -20,7 +20,10 @@ export interface Ask {
 export interface Limits {
   /** The probability from which a patch counts as the cause or the cure of a splat, between 0.5 and 1. */
   readonly confidence: number;
-  /** How many trials each workload has on the last kernel of the series that can be tested, whatever code the workload calls. */
+  /**
+   * How many trials each workload gets on the last kernel of the series that can be tested. These trials look for splats elsewhere
+   * than in the functions that the patches change. So a workload gets them even when it never calls these functions.
+   */
   readonly elsewhere: number;
   /**
    * How many trials a workload has on a class of kernels when it may call a function that the first patch of the class changes.

@@ -130,7 +130,7 @@ async function compareQueues(first: number, count: number, dir: string): Promise
     const made = makeQueue(home, random);
     const ours = await applyOurs(home, made);
     const theirs = applyTheirs(home, made);
-    if (ours === 'refused') parts += 1;
+    if (ours === 'part') parts += 1;
     else if (ours === undefined && theirs === undefined) bothRefuse += 1;
     else if (ours === theirs) same += 1;
     else {
@@ -140,7 +140,7 @@ async function compareQueues(first: number, count: number, dir: string): Promise
     rmSync(home, { recursive: true, force: true });
   }
   console.log(
-    `\n${count} queues: ${same} as git am, ${bothRefuse} refused by both, ${different} different, ${parts} refused by us alone: a thread in one mbox that lacks patches, or has two of one subject`,
+    `\n${count} queues: ${same} as git am, ${bothRefuse} refused by both, ${different} different, ${parts} read as a thread in one mbox: it lacks patches or has two versions, so splat refuses it or names what it leaves out`,
   );
   return different === 0;
 }
@@ -209,7 +209,11 @@ async function applyOurs(home: string, made: readonly string[]): Promise<string 
     if (error instanceof HarnessError && error.code === 'usage') return undefined;
     throw error;
   });
-  if (series === undefined) return made.length === 1 ? 'refused' : undefined;
+  const isMbox = made.length === 1;
+  // An mbox whose mails are tied is a thread: splat names the mails of another version, and git am takes them all.
+  const isPart = isMbox && (series === undefined || (series.passedOver ?? []).length > 0);
+  if (isPart) return 'part';
+  if (series === undefined) return undefined;
   const result = await applySeries(base, [series], join(home, 'ours/files'), signal);
   if (result.kind === 'untestable') return undefined;
   const dirOf = (file: string): string =>

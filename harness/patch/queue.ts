@@ -1,10 +1,11 @@
+import { basename } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { orderOf } from './commit-order.ts';
 import type { Input } from './input-files.ts';
 import type { Mail } from './mail.ts';
 import { isPatchMail } from './patch-file.ts';
 import { choosePosting, type Posting } from './thread.ts';
-import { passOver, sameWords, shown } from './thread-words.ts';
+import { passOver, patchRanges, sameWords, shown } from './thread-words.ts';
 
 /** How several mails are read: as one queue, or as a thread from which patches are chosen. */
 export type Reading =
@@ -21,7 +22,8 @@ export interface QueueOptions {
 /**
  * Decides how mails are read: as a thread, from which one series is chosen, or as a queue, which is taken whole. Mails are a
  * thread when their Message-Ids tie them together, or when their subjects number one whole series. Mails without Message-Ids,
- * such as output of git format-patch, are a thread only when they are several versions of the same patches. When a folder or a
+ * such as output of git format-patch, are a thread only when they are several versions of the same patches. The files of a folder
+ * are a queue when git format-patch named and numbered them, also if it tied the mails (`--thread`). When a folder or a
  * list gives the order of the mails, they are a queue even so if every patch of every thread would be taken. Throws `usage`, with
  * `where` first, when the mails hold several threads and none of these rules decides.
  */
@@ -35,12 +37,33 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
     const isThread = isOneSeries(patches) || isJumbledSeries(patches);
     return { kind: isThread ? 'thread' : 'queue' };
   }
+  if (areNumberedFiles(patches, kind)) return { kind: 'queue' };
   if (threads.length === 1 && kind !== 'listed') return { kind: 'thread' };
   // Every patch of every thread is taken, so nothing is in doubt: a person put mails from several threads in order.
   const isOrdered = kind === 'folder' || kind === 'listed';
   if (isOrdered && threads.every((thread) => takesAll(thread, options))) return { kind: 'queue' };
   if (threads.length === 1 || isOneSeries(patches)) return { kind: 'thread' };
   throw severalThreads(threads, where);
+}
+
+/** The name that git format-patch gives to a file: `0002-mm-fix.patch`, or `v3-0002-mm-fix.patch` with `-v3`. */
+const formatPatchName = /^(?<reroll>v\d+-)?(?<number>\d{4,})-[^/]*\.patch$/;
+
+/**
+ * True for a folder with files of git format-patch: each patch is in a file of its own, all are of one version by their names, and the numbers in
+ * the names rise.
+ */
+function areNumberedFiles(patches: readonly Mail[], kind: Input['kind']): boolean {
+  if (kind !== 'folder') return false;
+  const names = patches.map(({ file = '' }) => formatPatchName.exec(basename(file))?.groups);
+  return names.every((name, at) => {
+    const before = names[at - 1];
+    if (name === undefined || patches[at]?.tag.reply === true) return false;
+    if (at === 0) return true;
+    return (
+      before?.['reroll'] === name['reroll'] && Number(before?.['number']) < Number(name['number'])
+    );
+  });
 }
 
 function readUnnamed(patches: readonly Mail[], kind: Input['kind']): Reading {
@@ -173,6 +196,21 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
     else thread.push(mail);
   }
   return [...threads.values()];
+}
+
+/**
+ * A line that names the patches that a queue lacks, when its patches are numbered as parts of one series. `patches` are the mails of
+ * the whole queue that have a diff.
+ */
+export function missingNotes(patches: readonly Mail[]): readonly string[] {
+  const [first] = patches;
+  const total = first?.tag.total;
+  if (total === undefined || !patches.every((one) => versionKey(one) === versionKey(first as Mail)))
+    return [];
+  const present = new Set(patches.map(({ tag }) => tag.index));
+  const missing = Array.from({ length: total }, (_, at) => at + 1).filter((at) => !present.has(at));
+  if (missing.length === 0 || present.size !== patches.length) return [];
+  return [`${patchRanges(missing)} of ${total}: not there; the others are taken`];
 }
 
 /**

@@ -6,7 +6,7 @@ import { type Mail, readTrailers } from './mail.ts';
 import type { Patch, Series } from './patch.ts';
 import { isPatchMail, parsePatchFile, type Unplaced } from './patch-file.ts';
 import { withKnownPrefixes } from './prefix.ts';
-import { type QueueOptions, readingOf, takeQueue } from './queue.ts';
+import { missingNotes, type QueueOptions, readingOf, takeQueue } from './queue.ts';
 import { choosePosting } from './thread.ts';
 import { treesOf } from './thread-trees.ts';
 import { oneLine, type PassedOver, shown, versionName } from './thread-words.ts';
@@ -140,15 +140,19 @@ async function readTogether(
       `series ${path}: ${what}; give only the thread, only the other files, or a quilt series`,
     );
   }
-  const { cover, passedOver: withoutDiff } = takeQueue(mails);
+  const { cover, passedOver: withoutDiff, patches: queued } = takeQueue(mails);
   const queues = parsed.map((one) => ({ ...takeQueue(one.mails), plain: one.plain }));
   const patches = queues.flatMap((one) => [...one.patches.map(asPatch), ...one.plain]);
-  const counted = [...(cover === undefined ? [] : [cover]), ...takeQueue(mails).patches];
+  const counted = [...(cover === undefined ? [] : [cover]), ...queued];
   return [
     {
       patches,
       counted,
-      notes: [...queues.flatMap((one) => one.notes), ...notesOf(withoutDiff)],
+      notes: [
+        ...queues.flatMap((one) => one.notes),
+        ...missingNotes(queued),
+        ...notesOf(withoutDiff),
+      ],
       passedOver: withoutDiff,
       ...(cover === undefined ? {} : { cover: readCover(cover) }),
     },

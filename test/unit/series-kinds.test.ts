@@ -358,6 +358,9 @@ void test('a queue is taken whole, in its order, as git am takes it', async (t) 
     'again/0002-two.patch': letter({ subject: '[PATCH 2/2] two', line: 12 }),
     'again/v2-0001-one.patch': letter({ subject: '[PATCH v2 1/2] one', line: 1 }),
     'again/v2-0002-two.patch': letter({ subject: '[PATCH v2 2/2] two', line: 2 }),
+    'numbered/0001-one.patch': letter({ subject: '[PATCH 1/4] one', id: 'a', line: 1 }),
+    'numbered/0002-two.patch': letter({ subject: '[PATCH 2/4] one', id: 'b', to: 'a', line: 2 }),
+    'numbered/0004-v3-three.patch': letter({ subject: '[PATCH 4/4] x', id: 'd', to: 'a', line: 4 }),
     'merge.patch': mbox(one, { subject: '[PATCH] Merge branch x' }, two),
     'b4/v3_x.patches/series': '0001-one.patch\n',
     'b4/v3_x.patches/0001-one.patch': letter(one),
@@ -393,6 +396,11 @@ void test('a queue is taken whole, in its order, as git am takes it', async (t) 
     await summary(dir, 'again'),
     { patches: ['one v2', 'two v2'], lines: '1 2', notes: ['v2 is taken; passed over: v1'] },
     'git format-patch -v2 beside the first version',
+  );
+  t.match(
+    await summary(dir, 'numbered'),
+    { lines: '1 2 4', over: [], notes: [/^patch 3 of 4: not there; the others are taken$/] },
+    'files of git format-patch --thread are a queue, though one is missing',
   );
   t.match(await summary(dir, 'merge.patch'), { lines: '1 2', over: ['[PATCH] Merge branch x'] });
   t.match(await summary(dir, 'b4'), { lines: '1', over: ['v3_x.mbx'] }, 'b4 am -Q');

@@ -150,7 +150,8 @@ async function readTogether(
       counted,
       notes: [
         ...queues.flatMap((one) => one.notes),
-        ...missingNotes(queued),
+        // Patches in a list were chosen on purpose.
+        ...(kind === 'folder' ? missingNotes(queued) : []),
         ...notesOf(withoutDiff),
       ],
       passedOver: withoutDiff,

@@ -50,8 +50,8 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
 const formatPatchName = /^(?<reroll>v\d+-)?(?<number>\d{4,})-[^/]*\.patch$/;
 
 /**
- * True for a folder with files of git format-patch: each patch is in a file of its own, all are of one version by their names, and the numbers in
- * the names rise.
+ * True for a folder with files of git format-patch: each patch is in a file of its own, all are of one version by their names, and
+ * the numbers in the names rise.
  */
 function areNumberedFiles(patches: readonly Mail[], kind: Input['kind']): boolean {
   if (kind !== 'folder') return false;
@@ -203,10 +203,8 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
  * the whole queue that have a diff.
  */
 export function missingNotes(patches: readonly Mail[]): readonly string[] {
-  const [first] = patches;
-  const total = first?.tag.total;
-  if (total === undefined || !patches.every((one) => versionKey(one) === versionKey(first as Mail)))
-    return [];
+  const total = patches[0]?.tag.total;
+  if (total === undefined || new Set(patches.map(versionKey)).size > 1) return [];
   const present = new Set(patches.map(({ tag }) => tag.index));
   const missing = Array.from({ length: total }, (_, at) => at + 1).filter((at) => !present.has(at));
   if (missing.length === 0 || present.size !== patches.length) return [];

@@ -55,11 +55,6 @@ export const driverFolder = '/sys/kernel/debug/splat_mn';
 export const profileFiles = {
   /** The file that lists the functions that can be counted, one on each line. */
   traceable: '/sys/kernel/tracing/available_filter_functions',
-  /**
-   * At most this many bytes of `traceable` are read. The list has about 1 MiB in our kernels, and up to 4 MiB in the kernel of a
-   * distribution with all its modules.
-   */
-  traceableLimitBytes: 16 * 1024 * 1024,
   filter: '/sys/kernel/tracing/set_ftrace_filter',
   enabled: '/sys/kernel/tracing/function_profile_enabled',
   /** The beginning of the paths of the files with the counts. Each CPU has a file, whose path ends with the CPU's number. */

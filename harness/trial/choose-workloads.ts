@@ -59,7 +59,7 @@ export async function chooseWorkloads(
     ...(await chooseTests(names.filter(isKunitName), options)),
     ...(await chooseTests(names.filter(isKselftestName), options)),
   ];
-  const paths = names.filter((name) => !known.includes(name) && !isForeignName(name));
+  const paths = names.filter(isOwnProgram);
   if (paths.length === 0 && options.args.length > 0) {
     throw new HarnessError(
       'usage',
@@ -100,6 +100,11 @@ async function chooseTests(
  */
 export function isForeignName(name: string): boolean {
   return isIgtName(name) || isToolName(name) || isKunitName(name) || isKselftestName(name);
+}
+
+/** True for the path of a program of the user, as `--workload` takes it: any name that is neither splat's nor foreign. */
+export function isOwnProgram(name: string): boolean {
+  return workloads.every((known) => known.name !== name) && !isForeignName(name);
 }
 
 /**

@@ -49,15 +49,15 @@ const run = async (agent: Agent, script: string): Promise<void> => {
 /**
  * Prepares a guest for a coverage run. The profiler then also counts the watched functions of the kernel and all functions of
  * `modules`, the ioctl(2) requests of splat's programs are recorded, and the callers of the function that begins a notifier's
- * range are traced. Returns the functions that are counted.
+ * range are traced. `traceable` is the kernel's list of the functions that ftrace can trace. Returns the functions that are counted.
  */
 export async function armCoverage(
   agent: Agent,
+  traceable: string,
   placed: readonly PlacedFunction[],
   modules: readonly string[],
 ): Promise<readonly WatchedFunction[]> {
-  const list = await agent.read(profileFiles.traceable, profileFiles.traceableLimitBytes);
-  const functions = watchFunctions(list?.toString('latin1') ?? '', placed, modules);
+  const functions = watchFunctions(traceable, placed, modules);
   const text = functions.map(({ index }) => `${index}\n`).join('');
   await agent.put(listFile, 0o600, Buffer.from(text));
   await run(

@@ -63,6 +63,11 @@ export function countedBesides({
 
 const prepareTimeoutMs = 30_000;
 const warmUpTimeoutMs = 120_000;
+/**
+ * The most bytes that are read of the kernel's list of traceable functions. The list of our kernels has about 1 MiB, that of a
+ * distribution's kernel with all modules up to 4 MiB.
+ */
+const traceableLimitBytes = 16 * 1024 * 1024;
 
 /**
  * Prepares a booted guest for its trials. Loads the modules, starts the counters of the witnesses and of the functions in `more`,
@@ -89,16 +94,17 @@ export async function prepareGuest(
 ): Promise<Prepared> {
   // A function of a module can be counted once it is loaded.
   const modules = kernelModules === undefined ? [] : await loadModules(agent, kernelModules);
-  const traced = await countCalls(agent, [...profiledFunctions, ...more]);
+  const traceable = await agent.read(profileFiles.traceable, traceableLimitBytes);
+  const list = traceable?.toString('latin1') ?? '';
+  const asked = [...profiledFunctions, ...more];
+  const traced = await countCalls(agent, list, asked);
   const profiled = more.filter((name) => traced.has(name));
-  const missing = [...profiledFunctions, ...more]
-    .filter((name) => !traced.has(name))
-    .map((name) => `calls.${name}`);
+  const missing = asked.filter((name) => !traced.has(name)).map((name) => `calls.${name}`);
   // Of the modules, only those of the user are counted: no watched file belongs to a module of the tree.
   const own = modules.flatMap(({ name, functions: counted }) =>
     counted.length === 0 ? [] : [name],
   );
-  const functions = placed === undefined ? undefined : await armCoverage(agent, placed, own);
+  const functions = placed === undefined ? undefined : await armCoverage(agent, list, placed, own);
   await agent.write(profileFiles.enabled, '1');
   // The first program patches kernel code (the static keys of cgroup and memcg). Under TCG such a patch can race with another CPU
   // that runs the code. It is better if that happens in the one boot whose console is examined than in a copy.
@@ -153,9 +159,12 @@ async function whyNot3D(agent: Agent): Promise<string | undefined> {
  * that the kernel can count: those that ftrace can trace (Documentation/trace/ftrace.rst). The filter is written as line numbers
  * of the kernel's list of functions, because for each name the kernel would search the whole list.
  */
-async function countCalls(agent: Agent, names: readonly string[]): Promise<ReadonlySet<string>> {
-  const list = await agent.read(profileFiles.traceable, profileFiles.traceableLimitBytes);
-  const { indices, found } = findTraceable(list?.toString('latin1') ?? '', names);
+async function countCalls(
+  agent: Agent,
+  traceable: string,
+  names: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const { indices, found } = findTraceable(traceable, names);
   if (indices.length === 0) return new Set();
   const isTaken = await agent.append(profileFiles.filter, `${indices.join('\n')}\n`);
   return isTaken ? found : new Set();

@@ -8,8 +8,7 @@ import { groupBy } from '../../night/shards.ts';
 import { type CellJob, cellJobSchema } from '../../records/cell-job.ts';
 import type { PlanCell } from '../../records/night-plan.ts';
 import { checkValue } from '../../records/schema.ts';
-import { workloads } from '../../stress/workloads.ts';
-import { isForeignName } from '../../trial/choose-workloads.ts';
+import { isOwnProgram } from '../../trial/choose-workloads.ts';
 import { writtenBy } from '../../trial/harness-facts.ts';
 import type { ReadPlan } from './plan-file.ts';
 
@@ -102,8 +101,7 @@ function whyNot(field: string, { kernel, workload }: PlanCell): string {
 function requireNames(cells: readonly PlanCell[]): void {
   const seen = new Map<string, string>();
   for (const cell of cells) {
-    if (isForeignName(cell.workload)) continue;
-    if (workloads.some(({ name }) => name === cell.workload)) continue;
+    if (!isOwnProgram(cell.workload)) continue;
     const key = `${machineKey(cell)} ${basename(cell.workload, '.c')}`;
     const other = seen.get(key);
     if (other !== undefined) {
@@ -116,12 +114,11 @@ function requireNames(cells: readonly PlanCell[]): void {
 
 async function packFiles(cell: PlanCell, cwd: string): Promise<CellJob['files']> {
   const { series, config, configBase, workload } = cell;
-  const isOwn = !isForeignName(workload) && workloads.every(({ name }) => name !== workload);
   const names = new Set([
     ...series,
     ...config,
     ...(configBase === undefined ? [] : [configBase]),
-    ...(isOwn ? [workload] : []),
+    ...(isOwnProgram(workload) ? [workload] : []),
   ]);
   const files: CellJob['files'][number][] = [];
   let bytes = 0;

@@ -40,18 +40,28 @@ function imageOf({ steps }: Evidence, step: number): string | undefined {
   return state?.kind === 'ready' ? state.image : undefined;
 }
 
+/** True when a trial of a workload ended in this state, on the kernel with the first `step` patches or on one with an equal image. */
+export function endedAs(
+  evidence: Evidence,
+  { step, workload, state }: Pick<PrefixTrial, 'step' | 'workload' | 'state'>,
+): boolean {
+  const trials = trialsOf(evidence, step);
+  return trials.some((trial) => trial.workload === workload && trial.state === state);
+}
+
 /**
  * True when a workload could run neither on the base nor on the last kernel that can be tested, and on no kernel between. No patch
  * of the series has anything to do with that.
  */
 export function neverRan(evidence: Evidence, workload: string): boolean {
   const places = placesOf(evidence);
-  const own = evidence.trials.filter((trial) => trial.workload === workload);
   const cannotRun = (step: number | undefined): boolean =>
-    step !== undefined &&
-    trialsOf(evidence, step).some((one) => one.workload === workload && one.state === 'not-run');
-  const isHeard = own.some(({ state }) => state === 'heard');
-  return !isHeard && cannotRun(places[0]) && cannotRun(places.at(-1));
+    step !== undefined && endedAs(evidence, { step, workload, state: 'not-run' });
+  return (
+    cannotRun(places[0]) &&
+    cannotRun(places.at(-1)) &&
+    !evidence.trials.some((trial) => trial.workload === workload && trial.state === 'heard')
+  );
 }
 
 /** A splat that any trial showed, with the workloads that showed it. */

@@ -1,9 +1,17 @@
 import type { PrefixTrial, StepState } from '../../records/series-journal.ts';
 import { inParallel } from '../../trial/parallel.ts';
 import { bootWorkload } from '../../trial/ready-kernel.ts';
-import { classesOf, type ReachOf } from './classes.ts';
+import { classesOf, countHeard, type ReachOf } from './classes.ts';
 import { type Ask, type Limits, nextFloor, nextLocate } from './decide.ts';
-import { type Evidence, learnStep, learnTrial, neverRan, placesOf, trialsOf } from './evidence.ts';
+import {
+  type Evidence,
+  endedAs,
+  learnStep,
+  learnTrial,
+  neverRan,
+  placesOf,
+  trialsOf,
+} from './evidence.ts';
 
 /** How the kernels of a series are built, booted and tried: real kernels, or in a simulation. */
 export interface Tester {
@@ -124,46 +132,46 @@ function nextVanished(
   head: number,
   workloads: readonly string[],
 ): Ask | undefined {
-  const has = (step: number, name: string, state: PrefixTrial['state']): boolean =>
-    trialsOf(known, step).some((trial) => trial.workload === name && trial.state === state);
-  const gone = workloads.filter((name) => has(head, name, 'not-run') && has(0, name, 'heard'));
+  const gone = workloads.filter(
+    (workload) =>
+      endedAs(known, { step: head, workload, state: 'not-run' }) &&
+      endedAs(known, { step: 0, workload, state: 'heard' }),
+  );
   return firstOf(placesOf(known), (step) =>
     firstOf(gone, (workload) => nextFloor(known, { step, workload }, 1)),
   );
 }
 
 /**
- * The next trial that brings a class of kernels to `floor` trials; undefined when all have them. The class of the base gets no
- * trial, because no patch made the base. The base is tried again only to find where a splat came from.
+ * For each class of kernels that has fewer than `floor` trials of a workload: the next trial, and how many are missing. The class
+ * of the base gets no trial, because no patch made the base. The base is tried again only to find where a splat came from.
  */
-function nextInClasses(known: Evidence, floor: number, request: WalkRequest): Ask | undefined {
-  return firstOf(request.workloads, (workload) => {
-    if (workload === bootWorkload || neverRan(known, workload)) return undefined;
-    const own = shareOf(floor, workload, request.limits);
-    return firstOf(classesOf(known, workload, request.tester.reach), (places) => {
+function* openClasses(
+  known: Evidence,
+  floor: number,
+  { workloads, limits, tester }: WalkRequest,
+): Generator<{ readonly ask: Ask; readonly missing: number }> {
+  for (const workload of workloads) {
+    if (workload === bootWorkload || neverRan(known, workload)) continue;
+    const own = shareOf(floor, workload, limits);
+    for (const places of classesOf(known, workload, tester.reach)) {
       const [step = 0] = places;
-      return step === 0 ? undefined : nextFloor(known, { step, workload, places }, own);
-    });
-  });
+      const ask = step === 0 ? undefined : nextFloor(known, { step, workload, places }, own);
+      if (ask !== undefined) yield { ask, missing: own - countHeard(known, workload, places) };
+    }
+  }
+}
+
+/** The next trial that brings a class of kernels to `floor` trials; undefined when all have them. */
+function nextInClasses(known: Evidence, floor: number, request: WalkRequest): Ask | undefined {
+  const [first] = openClasses(known, floor, request);
+  return first?.ask;
 }
 
 /** The number of trials that remain before the search for origins, if none of them shows a splat. */
 function trialsLeft(known: Evidence, request: WalkRequest): number {
-  const { limits, tester } = request;
-  const missing = request.workloads.flatMap((workload) => {
-    if (workload === bootWorkload || neverRan(known, workload)) return [];
-    const floor = shareOf(limits.whereReached, workload, limits);
-    return classesOf(known, workload, tester.reach).map((places) => {
-      const own = places.flatMap((place) =>
-        trialsOf(known, place).filter((trial) => trial.workload === workload),
-      );
-      const heard = own.filter(({ state }) => state === 'heard').length;
-      const [step = 0] = places;
-      const ask = nextFloor(known, { step, workload, places }, floor);
-      return step === 0 || ask === undefined ? 0 : floor - heard;
-    });
-  });
-  return missing.reduce((sum, one) => sum + one, 0);
+  const open = [...openClasses(known, request.limits.whereReached, request)];
+  return open.reduce((sum, { missing }) => sum + missing, 0);
 }
 
 interface OpenWalk {

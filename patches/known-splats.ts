@@ -50,6 +50,13 @@ export const knownSplats: readonly KnownSplat[] = Object.freeze([
     what: 'a commit of virtio-gpu waits a second for a vblank, which the driver has of late, and none comes',
   },
   {
+    title: 'WARNING in drm_mm_takedown',
+    where: { workload: 'gpu-unbind-held', says: /\bdrm_gem_init_release\+/ },
+    from: '6.1',
+    before: '7.2',
+    what: 'virtio_gpu_deinit() forgets the buffers of commands that the host has not answered',
+  },
+  {
     title: 'INFO: task hung in userfaultfd_release',
     where: { within: ['userfaultfd_release'] },
     from: '6.1',

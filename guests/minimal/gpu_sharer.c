@@ -98,7 +98,11 @@ static void draw_imported(struct racer *racer)
 	munmap(pixels, canvas.bytes);
 }
 
-/* Draws into a mapping that outlives its handle. */
+/*
+ * Draws into a mapping that outlives its handle. The number of the handle may be one that both
+ * threads had for an imported buffer: the thread that closes it second closes the new handle,
+ * and then mapping or destroying the canvas fails, as it should.
+ */
 static void draw_destroyed(struct racer *racer)
 {
 	const struct sharer *sharer = racer->shared;
@@ -109,10 +113,9 @@ static void draw_destroyed(struct racer *racer)
 	if (!canvas_create(sharer->own_fd, side, side, &canvas))
 		workload_fail("create a %ux%u canvas", side, side);
 	pixels = canvas_map(sharer->own_fd, &canvas);
-	if (!canvas_destroy(sharer->own_fd, &canvas))
-		workload_fail("destroy a canvas");
+	canvas_destroy(sharer->own_fd, &canvas);
 	if (!pixels)
-		workload_fail("map a canvas");
+		return;
 	scribble(racer, pixels, canvas.bytes);
 	munmap(pixels, canvas.bytes);
 }

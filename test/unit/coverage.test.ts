@@ -114,12 +114,10 @@ void t.test(
         `sources below "${root}"`,
       );
     }
+    const names = ['x_show', 'x_store', 'x_show.isra.0', 'x_shown', 'fs_reclaim_acquire'];
     const left = watchFunctions(
-      'x_show\nx_store\nx_show.isra.0\nx_shown\n',
-      ['x_show', 'x_store', 'x_show.isra.0', 'x_shown'].map((name) => ({
-        name,
-        file: 'mm/slub.c',
-      })),
+      names.join('\n'),
+      names.map((name) => ({ name, file: 'mm/slub.c' })),
     );
     t.strictSame(
       left.map(({ name }) => name),

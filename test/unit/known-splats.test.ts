@@ -49,6 +49,16 @@ const said = (type: string, val: number) => ({
   ],
 });
 
+void t.test('a splat of any driver is known only in the workload that shows the bug', async (t) => {
+  const seen = { title: 'WARNING in drm_mm_takedown', signature: 'warning-4', stack: [] };
+  const text = ['[    2.344467][   T50]  drm_gem_init_release+0x15/0x20'];
+  const known = knownIn([6, 1], undefined);
+  t.equal(isKnownTo(known, { ...seen, text }, 'gpu-unbind-held'), true);
+  t.equal(isKnownTo(known, { ...seen, text }, 'virtio-gpu'), false);
+  t.equal(isKnownTo(known, { ...seen, text: [] }, 'gpu-unbind-held'), false);
+  t.equal(isKnownTo(knownIn([7, 3], undefined), { ...seen, text }, 'gpu-unbind-held'), false);
+});
+
 void t.test('a report without a stack is known in its workload, and by what it says', async (t) => {
   const known = knownIn([7, 3], undefined);
   t.equal(isKnownTo(known, said('MM_ANONPAGES', 72), 'fail-nth'), true);

@@ -138,13 +138,25 @@ function noteFile(cacheRoot: string, kernelId: string): string {
   return join(cacheRoot, 'coverage', `${name.slice(0, 32)}.json`);
 }
 
-/** Writes coverage.json into the run directory, and notes it in the cache as the last coverage of this kernel. */
+/** The run that measures coverage. */
+export interface CoverageRun {
+  readonly dir: string;
+  readonly cacheRoot: string;
+  /** True when all default workloads run, so that the coverage stands for later runs of the kernel. */
+  readonly hasDefaultSet?: boolean;
+}
+
+/**
+ * Writes coverage.json into the run directory. The coverage of all default workloads is noted in the cache as the last coverage of
+ * this kernel.
+ */
 async function keepCoverage(
   coverage: Coverage,
-  { dir, cacheRoot }: { readonly dir: string; readonly cacheRoot: string },
+  { dir, cacheRoot, hasDefaultSet }: CoverageRun,
 ): Promise<CoverageFacts> {
   await writeWhole(join(dir, coverageFile), `${JSON.stringify(coverage, null, 1)}\n`);
   const facts = { measuredAt: coverage.measuredAt, ...countFunctions(coverage), run: dir };
+  if (hasDefaultSet !== true) return facts;
   await makeFolder(join(cacheRoot, 'coverage'));
   await writeWhole(noteFile(cacheRoot, coverage.kernel.id), `${JSON.stringify(facts)}\n`);
   return facts;
@@ -178,7 +190,7 @@ export async function coverageOf(
   covered: CoverageRecord,
   kernel: Pick<KernelFacts, 'id' | 'release' | 'source'>,
   trials: readonly Pick<TrialResult, 'counters'>[],
-  request: { readonly dir: string; readonly cacheRoot: string },
+  request: CoverageRun,
 ): Promise<CoverageFacts | null> {
   if (covered.seen.size === 0) return recallCoverage(kernel.id, request.cacheRoot);
   return keepCoverage(gatherCoverage(covered, kernel, trials), request);

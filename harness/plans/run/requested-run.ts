@@ -95,6 +95,7 @@ export async function runRequested(
     ...guestRequirements(workloads),
     // A list such as `igt` does not count as named workloads: it stands for a default set.
     workloadsNamed: asked.workloads.some((name) => !isIgtList(name) && !isKselftestList(name)),
+    hasDefaultSet: names.length === 0,
     ...(known === undefined ? {} : { baseline: known.baseline }),
     ...(asked.trials === undefined ? {} : { trials: asked.trials }),
     ...(kernelId === undefined ? {} : { kernelId }),

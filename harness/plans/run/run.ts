@@ -33,6 +33,8 @@ export interface RunRequest extends GuestRequest, TestKernelRequest {
   readonly workloads: readonly ChosenWorkload[];
   /** True when the user named the workloads, false for the default set. */
   readonly workloadsNamed: boolean;
+  /** True when all default workloads run: neither named ones nor a quick run's. */
+  readonly hasDefaultSet?: boolean;
   /** The earlier run whose splats count as known; absent: none. */
   readonly baseline?: Baseline;
   /** The ids of the trials to run, canaries included; absent: all trials. */

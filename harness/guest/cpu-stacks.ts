@@ -4,6 +4,8 @@ import type { Qmp } from './qmp.ts';
 export interface CpuStack {
   readonly cpu: number;
   readonly mode: 'kernel' | 'user' | 'halted';
+  /** True when no interrupt can reach the CPU. */
+  readonly masked: boolean;
   /**
    * In the mode `kernel`: the instruction pointer, then the return addresses, the innermost first. In the modes `user` and
    * `halted`: only the instruction pointer.
@@ -21,14 +23,18 @@ interface Registers {
   readonly frame: bigint;
   readonly level: number;
   readonly halted: boolean;
+  /** True when the interrupt flag (bit 9 of RFLAGS) is clear. */
+  readonly masked: boolean;
 }
 
 /**
  * The most addresses that are read of one stack. No stack of a splat kernel is deeper, but overwritten frames may form a circle.
  */
 const mostFrames = 48;
+/** The interrupt flag of RFLAGS. */
+const interruptFlag = 0x200;
 /** The lowest address of x86-64's kernel half with five levels of page tables. */
-const lowestKernelAddress = 0xff00_0000_0000_0000n;
+export const lowestKernelAddress = 0xff00_0000_0000_0000n;
 
 /**
  * Reads the stacks of all CPUs of a guest, which is stopped for some milliseconds. Returns an empty list when the registers do
@@ -53,6 +59,7 @@ export function parseRegisters(text: string): readonly Registers[] {
       new RegExp(`\\b${name}=([0-9a-f]+)`).exec(block)?.[1];
     const cpu = /^\d+/.exec(block)?.[0];
     const [instruction, frame, level] = [value('RIP'), value('RBP'), value('CPL')];
+    const flags = Number.parseInt(value('RFL') ?? '200', 16);
     if (cpu === undefined || instruction === undefined || frame === undefined) return [];
     return {
       cpu: Number(cpu),
@@ -60,14 +67,15 @@ export function parseRegisters(text: string): readonly Registers[] {
       frame: BigInt(`0x${frame}`),
       level: Number(level ?? 0),
       halted: value('HLT') === '1',
+      masked: (flags & interruptFlag) === 0,
     };
   });
 }
 
 async function stackOf(qmp: Qmp, registers: Registers): Promise<CpuStack> {
-  const { cpu, instruction, halted } = registers;
+  const { cpu, instruction, halted, masked } = registers;
   if (halted || registers.level !== 0) {
-    return { cpu, mode: halted ? 'halted' : 'user', addresses: [instruction] };
+    return { cpu, mode: halted ? 'halted' : 'user', masked, addresses: [instruction] };
   }
   const addresses = [instruction];
   await monitor(qmp, `cpu ${cpu}`);
@@ -84,7 +92,7 @@ async function stackOf(qmp: Qmp, registers: Registers): Promise<CpuStack> {
     if (caller <= frame) break;
     frame = caller;
   }
-  return { cpu, mode: 'kernel', addresses };
+  return { cpu, mode: 'kernel', masked, addresses };
 }
 
 async function monitor(qmp: Qmp, line: string): Promise<string> {

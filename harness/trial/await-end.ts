@@ -5,6 +5,7 @@ import { throwIfAborted } from '../host/process.ts';
 import type { HangEvidence } from '../records/trial.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { gatherHang, type HangWatch } from './hang-evidence.ts';
+import { awaitWedge } from './wedged.ts';
 
 /** How long a running workload may go on, and what ends the wait for it. Times are in milliseconds from the workload's start. */
 interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'signal' | 'onAsked'> {
@@ -17,24 +18,60 @@ interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'sign
    * something stops it.
    */
   readonly lookAfterMs: number | undefined;
+  /** The time from which the CPUs are watched for a deadlock with interrupts off, until `lookAfterMs`. */
+  readonly wedgedFromMs: number;
   /** Fires when the trial no longer waits for the workload. */
   readonly over: AbortSignal;
 }
 
-/**
- * Waits until a running workload ends, and returns how it ended. When a splat ends the wait first, the end is `silent`. `hang` is
- * what the guest was doing; it is set when the end is `silent`, no splat was found, and the guest could be examined in time.
- */
+/** How a running workload ended. */
+export interface SeenEnd {
+  readonly end: WorkloadEnd;
+  /** What the guest was doing; absent when the end is not `silent`, when a splat explains it, and when it was too late to look. */
+  readonly hang?: HangEvidence;
+  /** True when no CPU of the guest can take an interrupt any more, so that nothing in the guest will answer. */
+  readonly wedged?: true;
+}
+
+/** Waits until a running workload ends. When a splat or a wedged guest ends the wait first, the end is `silent`. */
 export async function awaitEnd(
   guest: Guest,
   running: Promise<WorkloadEnd>,
   watch: EndWatch,
-): Promise<{ readonly end: WorkloadEnd; readonly hang?: HangEvidence }> {
+): Promise<SeenEnd> {
   const looked = lookLater(guest, watch);
   looked.catch(() => undefined);
-  const end = await Promise.race([running, stuckAfterSplat(running, watch)]);
+  const ended = Promise.race([running, stuckAfterSplat(running, watch)]);
+  ended.catch(() => undefined);
+  const wedged = await endOfWedged(guest, ended, watch);
+  if (wedged !== undefined) return wedged;
+  const end = await ended;
   const hang = end.kind === 'silent' && !watch.hasSplat() ? await looked : undefined;
   return hang === undefined ? { end } : { end, hang };
+}
+
+/** The end of a workload in a guest whose CPUs wait for each other with interrupts off. Undefined when `ended` settles first. */
+async function endOfWedged(
+  guest: Guest,
+  ended: Promise<WorkloadEnd>,
+  { lookAfterMs, wedgedFromMs, ...watch }: EndWatch,
+): Promise<SeenEnd | undefined> {
+  if (lookAfterMs === undefined) return undefined;
+  const startedAt = performance.now();
+  const over = new AbortController();
+  const stop = (): void => over.abort();
+  ended.then(stop, stop);
+  try {
+    const times = { fromMs: wedgedFromMs, untilMs: lookAfterMs, over: over.signal };
+    if (!(await awaitWedge(guest, times)) || over.signal.aborted) return undefined;
+  } catch (error) {
+    // The end of QEMU is told by `ended`.
+    if (isHarnessError(error, 'infra')) return undefined;
+    throw error;
+  }
+  const hang = await lookAtHang(guest, { ...watch, wedged: true });
+  const end = { kind: 'silent', afterMs: performance.now() - startedAt } as const;
+  return { end, ...(hang === undefined ? {} : { hang }), wedged: true };
 }
 
 /**

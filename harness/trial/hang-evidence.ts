@@ -37,6 +37,8 @@ export interface HangWatch {
   /** The trial's folder: console.log is read there, and hang.txt is written there. */
   readonly dir: string;
   readonly signal: AbortSignal;
+  /** True when the guest cannot answer, so that the kernel is not asked for its stacks. */
+  readonly wedged?: true;
   /**
    * Called with `begin` before splat makes the kernel print its stacks, and with `end` after it. Nothing that the console prints
    * in between counts as a finding.
@@ -142,12 +144,13 @@ function functionOf(frame: string): string {
 
 /**
  * Makes the kernel print its stacks: the agent in the guest presses SysRq keys. Returns what the console printed meanwhile.
- * `answered` is false when the agent is gone, refuses, or takes longer than `printMs`.
+ * `answered` is false when the guest is wedged, or when the agent is gone, refuses, or takes longer than `printMs`.
  */
 async function askKernel(
   guest: Guest,
-  { dir, signal, onAsked }: HangWatch,
+  { dir, signal, wedged, onAsked }: HangWatch,
 ): Promise<{ readonly answered: boolean; readonly text: string }> {
+  if (wedged === true) return { answered: false, text: '' };
   const from = guest.console.bytes();
   onAsked('begin');
   try {

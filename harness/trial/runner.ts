@@ -26,7 +26,7 @@ export interface KnownSplats {
 }
 
 /** The most guests in which a trial is tried, as long as a known bug of the kernel stops each of them. */
-const mostGuests = 5;
+const mostGuests = 8;
 
 /** The name of the folder of a trial's guest. `guest` counts the guests in which the trial was tried, from 1. */
 function guestFolder(id: string, guest: number): string {
@@ -84,7 +84,7 @@ export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 
  * seed:
  *
  * - The first guest fell silent. When the second guest falls silent too, the kernel is at fault, and the trial is a splat. While
- * a known bug stops each guest, the trial is tried in up to five guests. When a known bug stops the last one, the trial is
+ * a known bug stops each guest, the trial is tried in up to eight guests. When a known bug stops the last one, the trial is
  * `hung`.
  * - A witness was still zero at the workload's limit. When it is zero in the second guest too, the trial is `unexercised`. From
  * then on, a zero witness of the same workload gets no second guest on this kernel, because it would be zero there, too.

@@ -219,13 +219,16 @@ async function runWorkload(
       .then((end) => readProgramEnd(end, output.lastWords(), isOwn));
     const patienceMs =
       plan.endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
-    const watched = { ...context, ...watch, over: over.signal };
     const lookAfterMs = isTheirs ? undefined : timeoutMs - lookMs;
+    const wedgedFromMs = durationMs + 3_000 * Math.sqrt(context.slowness);
+    const times = { patienceMs, lookAfterMs, wedgedFromMs };
     let end: WorkloadEnd = { kind: 'lost' };
     try {
-      const seen = await awaitEnd(guest, running, { ...watched, patienceMs, lookAfterMs });
+      const watched = { ...context, ...watch, over: over.signal, ...times };
+      const seen = await awaitEnd(guest, running, watched);
       end = seen.end;
       if (seen.hang !== undefined) evidence.hang = seen.hang;
+      if (seen.wedged === true) throw new GuestGone('silent', 'run');
     } finally {
       // The results of the tests are read even when the guest went away.
       const report = plan.readTests?.(output.stdout(), end);

@@ -2,10 +2,15 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import type { Guest } from '../../harness/guest/boot.ts';
-import { parseRegisters } from '../../harness/guest/cpu-stacks.ts';
+import {
+  type CpuStack,
+  lowestKernelAddress,
+  parseRegisters,
+} from '../../harness/guest/cpu-stacks.ts';
 import { blockedFrame } from '../../harness/splat/blocked.ts';
 import { gatherHang, loopingFrame } from '../../harness/trial/hang-evidence.ts';
 import { settle } from '../../harness/trial/runner.ts';
+import { awaitWedge } from '../../harness/trial/wedged.ts';
 import { inconclusive } from '../../harness/verdict.ts';
 import { aTrialResult } from '../made-records.ts';
 
@@ -30,6 +35,7 @@ void t.test('the registers of each CPU are told apart', async (t) => {
       frame: 0xff_a0_00_00_00_0c_be_80n,
       level: 0,
       halted: true,
+      masked: false,
     },
     {
       cpu: 1,
@@ -37,8 +43,11 @@ void t.test('the registers of each CPU are told apart', async (t) => {
       frame: 0x7f_fc_ab_1b_ce_a0n,
       level: 3,
       halted: false,
+      masked: false,
     },
   ]);
+  const [deaf] = parseRegisters(registers.replace('RFL=00000246', 'RFL=00000046'));
+  t.match(deaf, { cpu: 0, masked: true });
   t.same(
     parseRegisters('PC=0000000000000000 X00=0000'),
     [],
@@ -85,6 +94,49 @@ void t.test('a sample has the time at which it was taken, however long one takes
   const [first, second = ''] = readFileSync(`${dir}/hang.txt`, 'utf8').split('\n');
   t.equal(first, 'sample 1, 0 ms');
   t.ok(Number(/^sample 2, (\d+) ms$/.exec(second)?.[1]) >= 340, second);
+});
+
+/** A guest whose CPUs are in the state `at(look)` at each look, and use `cpuSeconds` of processor time from look to look. */
+function lookedAt(
+  at: (look: number) => readonly Partial<CpuStack>[],
+  { cpuSeconds = 4, says = () => 0 }: { cpuSeconds?: number; says?: (look: number) => number } = {},
+) {
+  let look = 0;
+  const deaf = { cpu: 0, mode: 'kernel', masked: true, addresses: [lowestKernelAddress] } as const;
+  return {
+    guest: {
+      cpuStacks: async () => {
+        look += 1;
+        return at(look).map((stack) => ({ ...deaf, ...stack }));
+      },
+      cpuSeconds: async () => look * cpuSeconds,
+      console: { bytes: () => says(look) },
+    } as unknown as Guest,
+    looks: () => look,
+  };
+}
+
+void t.test('a guest is wedged when no CPU can take an interrupt, and not sooner', async (t) => {
+  const over = new AbortController();
+  const times = { fromMs: 0, untilMs: 300, everyMs: 2, over: over.signal };
+  const isWedged = async ({ guest }: ReturnType<typeof lookedAt>): Promise<boolean> =>
+    awaitWedge(guest, times);
+  const both = lookedAt(() => [{}, { cpu: 1 }]);
+  t.equal(await isWedged(both), true);
+  t.equal(both.looks(), 8, 'no look more than needed');
+  t.equal(await isWedged(lookedAt(() => [{}, { cpu: 1, masked: false }])), false);
+  t.equal(await isWedged(lookedAt(() => [{}, { cpu: 1, mode: 'halted' }])), false);
+  t.equal(await isWedged(lookedAt((look) => [{ masked: look % 7 !== 0 }])), false, 'now and then');
+  const nested = lookedAt(() => [{ addresses: [0x1000n] }]);
+  t.equal(await isWedged(nested), false, 'the code of a virtual machine inside the guest');
+  const starved = lookedAt(() => [{}, { cpu: 1 }], { cpuSeconds: 0.001 });
+  t.equal(await isWedged(starved), false, 'a guest that the host does not run');
+  const printing = lookedAt(() => [{}], { says: (look) => look });
+  t.equal(await isWedged(printing), false, 'a kernel that prints');
+  t.equal(await isWedged(lookedAt(() => [])), false, 'another architecture');
+  t.equal(await awaitWedge(both.guest, { ...times, untilMs: 0 }), false, 'no time left');
+  over.abort();
+  t.equal(await isWedged(both), false, 'nobody waits');
 });
 
 void t.test('a blocked task is named by what it waits for', async (t) => {

@@ -47,7 +47,7 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
   const { cwd, env } = context;
   const path = argv.history === undefined ? historyFile(cwd, env) : resolve(cwd, argv.history);
   await using history = await openHistory(path, { ...context, create: word === 'import' });
-  if (word === 'import') return importRuns(rest, history, argv, context);
+  if (word === 'import') return await importRuns(rest, history, argv, context);
   if (word === 'backup') {
     const [file, ...more] = rest;
     if (file === undefined || more.length > 0) {

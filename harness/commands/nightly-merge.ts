@@ -60,7 +60,7 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
     signal,
     also: (run, night, told) => notifier?.queue(run, night, told),
   });
-  return tellNight(record, { dir, notifier, history }, argv, context);
+  return await tellNight(record, { dir, notifier, history }, argv, context);
 }
 
 /**

@@ -74,7 +74,12 @@ export async function openApt(options: AptOptions): Promise<Apt> {
   }
   options.onRefresh?.(archive.mirror);
   await layOut(dir, sources.map(({ line }) => line).join(''), signal);
-  return refresh(dir, { key, suites: sources.map(({ suite }) => suite) }, archive.mirror, signal);
+  return await refresh(
+    dir,
+    { key, suites: sources.map(({ suite }) => suite) },
+    archive.mirror,
+    signal,
+  );
 }
 
 /**

@@ -1,16 +1,18 @@
 import { isHarnessError } from '../errors.ts';
 import type { Guest } from '../guest/boot.ts';
+import { runTimeoutMs } from '../guest/pace.ts';
 import { pause } from '../host/deadline.ts';
 import { throwIfAborted } from '../host/process.ts';
 import type { HangEvidence } from '../records/trial.ts';
 import type { WorkloadEnd } from '../verdict.ts';
 import { gatherHang, type HangWatch } from './hang-evidence.ts';
+import type { TrialPlan } from './trial-plan.ts';
 import { awaitWedge } from './wedged.ts';
 
-/** How long a running workload may go on, and what ends the wait for it. Times are in milliseconds from the workload's start. */
-interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'signal' | 'onAsked'> {
-  /** True when a splat was found that is not known. */
-  readonly hasSplat: () => boolean;
+/** How long a running workload may go on. Times are in milliseconds from the workload's start. */
+interface EndTimes {
+  /** When the guest kills the workload. */
+  readonly timeoutMs: number;
   /** Until this time a splat does not end the wait. After it, a splat ends the wait, even when the splat was found before. */
   readonly patienceMs: number;
   /**
@@ -20,8 +22,34 @@ interface EndWatch extends Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'sign
   readonly lookAfterMs: number | undefined;
   /** The time from which the CPUs are watched for a deadlock with interrupts off, until `lookAfterMs`. */
   readonly wedgedFromMs: number;
+}
+
+/** What ends the wait for a running workload. */
+interface EndWatch
+  extends EndTimes,
+    Pick<HangWatch, 'vmlinux' | 'modules' | 'dir' | 'signal' | 'onAsked'> {
+  /** True when a splat was found that is not known. */
+  readonly hasSplat: () => boolean;
   /** Fires when the trial no longer waits for the workload. */
   readonly over: AbortSignal;
+}
+
+/** How many milliseconds before its timeout a workload is examined for a hang. It should have ended by half a minute before. */
+const lookMs = 15_000;
+
+/** The times for a workload. A program of the user's (`isTheirs`) runs exactly as long as the user said. */
+export function endTimes(
+  { durationMs, endAtSplat }: Pick<TrialPlan, 'durationMs' | 'endAtSplat'>,
+  slowness: number,
+  isTheirs: boolean,
+): EndTimes {
+  const timeoutMs = isTheirs ? durationMs : runTimeoutMs(durationMs, slowness);
+  return {
+    timeoutMs,
+    patienceMs: endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(slowness),
+    lookAfterMs: isTheirs ? undefined : timeoutMs - lookMs,
+    wedgedFromMs: durationMs + 3_000 * Math.sqrt(slowness),
+  };
 }
 
 /** How a running workload ended. */

@@ -96,7 +96,7 @@ export function openRunner(request: RunnerRequest): TrialRunner {
   const hopeless = new Set<string>();
   const runIn = async (folder: string, plan: TrialPlan, origin: TrialOrigin) => {
     await using _room = await request.scheduler.takeGuest();
-    return runTrial(plan, contextOf(folder, plan, origin, request));
+    return await runTrial(plan, contextOf(folder, plan, origin, request));
   };
   const runTwice = async (plan: TrialPlan, origin: TrialOrigin): Promise<TrialResult> => {
     const { name } = plan.workload;

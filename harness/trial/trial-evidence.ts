@@ -9,7 +9,7 @@ import type { HangEvidence, Screen, TrialTimings } from '../records/trial.ts';
 import { witnessesOn } from '../stress/counters.ts';
 import type { TestReport } from '../stress/test-report.ts';
 import type { WorkloadEnd } from '../verdict.ts';
-import { awaitEnd, lookAtHang } from './await-end.ts';
+import { awaitEnd, endTimes, lookAtHang } from './await-end.ts';
 import { readCoverage } from './coverage.ts';
 import { findLeaks, type LeakLook } from './leaks.ts';
 import { countedBesides, type Prepared, type Reading, takeReading } from './observe.ts';
@@ -150,7 +150,9 @@ async function endTrial(guest: Guest, context: PacedContext, evidence: Progress)
   const printed = guest.console.waitFor(`${evidence.marker} ends`, patienceMs, over.signal);
   try {
     await guest.write('/dev/kmsg', `<6>${evidence.marker} ends\n`);
-    evidence.markersSeen = { ...evidence.markersSeen, end: await printed };
+    const end = await printed;
+    // The first marker may have been read in the meantime.
+    evidence.markersSeen = { ...evidence.markersSeen, end };
   } finally {
     over.abort();
   }
@@ -185,7 +187,7 @@ async function runWorkload(
   evidence: Progress,
   watch: EvidenceWatch & { readonly startedAt: number },
 ): Promise<WorkloadEnd> {
-  const { workload, durationMs, upload } = plan;
+  const { workload, upload } = plan;
   if (upload !== undefined) await guest.put(workload.program, 0o755, upload);
   for (const [path, text] of Object.entries(workload.settings ?? {})) {
     await guest.write(path, text);
@@ -210,18 +212,13 @@ async function runWorkload(
   try {
     // The user's own program runs exactly as long as the user said.
     const isTheirs = upload !== undefined && plan.readTests === undefined;
-    const timeoutMs = isTheirs ? durationMs : runTimeoutMs(durationMs, context.slowness);
+    const times = endTimes(plan, context.slowness, isTheirs);
     // A test program that still runs at its limit does not make the guest silent: the agent has answered, and the results of the
     // tests are judged.
     const isOwn = upload !== undefined || plan.readTests !== undefined;
     const running = guest
-      .run(programArgv(plan, context, evidence.prepared), timeoutMs, onOutput)
+      .run(programArgv(plan, context, evidence.prepared), times.timeoutMs, onOutput)
       .then((end) => readProgramEnd(end, output.lastWords(), isOwn));
-    const patienceMs =
-      plan.endAtSplat === true ? 0 : durationMs * 2 + 5_000 * Math.sqrt(context.slowness);
-    const lookAfterMs = isTheirs ? undefined : timeoutMs - lookMs;
-    const wedgedFromMs = durationMs + 3_000 * Math.sqrt(context.slowness);
-    const times = { patienceMs, lookAfterMs, wedgedFromMs };
     let end: WorkloadEnd = { kind: 'lost' };
     try {
       const watched = { ...context, ...watch, over: over.signal, ...times };
@@ -294,6 +291,3 @@ function ownArgv(
   const shared = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, String(value)]);
   return [workload.program, ...shared, ...goal, ...workload.args];
 }
-
-/** How many milliseconds before its timeout a workload is examined for a hang. It should have ended by half a minute before. */
-const lookMs = 15_000;

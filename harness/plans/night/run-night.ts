@@ -39,7 +39,7 @@ export async function runNight(request: NightRequest): Promise<JudgedNight> {
   const judged = await gather(request, work, machines);
   await confirmNews(judged, work);
   const confirmed = withConfirmations(await gather(request, work, machines), work);
-  return plan.bisect ? bisectNews(confirmed, work) : confirmed;
+  return plan.bisect ? await bisectNews(confirmed, work) : confirmed;
 }
 
 /** The most milliseconds that setTimeout() takes, about 24 days. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
-import { backupHistory, type History, openHistory } from '../history/database.ts';
+import { backupHistory, type History, openHistory, storedJson } from '../history/database.ts';
 import { type ListedIssue, listIssues } from '../history/list-issues.ts';
 import { nightsSince } from '../history/nights.ts';
 import { importRun } from '../plans/night/import-run.ts';
@@ -75,7 +75,7 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
   const nights = nightsSince(history, sinceMs).map((night) => ({
     night: night.name,
     state: night.state,
-    verdict: night.verdict === null ? null : (JSON.parse(night.verdict) as unknown),
+    verdict: night.verdict === null ? null : storedJson(history, night.verdict),
     exitCode: night.exitCode,
     dir: night.dir,
     matrix: night.matrixFile,

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
-import { isCode, readFaultIn, writeWhole } from '../host/disk.ts';
+import { isCode, readFaultIn, readIfThere, writeWhole } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
 import { literalGlob } from '../night/glob.ts';
 import { addKnown, isExpired, parseKnown } from '../night/known-file.ts';
@@ -92,14 +92,17 @@ async function addEntry(argv: KnownArguments, context: CommandContext): Promise<
     expires: until,
     ...(maxBlind === undefined ? {} : { maxBlind }),
   };
-  const path = resolve(context.cwd, argv.known);
+  const named = resolve(context.cwd, argv.known);
+  // A link stays a link: the file that it leads to is changed.
+  const path = (await readIfThere(realpath(named))) ?? named;
+  const mode = (await readIfThere(stat(path)))?.mode;
   await using _lock = await acquireLock(`${path}.lock`, context);
   const before = await readKnown(path, argv.known, '');
   parseKnown(before === '' ? 'issues: []' : before, basename(path));
   const after = addKnown(before, issue);
   // The new entry is checked before anything is written.
   parseKnown(after, basename(path));
-  await writeWhole(path, after);
+  await writeWhole(path, after, mode === undefined ? undefined : mode & 0o777);
   if (isExpired(issue, openClock(context.env)())) {
     context.stderr.write(`splat: ${plain(until)} is over: the entry is expired\n`);
   }

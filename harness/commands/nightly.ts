@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
-import { type History, openHistory } from '../history/database.ts';
+import { type History, openHistory, requireIntact } from '../history/database.ts';
 import { abandonNight, beginNight, openNight, type StoredNight } from '../history/nights.ts';
 import { explainDiskError, readIfThere } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
@@ -217,8 +217,12 @@ async function dryRun(
   return exitCodes.clean;
 }
 
-/** Holds the lock of a history while a night runs with it. Throws `infra` when another night holds it. */
+/**
+ * Holds the lock of a history while a night runs with it. Throws `infra` when another night holds it, and `config` when the
+ * history is damaged: the night could not be stored at its end.
+ */
 export async function lockNight(history: History, signal: AbortSignal): Promise<AsyncDisposable> {
+  requireIntact(history);
   return (await tryLock(nightLock(history.path), { signal })) ?? refuseSecond(history);
 }
 

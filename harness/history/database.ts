@@ -1,5 +1,5 @@
-import { open, stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, realpath, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import Sqlite from 'libsql';
 import { HarnessError } from '../errors.ts';
 import { explainDiskError, isCode, makeFolder, readIfThere } from '../host/disk.ts';
@@ -12,6 +12,7 @@ export type Row = Readonly<Record<string, Value>>;
 
 /** An open history: the database with the results of nights. It may be read at any time. It is changed only inside `write`. */
 export interface History extends AsyncDisposable {
+  /** The path without symbolic links, so that all names of one file share its locks. */
   readonly path: string;
   readonly all: (sql: string, ...values: readonly Value[]) => readonly Row[];
   readonly one: (sql: string, ...values: readonly Value[]) => Row | undefined;
@@ -50,16 +51,16 @@ export function networkFileSystem(type: number): string | undefined {
 }
 
 /**
- * Opens the history (the database with the results of nights) at `path`, and brings its tables up to date. A missing file is made
+ * Opens the history (the database with the results of nights) at the path `named`, and brings its tables up to date. A missing file is made
  * when `create` is true. Throws `usage` for a missing file otherwise, for anything but a regular file, for a folder that cannot
  * be made, and for a network file system. Throws `config` for a file that is not a history, is damaged, or was made by a later
  * version of splat.
  */
 export async function openHistory(
-  path: string,
+  named: string,
   { signal, create }: { readonly signal: AbortSignal; readonly create: boolean },
 ): Promise<History> {
-  await prepareFile(path, create);
+  const path = await prepareFile(named, create);
   const connection = connect(path);
   try {
     const tables = tablesOf(path, connection, signal);
@@ -83,9 +84,11 @@ interface Statement {
   readonly all: (...values: readonly Value[]) => unknown;
 }
 
-async function prepareFile(path: string, create: boolean): Promise<void> {
+/** Checks the file of a history, or the place where it will be made. Returns its path without symbolic links. */
+async function prepareFile(named: string, create: boolean): Promise<string> {
+  let path = named;
   try {
-    const found = await readIfThere(stat(path));
+    const found = await readIfThere(stat(named));
     if (found === undefined && !create) {
       throw new HarnessError(
         'usage',
@@ -95,7 +98,11 @@ async function prepareFile(path: string, create: boolean): Promise<void> {
     if (found !== undefined && !found.isFile()) {
       throw new HarnessError('usage', `history ${path}: not a regular file`);
     }
-    if (create) await makeFolder(dirname(path));
+    if (create) await makeFolder(dirname(named));
+    path =
+      found === undefined
+        ? join(await realpath(dirname(named)), basename(named))
+        : await realpath(named);
     const where = networkFileSystem((await statfs(dirname(path))).type);
     if (where !== undefined) {
       const why = `it is on ${where}, where locks do not keep two writers apart`;
@@ -104,10 +111,11 @@ async function prepareFile(path: string, create: boolean): Promise<void> {
         `history ${path}: ${why}; name a file on a disk of this host`,
       );
     }
-    if (found === undefined || found.size === 0) return;
+    if (found === undefined || found.size === 0) return path;
     await using file = await open(path, 'r');
     const { buffer } = await file.read(Buffer.alloc(16), 0, 16, 0);
     if (buffer.toString('latin1') !== 'SQLite format 3\0') throw notOurs(path);
+    return path;
   } catch (error) {
     throw isCode(error, 'ENOENT')
       ? new HarnessError('usage', `history ${path}: its folder ${dirname(path)} cannot be made`, {
@@ -142,7 +150,9 @@ function connect(path: string): Connection {
 function explained(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'SQLITE_NOTADB') return notOurs(path, error);
-  if (code.startsWith('SQLITE_CORRUPT')) return damaged(path, error);
+  // A table or column is missing only when another program changed the file: openHistory() makes all of them.
+  const isIncomplete = error instanceof Error && /^no such (?:table|column)/.test(error.message);
+  if (code.startsWith('SQLITE_CORRUPT') || isIncomplete) return damaged(path, error);
   const faults = new Map([
     ['SQLITE_FULL', 'no space left'],
     ['SQLITE_READONLY', 'no permission to write to it'],
@@ -223,6 +233,15 @@ async function bringUpToDate(history: Tables): Promise<void> {
     run(`PRAGMA application_id = ${applicationId}`);
     run(`PRAGMA user_version = ${migrations.length}`);
   });
+}
+
+/** Parses JSON that a history has stored. Throws `config` when it is none. */
+export function storedJson(history: Pick<History, 'path'>, json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown;
+  } catch (error) {
+    throw damaged(history.path, error);
+  }
 }
 
 /** Reads every page of the history. Throws `config` when SQLite finds damage. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
 
@@ -124,15 +124,16 @@ export async function readIfThere<T>(lookup: Promise<T>): Promise<T | undefined>
 
 /**
  * Replaces the whole content of a file: even when this process dies, the path has either its old content (or no file) or the
- * complete new text. Of several callers that write the same file at the same time, the last one wins. Throws errors of the disk
- * as explainDiskError() words them.
+ * complete new text. Of several callers that write the same file at the same time, the last one wins. `mode` has the permission
+ * bits; absent: those of a new file. Throws errors of the disk as explainDiskError() words them.
  */
-export async function writeWhole(path: string, text: string): Promise<void> {
+export async function writeWhole(path: string, text: string, mode?: number): Promise<void> {
   // Each call has a draft of its own, because other processes may write the same file of the cache.
   const draft = `${path}.${randomBytes(4).toString('hex')}.part`;
   try {
     // The folder may belong to another user, so a link in the place of the draft must not be followed: `wx` refuses it.
     await writeFile(draft, text, { flag: 'wx' });
+    if (mode !== undefined) await chmod(draft, mode);
     await rename(draft, path);
   } catch (error) {
     await rm(draft, { force: true });

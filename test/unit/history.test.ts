@@ -1,10 +1,23 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'libsql';
 import t from 'tap';
+import { lockNight } from '../../harness/commands/nightly.ts';
 import {
   backupHistory,
   networkFileSystem,
@@ -85,6 +98,55 @@ void t.test(
     });
   },
 );
+
+void t.test(
+  'a link to a history shares its locks, and a link to nothing makes its file',
+  async (t) => {
+    const dir = realpathSync(folder(t));
+    mkdirSync(join(dir, 'real'));
+    symlinkSync(join(dir, 'real'), join(dir, 'linked'));
+    const path = join(dir, 'real', 'h.db');
+    await using made = await openHistory(join(dir, 'linked', 'h.db'), { signal, create: true });
+    t.equal(made.path, path);
+    symlinkSync(path, join(dir, 'link.db'));
+    await using linked = await openHistory(join(dir, 'link.db'), { signal, create: false });
+    t.equal(linked.path, path);
+    await using _lock = await lockNight(made, signal);
+    await t.rejects(lockNight(linked, signal), { code: 'infra', message: /one night at a time$/ });
+  },
+);
+
+void t.test('a history without its tables is damaged, and no night begins with it', async (t) => {
+  const path = join(folder(t), 'h.db');
+  const bare = new Sqlite(path);
+  bare.exec(`CREATE TABLE x (y); PRAGMA application_id = ${applicationId}`);
+  bare.exec(`PRAGMA user_version = ${migrations.length}`);
+  bare.close();
+  await using history = await openHistory(path, { signal, create: false });
+  t.throws(() => listIssues(history, { sought: undefined, sinceMs: 0 }), {
+    code: 'config',
+    message: /h\.db is damaged; put a backup in its place/,
+  });
+  const damaged = join(folder(t), 'h.db');
+  const name = await (async () => {
+    await using whole = await openHistory(damaged, { signal, create: true });
+    return whole.one(
+      "SELECT rootpage FROM sqlite_schema WHERE type = 'index' ORDER BY rootpage DESC",
+    );
+  })();
+  const page = Object.values(new Sqlite(damaged).prepare('PRAGMA page_size').get() ?? {})[0];
+  const file = openSync(damaged, 'r+');
+  writeSync(
+    file,
+    Buffer.alloc(Number(page), 'x'),
+    0,
+    Number(page),
+    (Number(name?.['rootpage']) - 1) * Number(page),
+  );
+  closeSync(file);
+  await using broken = await openHistory(damaged, { signal, create: false });
+  await t.rejects(lockNight(broken, signal), { code: 'config', message: /is damaged/ });
+});
 
 void t.test('a write for which there is no space says so, and leaves nothing', async (t) => {
   const path = join(folder(t), 'h.db');

@@ -1,4 +1,12 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert, property, string } from 'fast-check';
@@ -258,6 +266,19 @@ void t.test('splat known adds what splat known checks', async (t) => {
   const late = await splat([...check, '--json'], { SPLAT_CLOCK: '2027-02-01T00:00:00Z' });
   t.equal(late.exitCode, 1);
   t.match(JSON.parse(late.stdout), { issues: [{ signature: 'warning-in-f-0123', expired: true }] });
+  // A link to the file stays a link, and the file stays as private as it was.
+  const link = join(dir, 'link.yaml');
+  symlinkSync(file, link);
+  chmodSync(file, 0o640);
+  const linked = await splat([
+    ...add.with(2, 'warning-in-g-1').with(4, link),
+    '--until',
+    '2027-01-31',
+  ]);
+  t.equal(linked.exitCode, 0, linked.stderr);
+  t.ok(lstatSync(link).isSymbolicLink());
+  t.match(readFileSync(file, 'utf8'), 'warning-in-g-1');
+  t.equal(statSync(file).mode & 0o777, 0o640);
   writeFileSync(file, 'issues: [{title: abc}]');
   const bad = await splat(check);
   t.equal(bad.exitCode, 129);

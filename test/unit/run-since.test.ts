@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t from 'tap';
 import type { CommandContext } from '../../harness/commands/context.ts';
+import { run as historyCommand } from '../../harness/commands/history.ts';
 import { run as report } from '../../harness/commands/report.ts';
 import { historyFile } from '../../harness/commands/runs-folder.ts';
 import { openHistory } from '../../harness/history/database.ts';
@@ -47,4 +48,26 @@ void t.test('the page of a run says since when nights saw its splat', async (t) 
   t.match(await page(), told, 'in $XDG_STATE_HOME');
   writeFileSync(ofTree, 'no history');
   t.match(await page(), 'not known: this run had no baseline', 'a page is no reason to fail');
+});
+
+void t.test('splat history import stores a run, and splat history lists it', async (t) => {
+  const cwd = t.testdir({ run: {} });
+  const splat = aSplat({ title: 'WARNING in f', signature: 'warning-in-f-1' });
+  const verdict = { kind: 'splat' as const, titles: [splat.title] };
+  const result = aRunResult({ verdict, trials: [aTrialResult({ verdict, splats: [splat] })] });
+  writeFileSync(join(cwd, 'run', 'run.json'), JSON.stringify(aRunRecord()));
+  writeFileSync(join(cwd, 'run', 'result.json'), JSON.stringify(result));
+  const call = async (...words: readonly string[]): Promise<string> => {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const { signal } = new AbortController();
+    const context = { cwd, env: {}, signal, stdout, stderr } as unknown as CommandContext;
+    const argv = { words, history: undefined, since: undefined, json: true };
+    t.equal(await historyCommand(argv, context), 0);
+    return String(stdout.read() ?? '');
+  };
+  await call('import', 'run');
+  t.match(JSON.parse(await call()), {
+    nights: [{ dir: join(cwd, 'run') }],
+    issues: [{ signature: 'warning-in-f-1', title: 'WARNING in f', hits: 1 }],
+  });
 });

@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { HarnessError } from '../../harness/errors.ts';
 import { type Agent, GuestGone } from '../../harness/guest/agent.ts';
@@ -36,6 +37,7 @@ async function madeGuest(
   consolePath: string,
   onConsole: (bytes: Uint8Array) => void,
   runWorkload: Agent['run'],
+  printMarker: (text: string) => void = (text) => appendFileSync(consolePath, text),
 ): Promise<Guest> {
   writeFileSync(consolePath, '');
   const console = await followConsole(consolePath, onConsole);
@@ -49,7 +51,7 @@ async function madeGuest(
     reseed: async () => Promise.resolve(),
     read: async () => Promise.resolve(undefined),
     write: async (_path: string, text: string) => {
-      appendFileSync(consolePath, text);
+      printMarker(text);
       return Promise.resolve(true);
     },
     run: runWorkload,
@@ -71,6 +73,7 @@ async function runMade(
   workloadIn: (consolePath: string) => Agent['run'],
   plan: Partial<TrialPlan> = {},
   more: Partial<Prepared> = {},
+  printIn?: (consolePath: string) => (text: string) => void,
 ): Promise<Outcome> {
   const [workload] = workloads;
   if (workload === undefined) throw new Error('there are no workloads');
@@ -79,7 +82,8 @@ async function runMade(
   const context: TrialContext = {
     start: async (consolePath, onConsole) => {
       starts += 1;
-      const guest = await madeGuest(consolePath, onConsole, workloadIn(consolePath));
+      const run = workloadIn(consolePath);
+      const guest = await madeGuest(consolePath, onConsole, run, printIn?.(consolePath));
       return { guest, prepared: { before: reading, warnOnceArmed: true, ...more }, slowness: 1 };
     },
     cpus: 2,
@@ -130,17 +134,25 @@ void t.test('a trial that is tried again names the console that its result is of
   let guests = 0;
   const start: TrialContext['start'] = async (consolePath, onConsole) => {
     guests += 1;
+    t.equal(rooms, 1, 'a guest keeps its room until it has ended');
     const isFirst = guests === 1;
     const guest = await madeGuest(consolePath, onConsole, async () => {
+      await sleep(10);
+      t.equal(rooms, 1, 'its workload too');
       if (isFirst) throw new GuestGone('silent', 'run');
       appendFileSync(consolePath, log, 'latin1');
       return Promise.resolve({ kind: 'exit', code: 0 });
     });
     return { guest, prepared: { before: reading, warnOnceArmed: true }, slowness: 1 };
   };
-  const room = { [Symbol.asyncDispose]: async () => Promise.resolve() };
+  let rooms = 0;
+  const takeGuest = async () => {
+    rooms += 1;
+    t.equal(rooms, 1, 'one guest at a time');
+    return Promise.resolve({ [Symbol.asyncDispose]: async () => void (rooms -= 1) });
+  };
   const runner = openRunner({
-    scheduler: { lanes: 1, takeGuest: async () => Promise.resolve(room) },
+    scheduler: { lanes: 1, takeGuest },
     dir,
     cpus: 2,
     signal: new AbortController().signal,
@@ -153,6 +165,22 @@ void t.test('a trial that is tried again names the console that its result is of
     const text = readFileSync(join(dir, 'trials', folder, 'trial.json'), 'utf8');
     t.match(JSON.parse(text), { folder: 'patch-3.0.munmap.again', splats: [{}] }, folder);
   }
+});
+
+void t.test('a marker that is read late, but before the end, is no blind console', async (t) => {
+  let held = '';
+  const { outcome } = await runMade(
+    join(t.testdir(), 'trial'),
+    () => async () => Promise.resolve({ kind: 'exit', code: 0 }),
+    {},
+    {},
+    // The host reads both markers at once, while it waits for the second.
+    (consolePath) => (text) => {
+      if (text.includes('begins')) held = text;
+      else appendFileSync(consolePath, text.includes('ends') ? held + text : text);
+    },
+  );
+  t.match(outcome, { ledger: { incomplete: [] } });
 });
 
 void t.test('what a kernel said before QEMU crashed is not tried away', async (t) => {

@@ -1,8 +1,8 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
-import { isCode, readFaultIn, readIfThere, writeWhole } from '../host/disk.ts';
+import { isCode, readFaultIn, readIfThere, readSmallText, writeWhole } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
 import { literalGlob } from '../night/glob.ts';
 import { addKnown, isExpired, parseKnown } from '../night/known-file.ts';
@@ -140,7 +140,7 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
 
 async function readKnown(path: string, shown: string, absent?: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await readSmallText(path);
   } catch (cause) {
     if (absent !== undefined && isCode(cause, 'ENOENT')) return absent;
     throw new HarnessError('usage', `cannot read --known ${shown}: ${readFaultIn(cause)}`, {

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { defaultArch } from '../arch.ts';
 import { HarnessError } from '../errors.ts';
 import { defaultGpu } from '../guest/devices.ts';
 import { guestNames } from '../guest/recipes.ts';
-import { readFaultIn } from '../host/disk.ts';
+import { readFaultIn, readSmallText } from '../host/disk.ts';
 import { parseKnown } from '../night/known-file.ts';
 import { parseMatrix, type ReadMatrix } from '../night/matrix.ts';
 import { requireInputs } from '../plans/night/require-inputs.ts';
@@ -97,7 +96,7 @@ export async function readKnown(
 
 /** Reads a text file that the user named. Throws `usage` when it cannot be read. */
 async function readUsed(path: string, shown: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: unknown) => {
+  return readSmallText(path).catch((cause: unknown) => {
     throw new HarnessError('usage', `cannot read ${shown}: ${readFaultIn(cause)}`, { cause });
   });
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { HarnessError } from '../errors.ts';
 
 /** Reasons in plain words for errors of the disk. The key is the errno name (errno(3)). */
@@ -122,17 +123,29 @@ export async function readIfThere<T>(lookup: Promise<T>): Promise<T | undefined>
   }
 }
 
+/** How many bytes readSmallText() reads. */
+const smallBytes = 4 * 1024 * 1024;
+
+/**
+ * Reads a text that a person wrote. Of a longer file, or of one without end such as /dev/zero, only the first 4 MiB are read; the
+ * parser of the text refuses so much.
+ */
+export async function readSmallText(path: string): Promise<string> {
+  await using file = await open(path, 'r');
+  return await text(file.createReadStream({ end: smallBytes - 1, autoClose: false }));
+}
+
 /**
  * Replaces the whole content of a file: even when this process dies, the path has either its old content (or no file) or the
  * complete new text. Of several callers that write the same file at the same time, the last one wins. `mode` has the permission
  * bits; absent: those of a new file. Throws errors of the disk as explainDiskError() words them.
  */
-export async function writeWhole(path: string, text: string, mode?: number): Promise<void> {
+export async function writeWhole(path: string, content: string, mode?: number): Promise<void> {
   // Each call has a draft of its own, because other processes may write the same file of the cache.
   const draft = `${path}.${randomBytes(4).toString('hex')}.part`;
   try {
     // The folder may belong to another user, so a link in the place of the draft must not be followed: `wx` refuses it.
-    await writeFile(draft, text, { flag: 'wx' });
+    await writeFile(draft, content, { flag: 'wx' });
     if (mode !== undefined) await chmod(draft, mode);
     await rename(draft, path);
   } catch (error) {

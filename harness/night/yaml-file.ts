@@ -63,13 +63,26 @@ type Document = ReturnType<typeof parseDocument>;
 
 function toValue(document: Document, file: string): unknown {
   try {
-    return document.toJS({ maxAliasCount: 100 });
+    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    if (!isCircular(value)) return value;
+    throw new HarnessError('config', `${file}: a YAML alias in it stands for its own surroundings`);
   } catch (cause) {
+    if (cause instanceof HarnessError) throw cause;
     // The document uses an alias so often that its data would grow without end.
     throw new HarnessError('config', `${file}: its YAML aliases expand to too much data`, {
       cause,
     });
   }
+}
+
+/** True when an array or object is inside itself. `above` holds those around the value. */
+function isCircular(value: unknown, above: Set<unknown> = new Set()): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (above.has(value)) return true;
+  above.add(value);
+  const isFound = Object.values(value).some((part) => isCircular(part, above));
+  above.delete(value);
+  return isFound;
 }
 
 /**
@@ -117,11 +130,22 @@ function complaint(
       ? `${bound} ${String(issue.requirement)}`
       : issue.type === 'regex'
         ? issue.message
-        : (issue.expected ?? 'something else').replaceAll('"', '').replaceAll(' | ', ' or ');
+        : (plainWords[issue.type] ?? issue.expected ?? 'something else')
+            .replaceAll('"', '')
+            .replaceAll(' | ', ' or ');
   return `${showValue(issue.input)} is not valid; it must be ${wanted}`;
 }
 
+/** What must be there, for the checks that do not say it in plain words. */
+const plainWords: Readonly<Record<string, string>> = {
+  integer: 'a whole number',
+  non_empty: 'a text, and not empty',
+  number: 'a number',
+};
+
 function showValue(value: unknown): string {
+  // JSON has no word for .nan and .inf.
+  if (typeof value === 'number') return String(value);
   const shown = JSON.stringify(value) ?? 'nothing';
   return shown.length <= 60 ? shown : `${shown.slice(0, 57)}...`;
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { described, type Recorded } from './schema.ts';
 
-const text = v.pipe(v.string(), v.nonEmpty());
+const text = v.pipe(v.string(), v.regex(/\S/, 'a text, and not empty'));
 const glob = described(text, 'A glob: * is any text, ? any character; \\ takes one literally.');
 const day = v.pipe(v.string(), v.regex(/^\d{4}-\d{2}-\d{2}$/, 'a day such as 2027-01-31'));
 

@@ -71,7 +71,13 @@ void t.test(
     const rows: readonly (readonly [string, RegExp])[] = [
       ['schema: splat-matrix/1\n', /^m\.yaml:1:1: kernels: it is missing$/],
       [`${minimal}cpus: [99]\n`, /^m\.yaml:3:8: cpus\[0\]: 99 is not valid; it must be at most 8$/],
-      [`${minimal}memoryMib: [1.5]\n`, /^m\.yaml:3:13: memoryMib\[0\]: 1\.5 is not valid/],
+      [
+        `${minimal}memoryMib: [1.5]\n`,
+        /^m\.yaml:3:13: memoryMib\[0\]: 1\.5 is not valid; it must be a whole number$/,
+      ],
+      [`${minimal}repeat: .nan\n`, /^m\.yaml:3:9: repeat: NaN is not valid; it must be a number$/],
+      [`${minimal}workloads: [""]\n`, /workloads\[0\]: "" is not valid/],
+      [`${minimal}workloads: &a [kvm, *a]\n`, /^m\.yaml: a YAML alias in it stands for its own/],
       [
         `${minimal}accels: [xen]\n`,
         /^m\.yaml:3:10: accels\[0\]: "xen" is not valid; it must be \(?auto or kvm or tcg\)?$/,

@@ -51,6 +51,9 @@ export function kernelTimeouts(slowness: number): KernelTimeouts {
  */
 export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts): Promise<void> {
   await agent.write('/proc/sys/kernel/hung_task_timeout_secs', String(timeouts.hungTaskSeconds));
+  // By default, khungtaskd looks once in each timeout, and then finds a hung task only after up to two timeouts.
+  const lookSeconds = Math.ceil(timeouts.hungTaskSeconds / 10);
+  await agent.write('/proc/sys/kernel/hung_task_check_interval_secs', String(lookSeconds));
   await agent.write('/proc/sys/kernel/watchdog_thresh', String(timeouts.watchdogSeconds));
   await agent.write(
     '/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout',

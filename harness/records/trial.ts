@@ -35,6 +35,12 @@ export const hangEvidenceSchema = v.object({
     'The function a CPU did not leave, or a task waited in; empty when none can be named.',
   ),
   stacks: described(v.array(cpuStackSchema), 'Of each CPU, at one moment; hang.txt has more.'),
+  wedged: v.exactOptional(
+    described(
+      v.literal(true),
+      'No CPU could take an interrupt any more, which no busy host causes; absent: not proven.',
+    ),
+  ),
   asked: described(
     v.boolean(),
     'What SysRq l, w, d and t print is on the console; false: the guest did not take them.',

@@ -67,15 +67,15 @@ export async function awaitEnd(
   running: Promise<WorkloadEnd>,
   watch: EndWatch,
 ): Promise<SeenEnd> {
-  const looked = lookLater(guest, watch);
-  looked.catch(() => undefined);
+  const look = lookLater(guest, watch);
   const ended = Promise.race([running, stuckAfterSplat(running, watch)]);
   ended.catch(() => undefined);
   const wedged = await endOfWedged(guest, ended, watch);
   if (wedged !== undefined) return wedged;
   const end = await ended;
-  const hang = end.kind === 'silent' && !watch.hasSplat() ? await looked : undefined;
-  return hang === undefined ? { end } : { end, hang };
+  // A look that has begun is awaited: the kernel prints its stacks meanwhile, and the agent is busy with them.
+  const hang = end.kind === 'silent' || look.hasBegun() ? await look.found : undefined;
+  return hang === undefined || end.kind !== 'silent' || watch.hasSplat() ? { end } : { end, hang };
 }
 
 /** The end of a workload in a guest whose CPUs wait for each other with interrupts off. Undefined when `ended` settles first. */
@@ -102,14 +102,29 @@ async function endOfWedged(
   return { end, ...(hang === undefined ? {} : { hang }), wedged: true };
 }
 
+/** A look at a guest that may hang. */
+interface Look {
+  readonly hasBegun: () => boolean;
+  /** Undefined when the wait was over before the look, and when a splat was found by then, which explains the hang. */
+  readonly found: Promise<HangEvidence | undefined>;
+}
+
 /**
  * Examines the guest for a hang before the timeout, because at the timeout the guest kills the workload, and the stack of the
- * hang is lost. Returns undefined when the wait is over by then, and when a splat was found, which explains the hang.
+ * hang is lost.
  */
-async function lookLater(guest: Guest, watch: EndWatch): Promise<HangEvidence | undefined> {
-  if (watch.lookAfterMs === undefined) return undefined;
-  await pause(watch.lookAfterMs, watch.over);
-  return watch.over.aborted || watch.hasSplat() ? undefined : lookAtHang(guest, watch);
+function lookLater(guest: Guest, watch: EndWatch): Look {
+  let begun = false;
+  const look = async (): Promise<HangEvidence | undefined> => {
+    if (watch.lookAfterMs === undefined) return undefined;
+    await pause(watch.lookAfterMs, watch.over);
+    if (watch.over.aborted || watch.hasSplat()) return undefined;
+    begun = true;
+    return lookAtHang(guest, watch);
+  };
+  const found = look();
+  found.catch(() => undefined);
+  return { hasBegun: () => begun, found };
 }
 
 /** Gathers evidence of what a hung guest does. Returns undefined when its QEMU has ended in the meantime. */

@@ -6,11 +6,10 @@ import { isSplat, startTally } from './findings.ts';
 export interface ConsoleFindings {
   readonly push: (bytes: Uint8Array) => void;
   /**
-   * Mutes or unmutes the search. While it is muted, because splat itself makes the kernel print, nothing on the console becomes a
-   * finding. The bytes are still counted, so the lines and positions of later findings are right. A report that is unfinished
-   * when muting begins becomes a finding.
+   * Tells that splat begins or ends to make the kernel print its stacks. What SysRq prints in between is evidence and no event;
+   * but a splat that the kernel prints meanwhile counts. A report that is unfinished at either time becomes a finding.
    */
-  readonly mute: (isMuted: boolean) => void;
+  readonly ask: (isAsked: boolean) => void;
   /**
    * True after a splat that is not known. With `atOnce`, a report that is still unfinished counts as soon as the console falls
    * silent; its text may then be cut short.
@@ -57,13 +56,13 @@ export function listen(listener: FindingListener, startedAt: number): ConsoleFin
   const scanner = createScanner();
   const arrivals: { readonly end: number; readonly ms: number }[] = [];
   let bytesSeen = 0;
-  let muted = false;
+  let isAsked = false;
   let firstStart = Number.POSITIVE_INFINITY;
   let firstSplatMs: number | null = null;
   let decided = false;
   const keep = (finding: Finding): boolean => {
     if (!isSplat(finding)) {
-      tally.events.add(finding);
+      if (!isAsked) tally.events.add(finding);
       return false;
     }
     tally.splats.add(finding);
@@ -83,16 +82,12 @@ export function listen(listener: FindingListener, startedAt: number): ConsoleFin
     }
   };
   return {
-    mute: (isMuted) => {
-      if (isMuted) take(scanner.end());
-      muted = isMuted;
+    ask: (begins) => {
+      take(scanner.end());
+      isAsked = begins;
     },
     push: (bytes) => {
       bytesSeen += bytes.length;
-      if (muted) {
-        take(scanner.skip(bytes));
-        return;
-      }
       if (firstSplatMs === null) arrivals.push({ end: bytesSeen, ms: performance.now() });
       take(scanner.push(bytes));
     },

@@ -5,7 +5,8 @@ import type { ConsoleFindings } from './console-findings.ts';
 
 /**
  * Adds a splat for a workload that ended in a way that is a splat itself, though the console does not show it: memory had wrong
- * contents, memory was never given back, or the guest ended by itself and printed no splat. Adds nothing for any other end.
+ * contents, memory was never given back, or the guest ended by itself and printed no splat that explains it. Adds nothing for any
+ * other end. A known splat explains the end of a guest only if it ends guests: after a warning a kernel goes on.
  */
 export function addEndFinding(
   end: WorkloadEnd,
@@ -13,8 +14,18 @@ export function addEndFinding(
 ): void {
   if (end.kind === 'corrupted') findings.add(worded('data corruption', end.what));
   if (end.kind === 'leaked') findings.add(worded('memory leak', end.what));
-  if (end.kind === 'lost' && findings.splats().length === 0) findings.add(lostGuest);
+  const isExplained = findings
+    .splats()
+    .some(({ known, title }) => known !== true || endsGuests.test(title));
+  if (end.kind === 'lost' && !isExplained) findings.add(lostGuest);
 }
+
+/**
+ * The titles of splats with which a kernel may end: splat's guests end at an oops (oops=panic). An access that KASAN reports may
+ * be one that no kernel survives.
+ */
+const endsGuests =
+  /^(?:kernel (?:panic|BUG)|BUG: (?:unable to handle|stack guard)|general protection fault|divide error|invalid opcode|double fault|Internal error|Oops|KASAN:)/;
 
 /** The title that syzbot gives to the end of a machine that printed no report. */
 const lostTitle = 'lost connection to test machine';

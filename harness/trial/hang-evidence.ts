@@ -40,8 +40,8 @@ export interface HangWatch {
   /** True when the guest cannot answer, so that the kernel is not asked for its stacks. */
   readonly wedged?: true;
   /**
-   * Called with `begin` before splat makes the kernel print its stacks, and with `end` after it. Nothing that the console prints
-   * in between counts as a finding.
+   * Called with `begin` before splat makes the kernel print its stacks, and with `end` after it. What the kernel prints in between
+   * because splat asked is no finding.
    */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
@@ -69,7 +69,7 @@ export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEv
     frames,
   }));
   await writeFile(join(watch.dir, 'hang.txt'), formatSamples(seen));
-  return { frame, stacks, asked: said.answered };
+  return { frame, stacks, asked: said.answered, ...(watch.wedged ? { wedged: true } : {}) };
 }
 
 interface NamedStack extends Pick<CpuStack, 'cpu' | 'mode'> {

@@ -57,8 +57,11 @@ export async function forgetLeaks(agent: Pick<Agent, 'read' | 'run'>): Promise<L
   return { looksForLeaks: true };
 }
 
-/** Those ends of a workload after which no leaks are searched for: the workload may still run, or it never ran. */
-const unended: ReadonlySet<WorkloadEnd['kind']> = new Set(['skipped', 'stopped', 'silent', 'lost']);
+/**
+ * Those ends of a workload after which no leaks are searched for: the workload may still run, or it never ran. A program that was
+ * `stopped` at the end of its time does not run any more.
+ */
+const unended: ReadonlySet<WorkloadEnd['kind']> = new Set(['skipped', 'silent', 'lost']);
 
 /** The facts that decide whether a trial searches for leaks at its end. */
 export interface EndedTrial {

@@ -83,9 +83,9 @@ export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 
  * Opens the runner of one kernel. A result that a busy host may have caused is checked in a second, fresh guest with the same
  * seed:
  *
- * - The first guest fell silent. When the second guest falls silent too, the kernel is at fault, and the trial is a splat. While
- * a known bug stops each guest, the trial is tried in up to eight guests. When a known bug stops the last one, the trial is
- * `hung`.
+ * - The first guest fell silent. When the second guest falls silent too, the kernel is at fault, and the trial is a splat. A guest
+ * that a known bug stopped does not count: the trial is then tried in up to eight guests, and is `hung` when a known bug stops
+ * the last one. One guest is enough when its CPUs prove the hang (wedged.ts).
  * - A witness was still zero at the workload's limit. When it is zero in the second guest too, the trial is `unexercised`. From
  * then on, a zero witness of the same workload gets no second guest on this kernel, because it would be zero there, too.
  *
@@ -98,28 +98,31 @@ export function openRunner(request: RunnerRequest): TrialRunner {
     await using _room = await request.scheduler.takeGuest();
     return await runTrial(plan, contextOf(folder, plan, origin, request));
   };
-  const runTwice = async (plan: TrialPlan, origin: TrialOrigin): Promise<TrialResult> => {
+  const runAgain = async (plan: TrialPlan, origin: TrialOrigin): Promise<TrialResult> => {
     const { name } = plan.workload;
     const first = await runIn(plan.id, plan, origin);
     const doubt = doubtOf(first);
     if (doubt === undefined || (doubt === 'unexercised' && hopeless.has(name))) return first;
-    const text = `${plan.id}: ${verdictPhrase(first.verdict)}; trying once more in a fresh guest`;
-    request.emit({ kind: 'note', text });
-    const again = async (guest: number, before: TrialResult): Promise<TrialResult> => {
-      const bug = knownHang(request.known, before);
-      if (bug) request.emit({ kind: 'note', text: `${plan.id}: stopped by a known bug: ${bug}` });
-      const folder = guestFolder(plan.id, guest);
-      const result = { ...(await runIn(folder, plan, origin)), folder };
-      const isStopped = knownHang(request.known, result) !== undefined && guest < mostGuests;
-      return isStopped ? await again(guest + 1, result) : result;
-    };
-    const last = await again(2, first);
+    let last = first;
+    let silences = 0;
+    for (let guest = 1; guest < mostGuests; guest += 1) {
+      const bug = knownHang(request.known, last);
+      if (bug !== undefined) {
+        request.emit({ kind: 'note', text: `${plan.id}: stopped by a known bug: ${bug}` });
+      } else if (doubtOf(last) === 'hung') silences += last.hang?.wedged === true ? 2 : 1;
+      const isAnswered = guest > 1 && bug === undefined && doubtOf(last) !== 'hung';
+      if (isAnswered || silences > 1) break;
+      const text = `${plan.id}: ${verdictPhrase(last.verdict)}; trying once more in a fresh guest`;
+      request.emit({ kind: 'note', text });
+      const folder = guestFolder(plan.id, guest + 1);
+      last = { ...(await runIn(folder, plan, origin)), folder };
+    }
     if (doubtOf(last) === 'unexercised') hopeless.add(name);
     return settle(doubt, last, request.known);
   };
   return {
     run: async (plan, origin) => {
-      const result = await runTwice(plan, origin);
+      const result = await runAgain(plan, origin);
       const record: TrialRecord = { schema: 'splat-trial/1', harness: writtenBy(), ...result };
       for (const folder of new Set([plan.id, result.folder ?? plan.id])) {
         const file = join(request.dir, 'trials', folder, 'trial.json');
@@ -153,17 +156,19 @@ export function doubtOf({
 }
 
 /**
- * Returns the result of a trial that was tried in more than one guest: that of the last guest, `last`. `doubt` is what was in
- * doubt in the first guest. When both guests fell silent, and this silence is not known, the verdict becomes a splat.
+ * Returns the result of a trial that was tried in more than one guest, or that needs no second one: that of the last guest,
+ * `last`. `doubt` is what was in doubt in the first guest. When both guests fell silent, or the last one proves its hang, and this
+ * silence is not known, the verdict becomes a splat.
  */
 export function settle(
   doubt: Doubt,
   last: TrialResult,
   known: Pick<KnownSplats, 'titles' | 'hangs' | 'reports'> | undefined,
 ): TrialResult {
-  const retried = { ...last, retried: doubt };
+  const isOnly = last.folder === undefined && last.hang?.wedged === true;
+  const retried = isOnly ? last : { ...last, retried: doubt };
   const title = silenceTitle(last);
-  const isSilent = doubt === 'hung' && doubtOf(last) === 'hung';
+  const isSilent = doubtOf(last) === 'hung' && (doubt === 'hung' || last.hang?.wedged === true);
   const isKnown = known?.titles.has(title) === true || knownHang(known, last) !== undefined;
   if (!isSilent || isKnown) return retried;
   return { ...retried, verdict: { kind: 'splat', titles: [title] } };

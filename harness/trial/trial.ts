@@ -65,7 +65,7 @@ async function observeTrial(
       drops.push(bytes);
       findings.push(bytes);
     },
-    onAsked: (when) => findings.mute(when === 'begin'),
+    onAsked: (when) => findings.ask(when === 'begin'),
     hasSplat: () => findings.hasSplat({ atOnce: plan.endAtSplat === true }),
   }).catch((error: unknown) => {
     // A splat whose report is not finished counts, too.

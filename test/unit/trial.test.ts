@@ -6,17 +6,22 @@ import { HarnessError } from '../../harness/errors.ts';
 import { type Agent, GuestGone } from '../../harness/guest/agent.ts';
 import type { Guest } from '../../harness/guest/boot.ts';
 import { followConsole } from '../../harness/guest/console.ts';
+import { type CpuStack, lowestKernelAddress } from '../../harness/guest/cpu-stacks.ts';
 import { despiteCrash, QemuCrashed } from '../../harness/guest/machine.ts';
 import { receiveStream } from '../../harness/guest/receive-stream.ts';
 import type { ChildEnd } from '../../harness/host/process.ts';
+import type { Finding } from '../../harness/records/finding.ts';
+import type { TrialResult } from '../../harness/records/trial.ts';
 import { workloads } from '../../harness/stress/workloads.ts';
 import { exactAddress } from '../../harness/trial/decode.ts';
+import { addEndFinding } from '../../harness/trial/end-finding.ts';
 import { findLeaks, forgetLeaks } from '../../harness/trial/leaks.ts';
 import type { Prepared } from '../../harness/trial/observe.ts';
-import { openRunner } from '../../harness/trial/runner.ts';
+import { openRunner, settle } from '../../harness/trial/runner.ts';
 import { runTrial } from '../../harness/trial/trial.ts';
 import type { TrialContext, TrialPlan } from '../../harness/trial/trial-plan.ts';
 import { readGolden } from '../golden-log.ts';
+import { aSplat } from '../made-records.ts';
 
 const crash: ChildEnd = {
   exitCode: -1,
@@ -74,6 +79,7 @@ async function runMade(
   plan: Partial<TrialPlan> = {},
   more: Partial<Prepared> = {},
   printIn?: (consolePath: string) => (text: string) => void,
+  verbs: Partial<Guest> = {},
 ): Promise<Outcome> {
   const [workload] = workloads;
   if (workload === undefined) throw new Error('there are no workloads');
@@ -83,7 +89,8 @@ async function runMade(
     start: async (consolePath, onConsole) => {
       starts += 1;
       const run = workloadIn(consolePath);
-      const guest = await madeGuest(consolePath, onConsole, run, printIn?.(consolePath));
+      const made = await madeGuest(consolePath, onConsole, run, printIn?.(consolePath));
+      const guest = { ...made, ...verbs };
       return { guest, prepared: { before: reading, warnOnceArmed: true, ...more }, slowness: 1 };
     },
     cpus: 2,
@@ -165,6 +172,102 @@ void t.test('a trial that is tried again names the console that its result is of
     const text = readFileSync(join(dir, 'trials', folder, 'trial.json'), 'utf8');
     t.match(JSON.parse(text), { folder: 'patch-3.0.munmap.again', splats: [{}] }, folder);
   }
+});
+
+/** How one guest of a trial behaves. */
+type Behaviour = 'ends' | 'silent' | 'known';
+
+/** Runs a trial in guests that behave as listed. A guest that is stopped by a known bug prints its splat and falls silent. */
+async function runGuests(dir: string, behaviours: readonly Behaviour[]) {
+  const { log } = readGolden('atomic-sleep-mutex-in-oom-reaper.log');
+  const [workload] = workloads;
+  if (workload === undefined) throw new Error('there are no workloads');
+  let guests = 0;
+  const start: TrialContext['start'] = async (consolePath, onConsole) => {
+    const behaviour = behaviours[guests++];
+    const guest = await madeGuest(consolePath, onConsole, async () => {
+      if (behaviour === 'ends') return Promise.resolve({ kind: 'exit', code: 0 });
+      if (behaviour === 'known') appendFileSync(consolePath, log, 'latin1');
+      throw new GuestGone('silent', 'run');
+    });
+    return { guest, prepared: { before: reading, warnOnceArmed: true }, slowness: 1 };
+  };
+  const report = {
+    title: 'BUG: sleeping function called from invalid context in splat_mn_take_lock',
+    where: { within: ['splat_mn_take_lock'] },
+    what: 'it sleeps',
+    stops: true as const,
+  };
+  const runner = openRunner({
+    scheduler: {
+      lanes: 1,
+      takeGuest: async () =>
+        Promise.resolve({ [Symbol.asyncDispose]: async () => Promise.resolve() }),
+    },
+    dir,
+    cpus: 2,
+    signal: new AbortController().signal,
+    emit: () => undefined,
+    known: { signatures: new Set(), titles: new Set(), reports: [report], hangs: [] },
+  });
+  const plan = { id: 'x', workload, seed: 1, durationMs: 1, bootIndex: 0 };
+  return { result: await runner.run(plan, { start }), guests };
+}
+
+void t.test('two silences that no known bug explains are a splat, and one is not', async (t) => {
+  for (const [behaviours, kind] of [
+    [['silent', 'ends'], 'inconclusive'],
+    [['silent', 'silent'], 'splat'],
+    [['known', 'silent', 'ends'], 'inconclusive'],
+    [['silent', 'known', 'ends'], 'inconclusive'],
+    [['known', 'silent', 'silent'], 'splat'],
+    [['known', 'ends'], 'inconclusive'],
+  ] as const) {
+    const { result, guests } = await runGuests(t.testdir(), behaviours);
+    const shown = behaviours.join(' ');
+    // The trial that ends is unexercised, since the made guest has no counters.
+    t.equal(result.verdict.kind, kind, shown);
+    t.equal(guests, behaviours.length, shown);
+    t.equal(result.retried, 'hung', shown);
+  }
+});
+
+const known = (title: string) => [{ ...aSplat({ title }), known: true as const }];
+
+void t.test('a guest that ends by itself after a known warning is a splat', async (t) => {
+  for (const [splats, count] of [
+    [[], 1],
+    [known('WARNING in compose_active_planes'), 1],
+    [known('BUG: unable to handle kernel paging request in copy_page'), 0],
+    [known('kernel panic: Fatal exception'), 0],
+    [[aSplat({ title: 'WARNING in f' })], 0],
+  ] as const) {
+    const added: string[] = [];
+    const findings = { splats: () => splats, add: ({ title }: Finding) => added.push(title) };
+    addEndFinding({ kind: 'lost' }, findings);
+    t.equal(added.length, count, splats[0]?.title ?? 'no splat');
+  }
+});
+
+void t.test('a guest whose CPUs all wait with interrupts off is a splat at once', async (t) => {
+  const masked = { cpu: 0, mode: 'kernel', masked: true, addresses: [lowestKernelAddress] };
+  let seconds = 0;
+  const { outcome } = await runMade(
+    join(t.testdir(), 'trial'),
+    () => async () => new Promise(() => undefined),
+    {},
+    {},
+    undefined,
+    {
+      cpuStacks: async () => Promise.resolve([masked as CpuStack]),
+      cpuSeconds: async () => Promise.resolve((seconds += 1)),
+    },
+  );
+  t.match(outcome, { end: { kind: 'silent' }, hang: { wedged: true, asked: false } });
+  t.match(settle('hung', outcome as TrialResult, undefined), {
+    verdict: { kind: 'splat', titles: ['no output in munmap'] },
+    retried: undefined,
+  });
 });
 
 void t.test('a marker that is read late, but before the end, is no blind console', async (t) => {

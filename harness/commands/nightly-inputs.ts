@@ -9,6 +9,7 @@ import { parseKnown } from '../night/known-file.ts';
 import { parseMatrix, type ReadMatrix } from '../night/matrix.ts';
 import { requireInputs } from '../plans/night/require-inputs.ts';
 import type { KnownIssue } from '../records/known-issues.ts';
+import { plain } from '../report/plain.ts';
 import { workloads } from '../stress/workloads.ts';
 import type { CommandContext } from './context.ts';
 import { historyFile } from './runs-folder.ts';
@@ -45,7 +46,7 @@ export async function readMatrix(
 }
 
 /**
- * Reads everything that a night is made from. Throws `usage` when the matrix or the file of known issues cannot be read, and for
+ * Reads everything that a night is made from. Entries of the matrix that change nothing are told on stderr. Throws `usage` when the matrix or the file of known issues cannot be read, and for
  * an unknown --cell. Throws `config` for an error in these files, and when something that the matrix names does not exist.
  */
 export async function readNightInputs(
@@ -54,6 +55,7 @@ export async function readNightInputs(
 ): Promise<NightInputs> {
   const { source, matrix, cwd, historyPath } = await readMatrix(argv, context);
   await requireInputs(matrix, { cwd, signal: context.signal });
+  for (const line of matrix.warnings) context.stderr.write(`splat: ${plain(line)}\n`);
   const { cell } = argv;
   if (cell !== undefined && matrix.cells.every(({ id }) => id !== cell)) {
     throw new HarnessError(

@@ -30,24 +30,53 @@ interface Axes {
   readonly workload: readonly string[];
 }
 
+/** The cells of a matrix, and the entries of its `exclude` and `include` that change nothing. */
+export interface ExpandedCells {
+  readonly cells: readonly NamedCell[];
+  /** The indices of the entries of `exclude` that match no cell of the product. */
+  readonly idleExcludes: readonly number[];
+  /** The indices of the entries of `include` that add no cell. */
+  readonly idleIncludes: readonly number[];
+}
+
 /**
  * The cells of a matrix, each once: all combinations of its lists, without those that `exclude` names. Then come those that
  * `include` names, even if `exclude` names them, too. Cells that differ only in their workload are next to each other.
  */
-export function expandCells(matrix: Matrix, defaults: MatrixDefaults): readonly NamedCell[] {
+export function expandCells(matrix: Matrix, defaults: MatrixDefaults): ExpandedCells {
   const axes = axesOf(matrix, defaults);
   const base = matrix.configBase === undefined ? {} : { configBase: matrix.configBase };
-  const product = productOf(axes).filter(
-    (cell) => !(matrix.exclude ?? []).some((pattern) => isLike(cell, pattern)),
-  );
-  const more = (matrix.include ?? []).flatMap((pattern) => productOf(narrowed(axes, pattern)));
-  const named = [...product, ...more].map((cell) => {
+  const { exclude = [], include = [] } = matrix;
+  const excluded = new Set<number>();
+  const namesOf = patternIndex(exclude);
+  const found = new Map<string, NamedCell>();
+  const add = (cell: Cell): void => {
     const whole = { ...cell, ...base };
-    return { id: cellId(whole), ...whole };
+    const id = cellId(whole);
+    if (!found.has(id)) found.set(id, { id, ...whole });
+  };
+  for (const cell of productOf(axes)) {
+    const names = namesOf(cell);
+    for (const at of names) excluded.add(at);
+    if (names.length === 0) add(cell);
+  }
+  const idleIncludes = include.flatMap((pattern, at) => {
+    const before = found.size;
+    for (const cell of productOf(narrowed(axes, pattern))) add(cell);
+    return found.size === before ? [at] : [];
   });
-  const unique = [...new Map(named.map((cell) => [cell.id, cell])).values()];
-  const order = [...new Set(unique.map(machineKey))];
-  return unique.toSorted((a, b) => order.indexOf(machineKey(a)) - order.indexOf(machineKey(b)));
+  return {
+    cells: groupBy([...found.values()], machineKey),
+    idleExcludes: exclude.flatMap((_, at) => (excluded.has(at) ? [] : [at])),
+    idleIncludes,
+  };
+}
+
+/** The same values, but those with the same key next to each other, at the place of the first of them. */
+function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): readonly T[] {
+  const groups = new Map<string, T[]>();
+  for (const value of values) groupOf(groups, keyOf(value)).push(value);
+  return [...groups.values()].flat();
 }
 
 /**
@@ -104,13 +133,47 @@ function productOf(axes: Axes): readonly Cell[] {
   return cells as readonly Cell[];
 }
 
-function isLike(cell: Cell, pattern: CellPattern): boolean {
-  return Object.entries(pattern).every(([key, wanted]) => {
-    const value = cell[key as keyof Cell];
-    // A series or config of a cell is a list, and counts as a single value.
-    if (Array.isArray(value)) return JSON.stringify(value) === JSON.stringify(listOf(wanted));
-    return listOf<unknown>(wanted).includes(value);
-  });
+/**
+ * Returns a function that finds the patterns which match a cell, by their indices. Each pattern is filed under its values of one
+ * key, so that a cell is compared with few of thousands of patterns.
+ */
+function patternIndex(patterns: readonly CellPattern[]): (cell: Cell) => readonly number[] {
+  const all = patterns.map((pattern) =>
+    Object.entries(pattern).map(([key, wanted]) => [key, new Set(wantedOf(key, wanted))] as const),
+  );
+  const valuesOf = new Map<string, Set<string>>();
+  for (const [key, wanted] of all.flat()) {
+    const values = valuesOf.get(key) ?? new Set();
+    for (const one of wanted) values.add(one);
+    valuesOf.set(key, values);
+  }
+  // The key with the most values comes first, because it tells the patterns apart best.
+  const byUse = [...valuesOf].toSorted(([, a], [, b]) => b.size - a.size).map(([key]) => key);
+  const filed = new Map<string, number[]>();
+  for (const [at, pattern] of all.entries()) {
+    const key = byUse.find((one) => pattern.some(([own]) => own === one)) ?? '';
+    const [, wanted = new Set([''])] = pattern.find(([own]) => own === key) ?? [];
+    for (const one of wanted) groupOf(filed, `${key} ${one}`).push(at);
+  }
+  return (cell) => {
+    const values = new Map(byUse.map((key) => [key, JSON.stringify(cell[key as keyof Cell])]));
+    return [' ', ...byUse.map((key) => `${key} ${values.get(key)}`)]
+      .flatMap((name) => filed.get(name) ?? [])
+      .filter((at) => all[at]?.every(([key, wanted]) => wanted.has(values.get(key) ?? '')));
+  };
+}
+
+/** The values that a pattern allows for a key, each as JSON. A series or config of a cell is a list, and counts as one value. */
+function wantedOf(key: string, wanted: unknown): readonly string[] {
+  const isList = key === 'series' || key === 'config';
+  return (isList ? [listOf(wanted)] : listOf(wanted)).map((one) => JSON.stringify(one));
+}
+
+/** The group with this key; a missing one is made. */
+function groupOf<T>(groups: Map<string, T[]>, key: string): T[] {
+  const group = groups.get(key) ?? [];
+  groups.set(key, group);
+  return group;
 }
 
 const keys = [

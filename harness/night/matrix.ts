@@ -14,6 +14,8 @@ export interface Offers {
 /** A matrix file that was read and checked, as far as this is possible without other files. */
 export interface ReadMatrix extends YamlFile<Matrix> {
   readonly cells: readonly NamedCell[];
+  /** A line for each entry of `exclude` and `include` that changes nothing and may have a typing error. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -51,14 +53,22 @@ export function parseMatrix(text: string, file: string, offers: Offers): ReadMat
       `${file}:1:1: the lists give ${count} cells, counted before exclude; at most ${mostCells} are allowed`,
     );
   }
-  const cells = expandCells(value, defaults);
+  const { cells, idleExcludes, idleIncludes } = expandCells(value, defaults);
   if (cells.length === 0) {
     throw new HarnessError(
       'config',
       `${placeOf(['exclude'])}: exclude: it leaves no cell of the matrix`,
     );
   }
-  return { value, placeOf, cells };
+  const warnings = [
+    ...idleExcludes.map(
+      (at) => `${placeOf(['exclude', at])}: exclude[${at}]: it matches no cell of the matrix`,
+    ),
+    ...idleIncludes.map(
+      (at) => `${placeOf(['include', at])}: include[${at}]: it adds no cell to the matrix`,
+    ),
+  ];
+  return { value, placeOf, cells, warnings };
 }
 
 function requireNames(

@@ -55,6 +55,38 @@ include:
   },
 );
 
+void t.test('an entry that takes out or adds no cell is told with its place', (t) => {
+  const { warnings, cells } = read(`${minimal}exclude:
+  - {workload: hmm}
+  - {workload: hmmm}
+  - {kernel: [linux@master, linux@next], workload: [hmm, kvm]}
+include: [{workload: munmap}, {workload: hmm}]
+`);
+  t.strictSame(warnings, [
+    'm.yaml:5:5: exclude[1]: it matches no cell of the matrix',
+    'm.yaml:7:11: include[0]: it adds no cell to the matrix',
+  ]);
+  t.strictSame(
+    cells.map(({ workload }) => workload),
+    ['munmap', 'hmm'],
+  );
+  t.end();
+});
+
+void t.test('a large matrix of many entries is read in little time', (t) => {
+  const memory = Array.from({ length: 1250 }, (_, at) => 512 + at);
+  const cells = memory.flatMap((one) => [1, 2, 3, 4, 5, 6, 7, 8].map((cpus) => [one, cpus]));
+  const entries = cells.slice(0, 9000).map(([one, cpus]) => `{cpus: ${cpus}, memoryMib: ${one}}`);
+  const lists = `workloads: [hmm]\ncpus: [1, 2, 3, 4, 5, 6, 7, 8]\nmemoryMib: [${memory.join(', ')}]\n`;
+  const startedAt = performance.now();
+  const found = read(`${minimal}${lists}exclude: [${entries.join(', ')}]\n`);
+  t.equal(found.cells.length, 1000);
+  t.strictSame(found.warnings, []);
+  t.equal(read(`${minimal}${lists}`).cells.length, 10_000);
+  t.ok(performance.now() - startedAt < 10_000, `${performance.now() - startedAt} ms`);
+  t.end();
+});
+
 void t.test('a cell has one id, by whichever way the matrix comes to it', (t) => {
   const [first] = read(`${minimal}workloads: [munmap]\n`).cells;
   const [same] = read(

@@ -1,8 +1,11 @@
+/** The most milliseconds that setTimeout() takes, about 24 days. It calls back at once when it is given more. */
+const longestMs = 2 ** 31 - 1;
+
 /**
- * Calls `onOver` once, when `ms` milliseconds have passed or when the signal fires, unless the deadline is disposed before. If
- * the signal has fired already, `onOver` is called soon after startDeadline() returns. This function replaces
- * `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 can collect the timeout of such a combination as garbage, and
- * then the combination never fires.
+ * Calls `onOver` once, when `ms` milliseconds have passed or when the signal fires, unless the deadline is disposed before. `ms`
+ * may be any number, infinity included. If the signal has fired already, `onOver` is called soon after startDeadline() returns.
+ * This function replaces `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 can collect the timeout of such a
+ * combination as garbage, and then the combination never fires.
  */
 export function startDeadline(signal: AbortSignal, ms: number, onOver: () => void): Disposable {
   let isRunning = true;
@@ -11,7 +14,11 @@ export function startDeadline(signal: AbortSignal, ms: number, onOver: () => voi
     stop();
     onOver();
   };
-  const timer = setTimeout(over, ms);
+  const startTimer = (leftMs: number): NodeJS.Timeout =>
+    leftMs <= longestMs
+      ? setTimeout(over, leftMs)
+      : setTimeout(() => (timer = startTimer(leftMs - longestMs)), longestMs);
+  let timer = startTimer(ms);
   const stop = (): void => {
     isRunning = false;
     clearTimeout(timer);

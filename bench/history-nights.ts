@@ -173,6 +173,7 @@ async function keepNight(history: History, night: number): Promise<void> {
       kernel: kernelId,
       fragments: JSON.stringify(fragments),
       trials: perCell,
+      tried: true,
       totalMs: 24_691,
       firstSplatMs: null,
       witnesses,

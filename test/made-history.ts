@@ -83,6 +83,7 @@ export async function endNight(
       fragments: null,
       ranOn: cell.ranOn,
       trials: 3,
+      tried: true,
       totalMs: 1,
       firstSplatMs: cell.firstSplatMs,
       witnesses: cell.witnesses,

@@ -20,6 +20,8 @@ export interface StoredResult {
   readonly fragments: string | null;
   readonly ranOn: string | null;
   readonly trials: number;
+  /** False when the night did not begin to build or boot the kernel for this cell, because its budget was too small. */
+  readonly tried: boolean;
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
   /** How many times each witness was counted in one trial on average, by the name of the witness. */
@@ -56,14 +58,19 @@ export interface NightEnd {
   readonly known: readonly { readonly entry: string; readonly matched: boolean }[];
 }
 
-/** Ends a night in one transaction: it writes the night's results and issues and whatever `also` writes, or nothing of them. */
+/**
+ * Ends a night in one transaction. It writes whatever `first` writes, then the night's results and issues, then whatever `also`
+ * writes; or nothing of them.
+ */
 export async function closeNight(
   history: History,
   { id }: Pick<StoredNight, 'id'>,
   end: NightEnd,
   also: (run: Run) => void = () => undefined,
+  first: (run: Run) => void = () => undefined,
 ): Promise<void> {
   await history.write((run) => {
+    first(run);
     for (const result of end.results) insertResult(run, id, result);
     for (const issue of end.issues) insertIssue(run, id, issue);
     for (const { entry, matched } of end.known) {
@@ -95,8 +102,8 @@ function insertResult(run: Run, night: number, result: StoredResult): void {
   }
   run(
     `INSERT OR REPLACE INTO results (night, cell, class, verdict, because, sha, source, release, kernel, image, fragments, ran_on,
-       trials, total_ms, first_splat_ms)
-     VALUES (?, (SELECT id FROM cells WHERE cell = ?), ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM fragments WHERE digests = ?), ?, ?, ?, ?)`,
+       trials, tried, total_ms, first_splat_ms)
+     VALUES (?, (SELECT id FROM cells WHERE cell = ?), ?, ?, ?, ?, ?, ?, ?, ?, (SELECT id FROM fragments WHERE digests = ?), ?, ?, ?, ?, ?)`,
     night,
     result.cell.id,
     result.class,
@@ -110,6 +117,7 @@ function insertResult(run: Run, night: number, result: StoredResult): void {
     result.fragments,
     result.ranOn,
     result.trials,
+    result.tried ? 1 : 0,
     result.totalMs,
     result.firstSplatMs,
   );

@@ -1,6 +1,9 @@
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
 import { HarnessError } from '../errors.ts';
+import { readIfThere } from '../host/disk.ts';
 import type { HarnessFacts } from '../records/harness.ts';
-import type { History, Row, Run } from './database.ts';
+import type { History, Row, Run, Value } from './database.ts';
 
 /** A night as the history stores it. */
 export interface StoredNight {
@@ -10,6 +13,10 @@ export interface StoredNight {
   readonly state: 'open' | 'closed' | 'abandoned';
   readonly matrixFile: string;
   readonly matrixDigest: string;
+  /** The matrix of the night, as matrixName() names it. Null for an imported run and for a part of a night. */
+  readonly matrix: string | null;
+  /** The id of the only cell that the night was to run (`--cell`). Null for a night of the whole matrix. */
+  readonly onlyCell: string | null;
   /** The absolute path of the night's folder. */
   readonly dir: string;
   /** The plan of the night, as JSON. Only the code that made it reads it. */
@@ -21,25 +28,36 @@ export interface StoredNight {
   readonly exitCode: number | null;
 }
 
-const columns = `id, name, state, matrix_file, matrix_digest, dir, plan, started_ms, ended_ms, harness, signatures, verdict,
-  exit_code`;
+const columns = `id, name, state, matrix_file, matrix_digest, matrix, only_cell, dir, plan, started_ms, ended_ms, harness,
+  signatures, verdict, exit_code`;
 
-/** The fields of a night that are there when it begins. */
+/** The fields of a night that are there when it begins. `matrix` and `onlyCell` are null when they are absent. */
 export type NewNight = Pick<
   StoredNight,
   'name' | 'matrixFile' | 'matrixDigest' | 'dir' | 'plan' | 'startedMs' | 'harness'
->;
+> &
+  Partial<Pick<StoredNight, 'matrix' | 'onlyCell'>>;
+
+/**
+ * The name by which a history tells its matrices apart: the path of the matrix file, relative to the folder of the history. So
+ * the name stays the same when both are moved together. The folder of the file counts without symbolic links, as that of the
+ * history does.
+ */
+export async function matrixName(
+  { path }: Pick<History, 'path'>,
+  matrixFile: string,
+): Promise<string> {
+  const folder = dirname(matrixFile);
+  // The parts of a night may be merged where the matrix file is not.
+  const real = (await readIfThere(realpath(folder))) ?? folder;
+  return join(relative(dirname(path), real), basename(matrixFile));
+}
 
 /** Stores a night that begins, in the state `open`. Throws `usage` when the history already has a night with this name. */
 export async function beginNight(history: History, night: NewNight): Promise<StoredNight> {
   const { name } = night;
   await history.write((run) => {
-    if (history.one('SELECT 1 FROM nights WHERE name = ?', name) !== undefined) {
-      throw new HarnessError(
-        'usage',
-        `history ${history.path} already has night ${name}: two nights cannot begin in the same second`,
-      );
-    }
+    requireNew(history, name);
     insertNight(run, night);
   });
   const stored = nightNamed(history, name);
@@ -48,15 +66,52 @@ export async function beginNight(history: History, night: NewNight): Promise<Sto
   return stored;
 }
 
-/** Inserts the row of a night that begins. Call it inside a transaction. The history must have no night with this name. */
-export function insertNight(run: Run, night: NewNight): void {
+/**
+ * A night as the history will store it when `begin` is called inside a transaction. Until then nothing is written. An earlier
+ * version of splat may have left an imported run of this name that has no end: `begin` removes it.
+ */
+export function provisionalNight(
+  history: History,
+  night: NewNight,
+): { readonly night: StoredNight; readonly begin: (run: Run) => void } {
+  const newest = history.one('SELECT coalesce(max(id), 0) AS id FROM nights');
+  const id = Number(newest?.['id']) + 1;
+  const stale = "(SELECT id FROM nights WHERE name = ? AND state <> 'closed' AND matrix_file = ?)";
+  const begin = (run: Run): void => {
+    run(`DELETE FROM trials WHERE night = ${stale}`, night.name, importedRun);
+    run(`DELETE FROM nights WHERE id = ${stale}`, night.name, importedRun);
+    requireNew(history, night.name);
+    if (history.one('SELECT 1 FROM nights WHERE id = ?', id) !== undefined) {
+      const why = 'another night began in the meantime; run the same command again';
+      throw new HarnessError('infra', `history ${history.path}: ${why}`);
+    }
+    insertNight(run, night, id);
+  };
+  const rest = { endedMs: null, verdict: null, exitCode: null } as const;
+  const stored = { matrix: null, onlyCell: null, ...night, ...rest, id, state: 'open' as const };
+  return { night: stored, begin };
+}
+
+function requireNew(history: History, name: string): void {
+  if (history.one('SELECT 1 FROM nights WHERE name = ?', name) === undefined) return;
+  throw new HarnessError(
+    'usage',
+    `history ${history.path} already has night ${name}: two nights cannot begin in the same second`,
+  );
+}
+
+/** Inserts the row of a night that begins; without `id`, it gets the next id. Call it inside a transaction. The history must have no night with this name. */
+export function insertNight(run: Run, night: NewNight, id: number | null = null): void {
   const { name, matrixFile, matrixDigest, dir, plan, startedMs, harness } = night;
   run(
-    `INSERT INTO nights (name, state, matrix_file, matrix_digest, dir, plan, started_ms, harness, signatures)
-     VALUES (?, 'open', ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO nights (id, name, state, matrix_file, matrix_digest, matrix, only_cell, dir, plan, started_ms, harness, signatures)
+     VALUES (?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    id,
     name,
     matrixFile,
     matrixDigest,
+    night.matrix ?? null,
+    night.onlyCell ?? null,
     dir,
     plan,
     startedMs,
@@ -106,6 +161,19 @@ export function nightsBefore(
   );
 }
 
+/** The last closed night of the same whole matrix before this night. Undefined when there is none. */
+export function lastWholeNight(
+  history: History,
+  { id, matrix }: Pick<StoredNight, 'id' | 'matrix'>,
+): StoredNight | undefined {
+  return nightsWhere(
+    history,
+    "WHERE matrix = ? AND only_cell IS NULL AND state = 'closed' AND id < ? ORDER BY id DESC LIMIT 1",
+    matrix,
+    id,
+  )[0];
+}
+
 /** All nights that began at `sinceMs` (milliseconds since 1970) or later, in any state, the newest first. */
 export function nightsSince(history: History, sinceMs: number): readonly StoredNight[] {
   return nightsWhere(history, 'WHERE started_ms >= ? ORDER BY id DESC', sinceMs);
@@ -114,7 +182,7 @@ export function nightsSince(history: History, sinceMs: number): readonly StoredN
 function nightsWhere(
   history: History,
   where: string,
-  ...values: readonly (string | number)[]
+  ...values: readonly Value[]
 ): readonly StoredNight[] {
   return history.all(`SELECT ${columns} FROM nights ${where}`, ...values).map(readNight);
 }
@@ -129,6 +197,8 @@ function readNight(row: Row): StoredNight {
     state: state === 'open' || state === 'closed' ? state : 'abandoned',
     matrixFile: text('matrix_file'),
     matrixDigest: text('matrix_digest'),
+    matrix: row['matrix'] == null ? null : text('matrix'),
+    onlyCell: row['only_cell'] == null ? null : text('only_cell'),
     dir: text('dir'),
     plan: text('plan'),
     startedMs: Number(row['started_ms']),

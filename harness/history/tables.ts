@@ -180,4 +180,12 @@ export const migrations: readonly string[] = [
   `
   ALTER TABLE sightings ADD COLUMN first_ms REAL;
   `,
+  `
+  ALTER TABLE nights ADD COLUMN matrix TEXT;
+  ALTER TABLE nights ADD COLUMN only_cell TEXT;
+  UPDATE nights SET matrix = matrix_file WHERE matrix_file <> 'splat history import';
+  CREATE INDEX nights_of_matrix ON nights (matrix);
+  ALTER TABLE results ADD COLUMN tried INTEGER NOT NULL DEFAULT 1;
+  UPDATE results SET tried = 0 WHERE class = 'notRun' AND trials = 0;
+  `,
 ];

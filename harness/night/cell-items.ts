@@ -36,6 +36,8 @@ export interface CellInput {
   readonly trials: readonly TrialFacts[];
   /** True when the night's budget was spent before all planned trials had run. */
   readonly cutShort: boolean;
+  /** True when the budget was spent while the cell's kernel was built or booted, before any of its trials. Absent: false. */
+  readonly begun?: boolean;
   /** Why no workload could run on the kernel, for example a failed build. Absent: workloads could run. */
   readonly untestable?: Untestable;
   /** What failed in the harness or on the host, and the path of a log about it. Absent: nothing failed. */

@@ -18,6 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'libsql';
 import t from 'tap';
 import { lockNight } from '../../harness/commands/nightly.ts';
+import { costOf } from '../../harness/history/cell-cost.ts';
 import {
   backupHistory,
   networkFileSystem,
@@ -25,7 +26,13 @@ import {
   requireIntact,
 } from '../../harness/history/database.ts';
 import { listIssues } from '../../harness/history/list-issues.ts';
-import { nightsBefore } from '../../harness/history/nights.ts';
+import {
+  beginNight,
+  closedNights,
+  importedRun,
+  nightNamed,
+  nightsBefore,
+} from '../../harness/history/nights.ts';
 import { readStoredCell } from '../../harness/history/stored-cell.ts';
 import { applicationId, migrations } from '../../harness/history/tables.ts';
 import type { JudgedCell } from '../../harness/night/judge-cell.ts';
@@ -276,6 +283,32 @@ void t.test('a run that is imported is no night before another', async (t) => {
   t.equal(nightsBefore(history, 2, Number.MAX_SAFE_INTEGER).length, 1);
 });
 
+void t.test('an import that fails leaves nothing, and the run can be imported later', async (t) => {
+  await using history = await openHistory(join(folder(t), 'h.db'), { signal, create: true });
+  await importRun(history, '/a', record(1), aRunResult());
+  const count = (table: string) => history.one(`SELECT count(*) AS n FROM ${table}`)?.['n'];
+  const result = aRunResult();
+  const [trial = aTrialResult()] = result.trials;
+  const rows = count('trials');
+  const odd = { ...trial, timings: { ...trial.timings, totalMs: Number.NaN } };
+  await t.rejects(importRun(history, '/b', record(2), { ...result, trials: [odd] }));
+  t.equal(count('nights'), 1);
+  t.equal(count('trials'), rows);
+  // An earlier version of splat wrote the night before its trials and results, and may have been killed in between.
+  await beginNight(history, {
+    name: '2026-01-02T00:00:00Z',
+    matrixFile: importedRun,
+    matrixDigest: '',
+    dir: '/b',
+    plan: '{}',
+    startedMs: 0,
+    harness: record(2).harness,
+  });
+  t.equal(await importRun(history, '/b', record(2), result), '2026-01-02T00:00:00Z');
+  t.equal(count('nights'), 2);
+  t.match(closedNights(history, 1), [{ name: '2026-01-02T00:00:00Z', dir: '/b', state: 'closed' }]);
+});
+
 void t.test('of a run that is imported, fragments and lock order are kept', async (t) => {
   const dir = folder(t);
   await using history = await openHistory(join(dir, 'h.db'), { signal, create: true });
@@ -331,6 +364,36 @@ void t.test('a history of an earlier splat goes on', async (t) => {
   t.match(history.one('SELECT count(*) AS n FROM results'), { n: 1 });
   t.match(history.one('SELECT count(*) AS n FROM lock_looks'), { n: 0 });
 });
+
+/** The SQL for a night in a history of format 5. */
+function nightRow(name: string, file: string): string {
+  return `INSERT INTO nights
+    (name, state, matrix_file, matrix_digest, dir, plan, started_ms, harness, signatures)
+    VALUES ('${name}', 'closed', '${file}', 'd', '/n', '{}', 0, '1', 1);`;
+}
+
+void t.test(
+  'nights of an earlier splat keep their matrix, and what they did not try',
+  async (t) => {
+    const path = join(folder(t), 'h.db');
+    const before = new Sqlite(path);
+    for (const step of migrations.slice(0, 5)) before.exec(step);
+    before.exec(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = 5;
+    ${nightRow('2027-01-01T03:00:00Z', 'm.yaml')} ${nightRow('2027-01-02T03:00:00Z', importedRun)}
+    INSERT INTO cells (cell, name, described) VALUES ('c', 'c', '{}');
+    INSERT INTO results (night, cell, class, verdict, because, trials, total_ms)
+      VALUES (1, 1, 'infrastructure', 'inconclusive', '', 0, 0), (2, 1, 'notRun', 'inconclusive', '', 0, 0);`);
+    before.close();
+    await using history = await openHistory(path, { signal, create: false });
+    t.match(nightNamed(history, '2027-01-01T03:00:00Z'), { matrix: 'm.yaml', onlyCell: null });
+    t.match(nightNamed(history, '2027-01-02T03:00:00Z'), { matrix: null });
+    t.match(costOf(history, 'c'), {
+      night: '2027-01-01T03:00:00Z',
+      msPerTrial: null,
+      spent: false,
+    });
+  },
+);
 
 /** As a night judged it, with what trends are made of. */
 function judged(

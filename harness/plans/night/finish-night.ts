@@ -1,7 +1,8 @@
 import { closeNight, type StoredIssue, type StoredResult } from '../../history/close-night.ts';
 import type { History, Run } from '../../history/database.ts';
 import { keepLockOrders } from '../../history/lock-orders.ts';
-import { nightsBefore, type StoredNight } from '../../history/nights.ts';
+import { lastWholeNight, nightsBefore, type StoredNight } from '../../history/nights.ts';
+import { insertTrial, type StoredCell, type StoredTrial } from '../../history/results.ts';
 import type { NamedCell } from '../../night/cells.ts';
 import type { JudgedCell } from '../../night/judge-cell.ts';
 import type { JudgedNight } from '../../night/judge-night.ts';
@@ -14,30 +15,43 @@ import { type IsAncestor, judgeLockOrders } from './lock-news.ts';
 import { storedCell } from './run-machine.ts';
 import { trendsOf } from './trends.ts';
 
+/** A night that is not in the history before it ends, as an imported run. */
+interface Unwritten {
+  /** Inserts the night. It is called first in the transaction that closes the night. */
+  readonly begin: (run: Run) => void;
+  readonly trials: readonly { readonly cell: StoredCell; readonly trial: StoredTrial }[];
+}
+
+/** What the caller knows about a night that ends. */
+interface NightTold {
+  readonly nowMs: number;
+  readonly known: readonly KnownIssue[];
+  /** All cells of the matrix. A cell is one combination of kernel, configuration, guest and workload. */
+  readonly matrixCells: readonly NamedCell[];
+  readonly notes: readonly string[];
+  /**
+   * Tells whether a commit is an ancestor of another commit. Absent when no kernel comes from a git tree of this host; then no
+   * commit counts as an ancestor of another.
+   */
+  readonly isAncestor?: IsAncestor;
+  /** Called inside the transaction that closes the night in the history, to write further rows. */
+  readonly also?: (run: Run, record: NightRecord) => void;
+  /** Absent: the night and its trials are in the history already. */
+  readonly unwritten?: Unwritten;
+}
+
 /** Makes the record of a judged night, and writes the night's results to the history. */
 export async function finishNight(
   history: History,
   night: StoredNight,
   judged: JudgedNight,
-  told: {
-    readonly nowMs: number;
-    readonly known: readonly KnownIssue[];
-    /** All cells of the matrix. A cell is one combination of kernel, configuration, guest and workload. */
-    readonly matrixCells: readonly NamedCell[];
-    readonly notes: readonly string[];
-    /**
-     * Tells whether a commit is an ancestor of another commit. Absent when no kernel comes from a git tree of this host; then no
-     * commit counts as an ancestor of another.
-     */
-    readonly isAncestor?: IsAncestor;
-    /** Called inside the transaction that closes the night in the history, to write further rows. */
-    readonly also?: (run: Run, record: NightRecord) => void;
-  },
+  told: NightTold,
 ): Promise<NightRecord> {
   const [before] = nightsBefore(history, 1, night.id);
   const trends = judged.cells.flatMap((cell) => trendsOf(history, cell));
-  const { isAncestor = async () => false } = told;
-  const locks = await judgeLockOrders(history, night, judged.cells, isAncestor);
+  const { isAncestor = async () => false, unwritten } = told;
+  const trials = unwritten?.trials.map(({ cell, trial }) => ({ cell: cell.id, ...trial }));
+  const locks = await judgeLockOrders(history, night, judged.cells, { isAncestor, trials });
   const record: NightRecord = {
     schema: 'splat-night/1',
     harness: writtenBy(),
@@ -49,7 +63,7 @@ export async function finishNight(
     before: before?.name ?? null,
     cells: judged.cells.map(nightCell),
     ...judged.lists,
-    dropped: droppedCells(history, before, told.matrixCells),
+    dropped: droppedCells(history, night, told.matrixCells),
     trends,
     locks: locks.news,
     notes: [
@@ -71,9 +85,13 @@ export async function finishNight(
       matched: judged.matched.includes(issue),
     })),
   };
-  await closeNight(history, night, end, (run) => {
+  const also = (run: Run): void => {
     keepLockOrders(run, night.id, locks.updates);
     told.also?.(run, record);
+  };
+  await closeNight(history, night, end, also, (run) => {
+    unwritten?.begin(run);
+    for (const { cell, trial } of unwritten?.trials ?? []) insertTrial(run, night.id, cell, trial);
   });
   return record;
 }
@@ -159,6 +177,7 @@ function storedResult(cell: JudgedCell): StoredResult {
     kernel: kernelId,
     fragments: fragments === undefined ? null : JSON.stringify(fragments),
     trials: trials.length,
+    tried: cell.class !== 'notRun' || trials.length > 0 || input.begun === true,
     totalMs: Math.round(trials.reduce((sum, { facts }) => sum + facts.totalMs, 0)),
     firstSplatMs: firstSplat(trials),
     witnesses: Object.fromEntries(
@@ -168,14 +187,15 @@ function storedResult(cell: JudgedCell): StoredResult {
 }
 
 /**
- * The cells that the night before had and the matrix no longer has. Each is reported once: a night compares only with the night
- * before.
+ * The cells that the last whole night of this matrix had and the matrix no longer has. Only a night of the whole matrix reports
+ * them, so each is reported once.
  */
 function droppedCells(
   history: History,
-  before: StoredNight | undefined,
+  night: StoredNight,
   matrixCells: readonly NamedCell[],
 ): readonly NightItem[] {
+  const before = night.onlyCell === null ? lastWholeNight(history, night) : undefined;
   if (before === undefined) return [];
   const there = new Set(matrixCells.map(({ id }) => id));
   return history

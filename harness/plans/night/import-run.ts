@@ -2,8 +2,7 @@ import { defaultArch } from '../../arch.ts';
 import { HarnessError } from '../../errors.ts';
 import { defaultGpu } from '../../guest/devices.ts';
 import type { History } from '../../history/database.ts';
-import { beginNight, closedNights, importedRun } from '../../history/nights.ts';
-import { insertTrial } from '../../history/results.ts';
+import { closedNights, importedRun, provisionalNight } from '../../history/nights.ts';
 import { readStoredCell } from '../../history/stored-cell.ts';
 import type { CellInput } from '../../night/cell-items.ts';
 import { cellId } from '../../night/cells.ts';
@@ -19,7 +18,8 @@ import { storedCell } from './run-machine.ts';
 /**
  * Adds a run of `splat run` to the history as a night. Its cells are those of a matrix with the same kernel, options and
  * workloads; its canaries belong to no cell. Returns the name of the night: the second in which the run began. Runs must be
- * imported in the order in which they began: for a run that is not newer than the newest night, `usage` is thrown.
+ * imported in the order in which they began: for a run that is not newer than the newest night, `usage` is thrown. Everything is
+ * written in one transaction, so an import that fails leaves nothing behind.
  */
 export async function importRun(
   history: History,
@@ -38,7 +38,7 @@ export async function importRun(
   const trials = result.trials.filter(({ canary }) => canary === undefined);
   const cells = cellsOf(request, trials);
   const startedMs = Date.parse(startedAt);
-  const night = await beginNight(history, {
+  const { night, begin } = provisionalNight(history, {
     name,
     matrixFile: importedRun,
     matrixDigest: '',
@@ -49,13 +49,9 @@ export async function importRun(
   });
   const kernel = kernelOf(result.kernel, result.accel, null);
   const inputs = inputsOf(cells, trials, result);
-  await history.write((run) => {
-    for (const { cell, trials: own } of inputs) {
-      for (const one of own) {
-        insertTrial(run, night.id, storedCell(cell), storedTrial(one, 'plan'));
-      }
-    }
-  });
+  const stored = inputs.flatMap(({ cell, trials: own }) =>
+    own.map((one) => ({ cell: storedCell(cell), trial: storedTrial(one, 'plan') })),
+  );
   const judged = judgeNight({
     night: name,
     nowMs: startedMs,
@@ -71,6 +67,7 @@ export async function importRun(
     known: [],
     matrixCells: cells,
     notes: [],
+    unwritten: { begin, trials: stored },
   });
   return name;
 }

@@ -62,14 +62,20 @@ interface Late {
   readonly run: string | undefined;
 }
 
-/** Compares the lock order that a night's trials learned with what earlier nights learned. Nothing is written. */
+/**
+ * Compares the lock order that a night's trials learned with what earlier nights learned. The trials are those in the history,
+ * unless `trials` has them. Nothing is written.
+ */
 export async function judgeLockOrders(
   history: History,
   night: StoredNight,
   cells: readonly JudgedCell[],
-  isAncestor: IsAncestor,
+  {
+    isAncestor,
+    trials = trialsOf(history, night.id),
+  }: { readonly isAncestor: IsAncestor; readonly trials?: ReturnType<typeof trialsOf> | undefined },
 ): Promise<LockOutcome> {
-  const found = await readLooks(night, trialsOf(history, night.id));
+  const found = await readLooks(night, trials);
   const looked = cells.flatMap((judged) => lookedAt(history, judged, found));
   const late = looked.flatMap((one) => lateOrders(one, night.id));
   const chosen = chooseNews(late, history);

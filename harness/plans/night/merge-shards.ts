@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { History, Run } from '../../history/database.ts';
 import { openMergedNight } from '../../history/merged-nights.ts';
-import type { StoredNight } from '../../history/nights.ts';
+import { matrixName, type StoredNight } from '../../history/nights.ts';
 import { insertMachine, insertTrial } from '../../history/results.ts';
 import { makeFolder, readIfThere } from '../../host/disk.ts';
 import { machineKey } from '../../night/cells.ts';
@@ -168,6 +168,7 @@ export async function mergeShards(request: MergeRequest): Promise<NightRecord> {
       name: plan.night,
       matrixFile: plan.matrix.file,
       matrixDigest: plan.matrix.digest,
+      matrix: await matrixName(history, join(cwd, plan.matrix.file)),
       dir,
       plan: JSON.stringify({ merged: digest }),
       startedMs: Date.parse(plan.night),

@@ -174,6 +174,11 @@ export function lastWholeNight(
   )[0];
 }
 
+/** Replaces the plan of a night that runs, so that a night which is continued has the same plan. */
+export async function keepPlan(history: History, night: number, plan: string): Promise<void> {
+  await history.write((run) => run('UPDATE nights SET plan = ? WHERE id = ?', plan, night));
+}
+
 /** All nights that began at `sinceMs` (milliseconds since 1970) or later, in any state, the newest first. */
 export function nightsSince(history: History, sinceMs: number): readonly StoredNight[] {
   return nightsWhere(history, 'WHERE started_ms >= ? ORDER BY id DESC', sinceMs);

@@ -231,33 +231,3 @@ export function lastMatched(history: History, entry: string): string | undefined
   );
   return row === undefined ? undefined : String(row['name']);
 }
-
-/** When a cell last ran and how long its trials took; a plan is made from this. */
-export interface CellCost {
-  readonly night: string;
-  readonly sha: string | null;
-  readonly msPerTrial: number;
-  /** True when the cell has an open splat that some of its trials show and others do not. */
-  readonly flaky: boolean;
-}
-
-/** When a cell last ran and how long its trials took, from the newest night with trials of it. Undefined when it never ran. */
-export function costOf(history: History, cell: string): CellCost | undefined {
-  const row = history.one(
-    `SELECT n.name, r.sha, r.total_ms, r.trials, c.id FROM results r JOIN cells c ON c.id = r.cell JOIN nights n ON n.id = r.night
-     WHERE c.cell = ? AND r.trials > 0 ORDER BY r.night DESC LIMIT 1`,
-    cell,
-  );
-  if (row === undefined) return undefined;
-  const flake = history.one(
-    `SELECT 1 FROM issues i JOIN sightings g ON g.cell = i.cell AND g.ran_on = i.ran_on AND g.signature = i.signature
-     WHERE i.cell = ? AND i.state = 'open' AND g.night >= i.since_night AND g.hits < g.trials LIMIT 1`,
-    Number(row['id']),
-  );
-  return {
-    night: String(row['name']),
-    sha: textOrNull(row['sha']),
-    msPerTrial: Number(row['total_ms']) / Number(row['trials']),
-    flaky: flake !== undefined,
-  };
-}

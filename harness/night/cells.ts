@@ -170,7 +170,7 @@ function wantedOf(key: string, wanted: unknown): readonly string[] {
 }
 
 /** The group with this key; a missing one is made. */
-function groupOf<T>(groups: Map<string, T[]>, key: string): T[] {
+export function groupOf<T>(groups: Map<string, T[]>, key: string): T[] {
   const group = groups.get(key) ?? [];
   groups.set(key, group);
   return group;

@@ -1,4 +1,4 @@
-import { machineKey, type NamedCell } from './cells.ts';
+import { groupOf, machineKey, type NamedCell } from './cells.ts';
 
 /** A cell (one combination of kernel, guest and workload) that is in a night's plan. */
 export interface PlannedCell extends NamedCell {
@@ -8,21 +8,26 @@ export interface PlannedCell extends NamedCell {
 
 /** What earlier nights know about a cell, as far as the choice of cells depends on it. */
 export interface CellHistory {
-  /** The last night in which the cell ran. */
+  /** The last night that tried to run the cell, whether it got a result or not. */
   readonly night: string;
-  readonly msPerTrial: number;
+  /** Null when no trial of the cell has ever ended. */
+  readonly msPerTrial: number | null;
   readonly flaky: boolean;
   /** True when the cell's kernel is another one than in that night. */
   readonly changed: boolean;
+  /** True when the budget of that night ended while the cell's kernel was built or booted. */
+  readonly spent: boolean;
 }
 
 export interface Choice {
   readonly repeat: number;
   /** How many seconds the night may take. Undefined: all cells are run. */
   readonly budgetSeconds: number | undefined;
-  /** What earlier nights know of each cell, by the cell's id; a cell that has never run is not in the map. */
+  /** True: the first cell is chosen even when the budget is too small for it. */
+  readonly atLeastOne: boolean;
+  /** What earlier nights know of each cell, by the cell's id; a cell that no night has tried is not in the map. */
   readonly past: ReadonlyMap<string, CellHistory>;
-  /** Estimates how many seconds one trial of this workload takes in a cell that has never run. */
+  /** Estimates how many seconds one trial of this workload takes in a cell of which no trial has ended. */
   readonly secondsOf: (workload: string) => number;
 }
 
@@ -33,9 +38,10 @@ export interface Choice {
 const secondsPerMachine = 60;
 
 /**
- * Chooses the cells of a night within its budget. Cells that most likely tell something new come first: those that have never
- * run, those whose kernel has changed, those with a splat that comes and goes, those that have not run for the longest time.
- * Cells that do not fit the budget are `left`, but the first cell always runs. `estimate` is the time of the chosen cells in
+ * Chooses the cells of a night within its budget. Cells that most likely tell something new come first: those that no night has
+ * tried, those whose kernel has changed, those with a splat that comes and goes, those that were tried the longest time ago. A
+ * cell whose kernel used up the budget of its last night has to wait for its turn, even when its kernel has changed: it would
+ * use up the budget of every night. Cells that do not fit the budget are `left`. `estimate` is the time of the chosen cells in
  * seconds. Cells that differ only in their workload share a boot, so they are run together, at the place of the first of them.
  */
 export function choosePlan(
@@ -46,10 +52,11 @@ export function choosePlan(
   readonly left: readonly PlannedCell[];
   readonly estimate: number;
 } {
-  const { repeat, budgetSeconds, past } = choice;
+  const { repeat, budgetSeconds, atLeastOne, past } = choice;
   const rank = ({ id }: NamedCell): number => {
     const before = past.get(id);
     if (before === undefined) return 0;
+    if (before.spent) return 3;
     if (before.changed) return 1;
     return before.flaky ? 2 : 3;
   };
@@ -63,16 +70,17 @@ export function choosePlan(
   for (const cell of ordered) {
     const key = machineKey(cell);
     const each = past.get(cell.id);
-    const seconds = each === undefined ? choice.secondsOf(cell.workload) : each.msPerTrial / 1000;
-    const cost = seconds * repeat + (machines.has(key) ? 0 : secondsPerMachine);
+    const ms = each?.msPerTrial ?? choice.secondsOf(cell.workload) * 1000;
+    const cost = (ms / 1000) * repeat + (machines.has(key) ? 0 : secondsPerMachine);
     const planned = { ...cell, planned: repeat };
-    // The first cell is always run, because a budget that is too small for any cell would never give a result.
-    if (budgetSeconds !== undefined && machines.size > 0 && estimate + cost > budgetSeconds) {
+    // A budget that is too small for any cell would never give a result.
+    const isFirst = atLeastOne && machines.size === 0;
+    if (budgetSeconds !== undefined && !isFirst && estimate + cost > budgetSeconds) {
       left.push(planned);
       continue;
     }
     estimate += cost;
-    machines.set(key, [...(machines.get(key) ?? []), planned]);
+    groupOf(machines, key).push(planned);
   }
   return { cells: [...machines.values()].flat(), left, estimate };
 }

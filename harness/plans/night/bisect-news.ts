@@ -18,13 +18,19 @@ import type { NightWork } from './run-machine.ts';
 const confidence = 0.99;
 const seed = 1;
 
+/** The answers of the bisections of a night, by the name of what was bisected. */
+export type Bisections = Map<string, Bisection>;
+
 /**
  * Bisects the splats of a night that are new or back, one after another, until the night's budget is spent. A splat that several
  * cells of one kernel show is bisected once, in the first of these cells. A bisection that the budget ends says so in its result;
- * `splat bisect` can continue it in its folder.
+ * `splat bisect` can continue it in its folder. A splat with an answer in `answers` is not bisected again; new answers are added.
  */
-export async function bisectNews(judged: JudgedNight, work: NightWork): Promise<JudgedNight> {
-  const answers = new Map<string, Bisection>();
+export async function bisectNews(
+  judged: JudgedNight,
+  work: NightWork,
+  answers: Bisections,
+): Promise<JudgedNight> {
   const bisected = async (item: NightItem): Promise<NightItem> => {
     const cell = work.plan.cells.find(({ id }) => id === item.cell);
     const request = cell === undefined ? undefined : readBisectionRequest(item, cell, work);

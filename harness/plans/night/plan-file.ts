@@ -3,8 +3,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
+import { costOf } from '../../history/cell-cost.ts';
 import type { History } from '../../history/database.ts';
-import { costOf } from '../../history/stored-cell.ts';
 import { readFaultIn, readIfThere } from '../../host/disk.ts';
 import { cellId } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
@@ -50,8 +50,8 @@ export async function makePlan(request: PlanRequest): Promise<NightPlanRecord> {
   const night = await planNight(matrix, { ...options, cell: undefined, machines: count });
   const timed = (cell: PlannedCell): PlanCell => {
     const cost = history === undefined ? undefined : costOf(history, cell.id);
-    const each = cost === undefined ? guessSeconds(cell.workload) : cost.msPerTrial / 1000;
-    return { ...cell, seconds: Math.round(each * cell.planned * 10) / 10 };
+    const eachMs = cost?.msPerTrial ?? guessSeconds(cell.workload) * 1000;
+    return { ...cell, seconds: Math.round((eachMs * cell.planned) / 100) / 10 };
   };
   const cells = night.cells.map(timed);
   const kernels: Record<string, NightPlanRecord['kernels'][string]> = {};

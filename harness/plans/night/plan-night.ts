@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isHarnessError } from '../../errors.ts';
+import { costOf } from '../../history/cell-cost.ts';
 import type { History } from '../../history/database.ts';
-import { costOf } from '../../history/stored-cell.ts';
 import { readIfThere } from '../../host/disk.ts';
 import { resolveRevision } from '../../host/revision.ts';
+import type { NamedCell } from '../../night/cells.ts';
 import { type CellHistory, choosePlan, type PlannedCell } from '../../night/choose.ts';
 import type { ReadMatrix } from '../../night/matrix.ts';
 import { workloads } from '../../stress/workloads.ts';
@@ -24,9 +25,12 @@ export interface Pin {
 
 /** What a night sets out to do. It is stored, so that the same command can continue the night. */
 export interface NightPlan {
-  /** The cells to run, in this order. Cells that differ only in their workload are next to each other. */
+  /**
+   * The cells to run, in this order. Cells that differ only in their workload are next to each other, except for cells that were
+   * added because the budget left time for them: they are the last.
+   */
   readonly cells: readonly PlannedCell[];
-  /** The cells that the night does not run, because its budget is too small. */
+  /** The cells for which the budget seems too small. They run only when the others take less time than expected. */
   readonly left: readonly PlannedCell[];
   /** The exact kernel for each name that the matrix uses for a kernel. */
   readonly pins: Readonly<Record<string, Pin>>;
@@ -61,22 +65,63 @@ export async function planNight(
   for (const kernel of new Set(wanted.map((one) => one.kernel))) {
     pins[kernel] = await pinKernel(kernel, cwd, signal);
   }
+  const { repeat = 1, budget, bisect = false } = matrix.value;
+  const chosen = choosePlan(wanted, {
+    repeat,
+    budgetSeconds: cell === undefined && budget !== undefined ? budget * 60 * machines : undefined,
+    atLeastOne: true,
+    past: pastOf(history, wanted, pins),
+    secondsOf: guessSeconds,
+  });
+  const workloadsNamed = matrix.value.workloads !== undefined;
+  return { ...chosen, pins, workloadsNamed, repeat, bisect };
+}
+
+/**
+ * The plan of a night that has `seconds` of its budget left, with more of the cells that it left out: those for which this time
+ * seems enough. `isOpen` is false for a cell that need not be tried in this night. Undefined when no cell is added.
+ */
+export function planMore(
+  plan: NightPlan,
+  {
+    history,
+    seconds,
+    isOpen,
+  }: {
+    readonly history: History;
+    readonly seconds: number;
+    readonly isOpen: (cell: PlannedCell) => boolean;
+  },
+): NightPlan | undefined {
+  const { repeat, pins, left } = plan;
+  const wanted = left.filter(isOpen);
+  const past = pastOf(history, wanted, pins);
+  const choice = { repeat, budgetSeconds: seconds, atLeastOne: false, past };
+  const { cells, estimate } = choosePlan(wanted, { ...choice, secondsOf: guessSeconds });
+  if (cells.length === 0) return undefined;
+  const added = new Set(cells.map(({ id }) => id));
+  return {
+    ...plan,
+    cells: [...plan.cells, ...cells],
+    left: left.filter(({ id }) => !added.has(id)),
+    estimate: plan.estimate + estimate,
+  };
+}
+
+/** What earlier nights know of each cell, by the cell's id; a cell that no night has tried is not in the map. */
+function pastOf(
+  history: History | undefined,
+  cells: readonly NamedCell[],
+  pins: NightPlan['pins'],
+): ReadonlyMap<string, CellHistory> {
   const past = new Map<string, CellHistory>();
-  for (const { id, kernel } of wanted) {
+  for (const { id, kernel } of cells) {
     const cost = history === undefined ? undefined : costOf(history, id);
     if (cost === undefined) continue;
     const sha = pins[kernel]?.sha ?? null;
     past.set(id, { ...cost, changed: sha !== null && sha !== cost.sha });
   }
-  const { repeat = 1, budget, bisect = false } = matrix.value;
-  const chosen = choosePlan(wanted, {
-    repeat,
-    budgetSeconds: cell === undefined && budget !== undefined ? budget * 60 * machines : undefined,
-    past,
-    secondsOf: guessSeconds,
-  });
-  const workloadsNamed = matrix.value.workloads !== undefined;
-  return { ...chosen, pins, workloadsNamed, repeat, bisect };
+  return past;
 }
 
 /** How many seconds a trial of each workload takes: the workload's own time, and about 3 s for a copy of a guest. */

@@ -19,7 +19,7 @@ import { guestFolders } from '../../trial/runner.ts';
 import type { FinishedRun } from '../run/requested-run.ts';
 import { type MachineFacts, noKernel } from './facts.ts';
 import { withoutSeconds } from './plan-file.ts';
-import { runMachines } from './run-night.ts';
+import { runMachines } from './run-machines.ts';
 import { cellRecord } from './shard-record.ts';
 
 /**

@@ -1,7 +1,7 @@
-import { HarnessError, isHarnessError } from '../../errors.ts';
+import { HarnessError } from '../../errors.ts';
 import { nightsBefore } from '../../history/nights.ts';
 import { formerKeys } from '../../history/rename.ts';
-import { machinesOf, trialsOf } from '../../history/results.ts';
+import { trialsOf } from '../../history/results.ts';
 import { lastMatched, readStoredCell } from '../../history/stored-cell.ts';
 import { startDeadline } from '../../host/deadline.ts';
 import type { CellInput, CellPast } from '../../night/cell-items.ts';
@@ -11,12 +11,13 @@ import { type JudgedNight, judgeNight, type NightInput } from '../../night/judge
 import type { TrialFacts, TrialSplat } from '../../night/judge-trial.ts';
 import type { KnownIssue } from '../../records/known-issues.ts';
 import { ancestryIn } from './ancestry.ts';
-import { bisectNews } from './bisect-news.ts';
+import { type Bisections, bisectNews } from './bisect-news.ts';
 import { placeBootSplats } from './boot-splats.ts';
 import { confirmNews, withConfirmations } from './confirm-news.ts';
 import { despiteFaults } from './despite-faults.ts';
 import { type MachineFacts, noKernel } from './facts.ts';
-import { type NightWork, runExtra, runMachine } from './run-machine.ts';
+import { type NightWork, runExtra } from './run-machine.ts';
+import { isOnlyBegun, runMachines, takeMore } from './run-machines.ts';
 
 export interface NightRequest extends Omit<NightWork, 'signal' | 'isSpent'> {
   readonly signal: AbortSignal;
@@ -27,23 +28,28 @@ export interface NightRequest extends Omit<NightWork, 'signal' | 'isSpent'> {
 }
 
 /**
- * Runs the remaining trials of a night, and judges the night. A fault of the host in a trial is judged like a result, and the end
- * of the budget only leaves trials out. An interruption is thrown.
+ * Runs the remaining trials of a night, and judges the night. When the budget leaves time, the night goes on with cells that its
+ * plan had left out. A fault of the host in a trial is judged like a result, and the end of the budget only leaves trials out. An
+ * interruption is thrown.
  */
 export async function runNight(request: NightRequest): Promise<JudgedNight> {
   using budget = openBudget(request.signal, request.leftMs);
-  const { plan } = request;
-  const work: NightWork = { ...request, ...budget };
-  const machines = await runMachines(work);
-  await lookAgain(request, work, machines);
-  const judged = await gather(request, work, machines);
-  await confirmNews(judged, work);
-  const confirmed = withConfirmations(await gather(request, work, machines), work);
-  return plan.bisect ? await bisectNews(confirmed, work) : confirmed;
+  const endMs = performance.now() + (request.leftMs ?? 0);
+  const bisections: Bisections = new Map();
+  let work: NightWork = { ...request, ...budget };
+  let machines: ReadonlyMap<string, MachineFacts> = new Map();
+  for (;;) {
+    machines = await runMachines(work, machines);
+    await lookAgain(request, work, machines);
+    await confirmNews(await gather(request, work, machines), work);
+    const confirmed = withConfirmations(await gather(request, work, machines), work);
+    const judged = work.plan.bisect ? await bisectNews(confirmed, work, bisections) : confirmed;
+    const seconds = (endMs - performance.now()) / 1000;
+    const plan = await takeMore(work, machines, seconds);
+    if (plan === undefined) return judged;
+    work = { ...work, plan };
+  }
 }
-
-/** The most milliseconds that setTimeout() takes, about 24 days. */
-const longestMs = 2 ** 31 - 1;
 
 /** Makes a signal that fires when `signal` fires and when the time is up. isSpent() tells whether the time is up. */
 export function openBudget(
@@ -56,40 +62,8 @@ export function openBudget(
   return {
     signal: stop.signal,
     isSpent: () => stop.signal.reason === spent,
-    ...startDeadline(signal, leftMs ?? longestMs, over),
+    ...startDeadline(signal, leftMs ?? Number.POSITIVE_INFINITY, over),
   };
-}
-
-/**
- * Runs the remaining trials of a night's plan until the budget ends, machine by machine (a kernel with guests of one kind).
- * Returns what is known of each machine, by machineKey(). A machine that was not reached is missing.
- */
-export async function runMachines(work: NightWork): Promise<Map<string, MachineFacts>> {
-  const { history, night, plan } = work;
-  const machines = new Map(
-    [...machinesOf(history, night.id)].map(
-      ([key, facts]) => [key, JSON.parse(facts) as MachineFacts] as const,
-    ),
-  );
-  for (const key of new Set(plan.cells.map(machineKey))) {
-    const cells = plan.cells.filter((cell) => machineKey(cell) === key);
-    if (machines.get(key)?.done === true || work.isSpent()) continue;
-    try {
-      machines.set(key, await runMachine(cells, finishedTrials(work), work));
-    } catch (error) {
-      if (!isHarnessError(error, 'interrupted') || !work.isSpent()) throw error;
-    }
-  }
-  return machines;
-}
-
-/** The ids of the planned trials that have a result, by the id of their cell. */
-function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, ReadonlySet<string>> {
-  const found = new Map<string, Set<string>>();
-  for (const { cell, trial, purpose } of trialsOf(history, night.id)) {
-    if (purpose === 'plan') found.set(cell, (found.get(cell) ?? new Set()).add(trial));
-  }
-  return found;
 }
 
 /**
@@ -126,6 +100,7 @@ async function gather(
 ): Promise<JudgedNight> {
   return judgeStored({
     ...request,
+    plan: work.plan,
     signal: work.signal,
     machines,
     machineOf: (cell) => machines.get(machineKey(cell)),
@@ -207,7 +182,8 @@ function inputOf(
 ): CellInput {
   const { untestable, failure, missedControls = [] } = machine ?? {};
   const planned = trials.filter(({ isPlanned }) => isPlanned).length;
-  const failed = planned < cell.planned ? failure : undefined;
+  // What stopped the machine does not count for a cell whose trials had ended before.
+  const isShort = planned < cell.planned;
   return {
     cell,
     kernel: machine?.kernel ?? { ...noKernel, sha: plan.pins[cell.kernel]?.sha ?? null },
@@ -216,8 +192,9 @@ function inputOf(
       : cell.planned + trials.length - planned,
     trials: trials.map(({ facts }) => facts),
     cutShort: isCut(cell),
-    ...(untestable === undefined ? {} : { untestable }),
-    ...(failed === undefined ? {} : { failure: failed }),
+    begun: machine !== undefined && isOnlyBegun(machine),
+    ...(untestable === undefined || !isShort ? {} : { untestable }),
+    ...(failure === undefined || !isShort ? {} : { failure }),
     missedControls,
     bootSplats,
     isForward: goesOn,

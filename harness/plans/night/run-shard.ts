@@ -10,7 +10,8 @@ import { writtenBy } from '../../trial/harness-facts.ts';
 import type { FinishedRun } from '../run/requested-run.ts';
 import { asNightPlan, type ReadPlan } from './plan-file.ts';
 import { requireSameInputs } from './plan-inputs.ts';
-import { openBudget, runMachines } from './run-night.ts';
+import { runMachines } from './run-machines.ts';
+import { openBudget } from './run-night.ts';
 import { shardRecord } from './shard-record.ts';
 
 export interface ShardRequest extends ReadPlan {

@@ -3,9 +3,10 @@ import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { openHistory } from '../history/database.ts';
 import { nightNamed } from '../history/nights.ts';
-import { makeFolder, readIfThere } from '../host/disk.ts';
+import { readIfThere } from '../host/disk.ts';
 import { readRecordAt } from '../host/record-file.ts';
 import { mergeShards, readShards } from '../plans/night/merge-shards.ts';
+import { isMarked, markFile, markFolder } from '../plans/night/night-mark.ts';
 import { readPlan } from '../plans/night/plan-file.ts';
 import { nightSchema } from '../records/night.ts';
 import { openClock } from './clock.ts';
@@ -64,7 +65,7 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
 }
 
 /**
- * Makes the folder for a merged night. An existing folder must be empty, or that of an earlier merge of this night. Throws
+ * Makes and marks the folder for a merged night. An existing folder must be empty, or that of an earlier merge of this night. Throws
  * `usage` otherwise.
  */
 async function requireNightFolder(dir: string, night: string): Promise<void> {
@@ -73,9 +74,8 @@ async function requireNightFolder(dir: string, night: string): Promise<void> {
   if (names.includes('night.json')) {
     const there = await readRecordAt(join(dir, 'night.json'), nightSchema);
     if (there?.night === night) return;
-  } else if (names.every((name) => ['runs', 'failures'].includes(name))) {
-    await makeFolder(dir);
-    return;
+  } else if (names.every((name) => ['runs', 'failures', markFile].includes(name))) {
+    if (!names.includes(markFile) || (await isMarked(dir, night))) return markFolder(dir, night);
   }
   throw new HarnessError(
     'usage',

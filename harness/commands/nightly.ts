@@ -1,15 +1,14 @@
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { type History, openHistory, requireIntact } from '../history/database.ts';
-import { abandonNight, beginNight, openNight, type StoredNight } from '../history/nights.ts';
+import { openNight } from '../history/nights.ts';
 import { explainDiskError, readIfThere } from '../host/disk.ts';
 import { tryLock } from '../host/lock.ts';
 import { cacheRoot } from '../host/store.ts';
 import { ancestryIn } from '../plans/night/ancestry.ts';
 import { finishNight } from '../plans/night/finish-night.ts';
-import { type NightPlan, planNight } from '../plans/night/plan-night.ts';
+import { planNight } from '../plans/night/plan-night.ts';
 import { retainNights } from '../plans/night/retain-nights.ts';
 import { runNight } from '../plans/night/run-night.ts';
 import type { NightRecord } from '../records/night.ts';
@@ -19,12 +18,12 @@ import { formatNightKtap } from '../report/night-ktap.ts';
 import { formatNightMarkdown } from '../report/night-markdown.ts';
 import { describeNight } from '../report/night-text.ts';
 import { progressWriter } from '../report/progress.ts';
-import { writtenBy } from '../trial/harness-facts.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
 import { cellNeeds } from './guest-options.ts';
 import { installPackages } from './install.ts';
 import { digest } from './kcidb-document.ts';
+import { beginOrResume } from './nightly-begin.ts';
 import {
   checkHeartbeat,
   type HeartbeatArguments,
@@ -40,10 +39,10 @@ import {
 } from './nightly-notices.ts';
 import { describePlan } from './nightly-plan.ts';
 import { reportNight } from './report-night.ts';
-import { openRunDirectory, writeReports } from './run-directory.ts';
+import { writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import { jobsText, number, storeOptions, text, wholeNumber } from './run-options.ts';
-import { nightStamp, nightsFolder, shownPath } from './runs-folder.ts';
+import { shownPath } from './runs-folder.ts';
 import { requireReports, writeRecord } from './write-record.ts';
 
 export interface NightlyArguments extends NoticeArguments, HeartbeatArguments {
@@ -233,9 +232,6 @@ function refuseSecond(history: History): never {
   throw new HarnessError('infra', why);
 }
 
-/** A night that began longer ago is not continued after a stop, because its kernels are those of another day. */
-const stalestMs = 20 * 60 * 60 * 1000;
-
 /** Frees disk space before the night needs it. A failure is reported, and does not prevent the night. */
 async function makeRoom(
   history: History,
@@ -250,51 +246,4 @@ async function makeRoom(
       `retention: the files of old nights could not be removed: ${error instanceof Error ? error.message : String(error)}`,
     ];
   }
-}
-
-async function beginOrResume(
-  history: History,
-  inputs: NightInputs,
-  { out, cell }: NightlyArguments,
-  { now, context }: { readonly now: () => number; readonly context: CommandContext },
-): Promise<{
-  readonly night: StoredNight;
-  readonly plan: NightPlan;
-  readonly notes: readonly string[];
-}> {
-  const notes: string[] = [];
-  const stopped = openNight(history);
-  if (stopped !== undefined) {
-    const isSame =
-      stopped.matrixDigest === inputs.digest &&
-      now() - stopped.startedMs < stalestMs &&
-      cell === undefined &&
-      (out === undefined || resolve(context.cwd, out) === stopped.dir) &&
-      (await readIfThere(stat(stopped.dir))) !== undefined;
-    if (isSame) {
-      notes.push(`going on with night ${stopped.name}`);
-      return { night: stopped, plan: JSON.parse(stopped.plan) as NightPlan, notes };
-    }
-    await abandonNight(history, stopped);
-    notes.push(`night ${stopped.name} was stopped and is not continued`);
-  }
-  const startedMs = now();
-  const name = `${new Date(startedMs).toISOString().slice(0, 19)}Z`;
-  const plan = await planNight(inputs.matrix, {
-    history,
-    cwd: inputs.cwd,
-    cell,
-    signal: context.signal,
-  });
-  const dir = await openRunDirectory(out ?? join(nightsFolder(context), nightStamp(name)), context);
-  const night = await beginNight(history, {
-    name,
-    matrixFile: inputs.file,
-    matrixDigest: inputs.digest,
-    dir,
-    plan: JSON.stringify(plan),
-    startedMs,
-    harness: writtenBy(),
-  });
-  return { night, plan, notes };
 }

@@ -4,8 +4,9 @@ import t, { type Test } from 'tap';
 import type { CommandContext } from '../../harness/commands/context.ts';
 import { type HistoryArguments, run as history } from '../../harness/commands/history.ts';
 import { openHistory } from '../../harness/history/database.ts';
-import { beginNight } from '../../harness/history/nights.ts';
+import { abandonNight, beginNight } from '../../harness/history/nights.ts';
 import { outlived } from '../../harness/night/retention.ts';
+import { markFolder } from '../../harness/plans/night/night-mark.ts';
 import { retainNights } from '../../harness/plans/night/retain-nights.ts';
 import type { NightItem, NightRecord } from '../../harness/records/night.ts';
 import { writtenBy } from '../../harness/trial/harness-facts.ts';
@@ -122,4 +123,25 @@ void t.test('what is not a night of this history is left alone', async (t) => {
   writeFileSync(join(root, 'nights', '2', 'notes.txt'), 'mine');
   await retainNights(db, { nights: 2, days: 3650, gib: 10 }, about);
   t.strictSame([1, 2, 3].map(left), [['1', '2'], ['notes.txt'], ['1', '2']]);
+});
+
+void t.test('the word of a history is no proof that a folder is a night of splat', async (t) => {
+  const { root, db, about } = await openNights(t);
+  const abandon = async (day: number): Promise<string> => {
+    const name = `2027-01-0${day}T03:00:00Z`;
+    const dir = join(root, 'nights', `${day}`);
+    mkdirSync(join(dir, 'runs'), { recursive: true });
+    writeFileSync(join(dir, 'runs', 'thesis'), 'x'.repeat(mib));
+    const night = { matrixFile: 'm', matrixDigest: 'd', plan: '{}', harness: writtenBy() };
+    await abandonNight(db, await beginNight(db, { ...night, name, dir, startedMs: day * dayMs }));
+    return dir;
+  };
+  const [bare, other, ours] = [await abandon(1), await abandon(2), await abandon(3)];
+  await markFolder(other, '2026-12-24T03:00:00Z');
+  await markFolder(ours, '2027-01-03T03:00:00Z');
+  const done = await retainNights(db, { nights: 1 }, about);
+  t.equal(done, 'retention: 1 MiB of 1 nights were removed');
+  t.ok(existsSync(join(bare, 'runs', 'thesis')), 'a folder without a mark');
+  t.ok(existsSync(join(other, 'runs', 'thesis')), 'the mark of another night');
+  t.notOk(existsSync(ours), 'a night that was begun here and abandoned');
 });

@@ -9,6 +9,7 @@ import { readRecord } from '../../host/record-file.ts';
 import { outlived } from '../../night/retention.ts';
 import type { Retention } from '../../records/matrix.ts';
 import { nightSchema } from '../../records/night.ts';
+import { isMarked, markFile } from './night-mark.ts';
 
 /**
  * The names of what splat writes into a night's folder, besides `console-N.html`. Anything else in the folder is never removed.
@@ -17,6 +18,7 @@ const ours = new Set([
   'runs',
   'failures',
   'bisect',
+  markFile,
   'events.jsonl',
   'night.json',
   'night.html',
@@ -29,7 +31,7 @@ const ours = new Set([
 /**
  * Removes the files of earlier nights, as the matrix's `retention` says. Four things are never removed: runs that show an open
  * splat for the first or the newest time; runs of the last night without that splat; a night that runs or may be continued; and
- * what no night of this history wrote. Returns a line that says what was removed, or undefined when nothing was.
+ * a folder that does not itself name a night of this history. Returns a line that says what was removed, or undefined when nothing was.
  */
 export async function retainNights(
   history: History,
@@ -77,16 +79,15 @@ function runsToKeep(history: History): ReadonlyMap<string, ReadonlySet<string>> 
 }
 
 /**
- * True when the folder holds the files of this night, which is closed or abandoned. False for the folder of another night, and
- * for an imported run, whose folder belongs to the user.
+ * True when the folder says itself that it is the folder of this night. A history may come from a stranger and name any folder, so
+ * its word is no proof. The folder of an imported run belongs to the user, and says nothing of a night.
  */
-async function isOurs({ dir, name, state }: StoredNight): Promise<boolean> {
+async function isOurs({ dir, name }: StoredNight): Promise<boolean> {
   if ((await readIfThere(lstat(dir)))?.isDirectory() !== true) return false;
   const record = await readRecord(join(dir, 'night.json'), nightSchema).catch(() => undefined);
   if (record !== undefined) return record.night === name;
-  const isThere = async (file: string) => (await readIfThere(lstat(join(dir, file)))) !== undefined;
-  // An abandoned night has no night.json. Its folder has `runs`; the folder of a single run has the file run.json instead.
-  return state === 'abandoned' && (await isThere('runs')) && !(await isThere('run.json'));
+  // A night that was abandoned has no night.json.
+  return isMarked(dir, name).catch(() => false);
 }
 
 async function removeNight(dir: string, kept: ReadonlySet<string>): Promise<void> {

@@ -1,0 +1,104 @@
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { HarnessError } from '../errors.ts';
+import { type History, storedJson } from '../history/database.ts';
+import {
+  abandonNight,
+  beginNight,
+  importedRun,
+  matrixName,
+  openNight,
+  type StoredNight,
+} from '../history/nights.ts';
+import { readIfThere } from '../host/disk.ts';
+import { markFolder } from '../plans/night/night-mark.ts';
+import { type NightPlan, planNight } from '../plans/night/plan-night.ts';
+import { writtenBy } from '../trial/harness-facts.ts';
+import type { CommandContext } from './context.ts';
+import type { NightInputs } from './nightly-inputs.ts';
+import { openRunDirectory } from './run-directory.ts';
+import { nightStamp, nightsFolder } from './runs-folder.ts';
+
+/** A night that was stopped longer ago than this is not continued, because its kernels are those of another day. */
+const stalestMs = 20 * 60 * 60 * 1000;
+
+/** What the command line says about a night. */
+interface Asked {
+  readonly out: string | undefined;
+  readonly cell: string | undefined;
+}
+
+/** A night that runs from now on, its plan, and notes on how it began. */
+interface BegunNight {
+  readonly night: StoredNight;
+  readonly plan: NightPlan;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Goes on with the night that was stopped, when this command began it; begins a new night otherwise. Throws `usage` for `--cell`
+ * when a stopped night of the whole matrix can still be continued, since its trials would be lost.
+ */
+export async function beginOrResume(
+  history: History,
+  inputs: NightInputs,
+  asked: Asked,
+  { now, context }: { readonly now: () => number; readonly context: CommandContext },
+): Promise<BegunNight> {
+  const { cell, out } = asked;
+  const matrix = await matrixName(history, resolve(context.cwd, inputs.file));
+  const notes: string[] = [];
+  const stopped = openNight(history);
+  if (stopped !== undefined) {
+    const isFresh =
+      now() - stopped.startedMs < stalestMs && (await readIfThere(stat(stopped.dir))) !== undefined;
+    const isSameMatrix = stopped.matrix === matrix;
+    const isUnedited = isSameMatrix && stopped.matrixDigest === inputs.digest;
+    const isSame = stopped.onlyCell === (cell ?? null) && isPlaceOf(stopped, out, context);
+    if (isFresh && isUnedited && isSame) {
+      await markFolder(stopped.dir, stopped.name);
+      notes.push(`going on with night ${stopped.name}`);
+      return { night: stopped, plan: storedJson(history, stopped.plan) as NightPlan, notes };
+    }
+    // Whether another matrix was edited since is not known here, so its night counts as one that can be continued.
+    if (cell !== undefined && isFresh && (isUnedited || !isSameMatrix))
+      requireNoLoss(stopped, cell);
+    await abandonNight(history, stopped);
+    notes.push(`night ${stopped.name} was stopped and is not continued`);
+  }
+  const startedMs = now();
+  const name = `${new Date(startedMs).toISOString().slice(0, 19)}Z`;
+  const plan = await planNight(inputs.matrix, { ...inputs, history, cell, signal: context.signal });
+  const dir = await openRunDirectory(out ?? join(nightsFolder(context), nightStamp(name)), context);
+  const night = await beginNight(history, {
+    name,
+    matrixFile: inputs.file,
+    matrixDigest: inputs.digest,
+    matrix,
+    onlyCell: cell ?? null,
+    dir,
+    plan: JSON.stringify(plan),
+    startedMs,
+    harness: writtenBy(),
+  });
+  await markFolder(dir, name);
+  return { night, plan, notes };
+}
+
+/** True when `--out` allows the folder of the stopped night: it names this folder, or nothing. */
+function isPlaceOf(
+  { dir }: StoredNight,
+  out: string | undefined,
+  { cwd }: Pick<CommandContext, 'cwd'>,
+): boolean {
+  return out === undefined || resolve(cwd, out) === dir;
+}
+
+function requireNoLoss({ name, matrixFile, onlyCell }: StoredNight, cell: string): void {
+  if (onlyCell !== null || matrixFile === importedRun) return;
+  const next = `finish it with splat nightly ${matrixFile}, and then run the cell`;
+  throw new HarnessError(
+    'usage',
+    `--cell ${cell}: night ${name} was stopped, and its trials would be lost; ${next}`,
+  );
+}

@@ -9,7 +9,12 @@ import type { RunResult } from '../records/run-result.ts';
 import { plain } from '../report/plain.ts';
 import { createScanner } from '../splat/scanner.ts';
 import { signatureScheme } from '../splat/signature.ts';
-import { type ComparedRules, compareRules, type RenamedSplat } from '../trial/compare-rules.ts';
+import {
+  type ComparedRules,
+  compareRules,
+  compareTexts,
+  type RenamedSplat,
+} from '../trial/compare-rules.ts';
 import type { CommandContext } from './context.ts';
 import { openInside } from './inside-file.ts';
 import { findTrialFolders } from './run-page.ts';
@@ -18,22 +23,28 @@ import type { TriageArguments } from './triage-arguments.ts';
 import { throwIfAborted } from './triage-input.ts';
 import { write } from './triage-output.ts';
 
-/** A trial whose recorded splats differ from those that today's rules find on its console. */
+/**
+ * A trial whose recorded splats differ from those that today's rules find on its console. The boots of a run are told as one such
+ * trial with the name `boot`.
+ */
 interface Rescanned extends ComparedRules {
   readonly run: string;
   readonly trial: string;
+  /** Where the splats are, as the user reads it. */
+  readonly place: string;
 }
 
 /** How deep below the given folder runs are searched: the parent folder of nights, a night, its `runs`, a run. */
 const deepest = 4;
 
 /**
- * Scans the consoles of recorded runs again, and reports the splats that have another title or signature by today's rules. With
+ * Scans the consoles of recorded runs and the reports of their boots again, and reports the splats that have another title or signature by today's rules. With
  * `--history`, also renames them in the history. Returns 0. Throws `usage` for a folder without runs.
  */
 export async function runRescan(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { cwd, signal } = context;
   const changed: Rescanned[] = [];
+  const kept = new Map<string, string>();
   const dirs = new Set<string>();
   let consoles = 0;
   for (const named of argv.rescan ?? []) {
@@ -41,11 +52,16 @@ export async function runRescan(argv: TriageArguments, context: CommandContext):
     for await (const { dir, result } of runsBelow(resolve(cwd, named), deepest)) {
       throwIfAborted(signal);
       dirs.add(dir);
+      const run = shownPath(dir, cwd);
+      const note = (one: ComparedRules, trial: string, place: string): void => {
+        for (const { signature, title } of one.kept) kept.set(signature, title);
+        if (one.renamed.length + one.gone.length + one.appeared.length === 0) return;
+        changed.push({ ...one, run, trial, place });
+      };
+      note(compareTexts(result.bootSplats), 'boot', `${run}, boot`);
       for await (const one of rescanTrials(dir, result)) {
         consoles++;
-        if (one.renamed.length + one.gone.length + one.appeared.length > 0) {
-          changed.push({ ...one, run: shownPath(dir, cwd) });
-        }
+        note(one, one.trial, join(run, 'trials', one.trial));
       }
     }
     if (dirs.size === before)
@@ -57,7 +73,7 @@ export async function runRescan(argv: TriageArguments, context: CommandContext):
   const mapped =
     argv.history === undefined
       ? null
-      : await mapHistory(resolve(cwd, argv.history), changed, dirs, context);
+      : await mapHistory(resolve(cwd, argv.history), { changed, kept, dirs }, context);
   const document = {
     schema: 'splat-rescan/1',
     signatures: signatureScheme,
@@ -72,7 +88,8 @@ export async function runRescan(argv: TriageArguments, context: CommandContext):
     })),
     history: mapped,
   };
-  await write(context, argv.json ? `${JSON.stringify(document)}\n` : describe(document));
+  const text = argv.json ? JSON.stringify(document) : describe({ ...document, changed });
+  await write(context, `${text}\n`);
   return exitCodes.clean;
 }
 
@@ -129,8 +146,16 @@ async function scanInside(dir: string, path: string): Promise<readonly Finding[]
 
 async function mapHistory(
   path: string,
-  changed: readonly Rescanned[],
-  runs: ReadonlySet<string>,
+  {
+    changed,
+    kept,
+    dirs,
+  }: {
+    readonly changed: readonly Rescanned[];
+    /** The titles of the splats that have the same name by today's rules somewhere, by their signatures. */
+    readonly kept: ReadonlyMap<string, string>;
+    readonly dirs: ReadonlySet<string>;
+  },
   { signal }: CommandContext,
 ): Promise<{ readonly signatures: number; readonly issues: number }> {
   await using history = await openHistory(path, { signal, create: false });
@@ -140,17 +165,24 @@ async function mapHistory(
       now: { key: now.signature, title: now.title },
     })),
   );
+  // Of a splat that becomes several, one may keep the name.
+  const split = new Set(renames.map(({ before }) => before.key));
+  const same = [...kept].flatMap(([key, title]) =>
+    split.has(key) ? [{ before: { key, title }, now: { key, title } }] : [],
+  );
   // The folder of a night is two levels above its runs. An imported run has only its own folder.
-  const nightDirs = [...new Set([...runs].flatMap((dir) => [dir, dirname(dirname(dir))]))];
-  return await renameSplats(history, renames, { number: signatureScheme, nightDirs });
+  const nightDirs = [...new Set([...dirs].flatMap((dir) => [dir, dirname(dirname(dir))]))];
+  return await renameSplats(history, [...renames, ...same], {
+    number: signatureScheme,
+    nightDirs,
+  });
 }
 
 function describe(document: {
   readonly runs: number;
   readonly consoles: number;
   readonly changed: readonly {
-    readonly run: string;
-    readonly trial: string;
+    readonly place: string;
     readonly renamed: readonly RenamedSplat[];
     readonly gone: readonly Named[];
     readonly appeared: readonly Named[];
@@ -158,8 +190,8 @@ function describe(document: {
   readonly history: { readonly signatures: number; readonly issues: number } | null;
 }): string {
   const { runs, consoles, changed, history } = document;
-  const lines = changed.flatMap(({ run, trial, renamed, gone, appeared }) => {
-    const place = (line: number): string => `${join(run, 'trials', trial)}:${line}: `;
+  const lines = changed.flatMap(({ place: where, renamed, gone, appeared }) => {
+    const place = (line: number): string => `${where}:${line}: `;
     return [
       ...renamed.map(
         ({ before, now, line }) =>
@@ -174,5 +206,5 @@ function describe(document: {
     history === null
       ? ''
       : `; in the history ${history.signatures} signatures and ${history.issues} issues are renamed`;
-  return `${[...lines, `${counts}${told}`].map(plain).join('\n')}\n`;
+  return [...lines, `${counts}${told}`].map(plain).join('\n');
 }

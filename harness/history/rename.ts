@@ -17,8 +17,8 @@ interface Kept {
 /**
  * Gives splats their new signatures, in one transaction, and keeps everything that the history has about them. When several
  * splats become one, their hits in a night are added up, but not beyond the largest of their numbers of trials. When one splat
- * becomes several, each of them gets everything. A rename that was done before does nothing. Resolves to the numbers of
- * signatures and of issues that were changed.
+ * becomes several, each of them gets everything. One of them may keep the signature: then `renames` has it with the same key on
+ * both sides. A rename that was done before does nothing. Resolves to the numbers of signatures and of issues that were changed.
  */
 export async function renameSplats(
   history: History,
@@ -32,8 +32,10 @@ export async function renameSplats(
   }
   return history.write((run) => {
     const taken = [...byOld].flatMap(([key, targets]) => {
-      const row = history.one('SELECT id FROM signatures WHERE key = ?', key);
-      return row === undefined ? [] : [{ key, targets, kept: keptOf(history, Number(row['id'])) }];
+      const row = history.one('SELECT id, title FROM signatures WHERE key = ?', key);
+      const left = row === undefined ? targets : withoutDone(history, key, targets);
+      if (row === undefined || (left.size === 1 && left.get(key) === row['title'])) return [];
+      return [{ key, targets: left, kept: keptOf(history, Number(row['id'])) }];
     });
     // All rows are read first, and only then written: the old name of one splat may be the new name of another.
     for (const { key } of taken) remove(run, key);
@@ -56,6 +58,21 @@ export async function renameSplats(
       issues: taken.reduce((sum, { kept }) => sum + kept.length, 0),
     };
   });
+}
+
+/**
+ * The new names of a splat, without those that an earlier call gave to it. Only a splat that keeps its old name, too, is found by
+ * this name again.
+ */
+function withoutDone(
+  history: History,
+  key: string,
+  targets: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  if (!targets.has(key)) return targets;
+  const isDone = (now: string): boolean =>
+    history.one('SELECT 1 FROM renamed WHERE old_key = ? AND new_key = ?', key, now) !== undefined;
+  return new Map([...targets].filter(([now]) => !isDone(now)));
 }
 
 function keptOf(history: History, signature: number): readonly Kept[] {

@@ -1,4 +1,5 @@
 import type { Finding, SeenSplat } from '../records/finding.ts';
+import { scanLog } from '../splat/scanner.ts';
 import { isSplat } from './findings.ts';
 
 /** A splat whose title or signature is another under today's rules than under the rules with which it was recorded. */
@@ -9,9 +10,11 @@ export interface RenamedSplat {
   readonly line: number;
 }
 
-/** The differences between the splats that a trial recorded and those that today's rules find on its console. */
+/** How the splats that a trial recorded compare with those that today's rules find on its console. */
 export interface ComparedRules {
   readonly renamed: readonly RenamedSplat[];
+  /** The recorded splats that have the same title and signature by today's rules. */
+  readonly kept: readonly Pick<SeenSplat, 'title' | 'signature'>[];
   /** The recorded splats that today's rules do not find. */
   readonly gone: readonly SeenSplat[];
   /** The splats that today's rules find and that were not recorded. */
@@ -29,6 +32,7 @@ export function compareRules(
 ): ComparedRules {
   const today = found.filter(isSplat);
   const renamed: RenamedSplat[] = [];
+  const kept: ComparedRules['kept'][number][] = [];
   const gone: SeenSplat[] = [];
   const accounted = new Set<string>();
   for (const before of recorded) {
@@ -44,13 +48,41 @@ export function compareRules(
       continue;
     }
     accounted.add(now.signature);
-    if (now.signature === before.signature && now.title === before.title) continue;
     const [{ title, signature }, line] = [now, before.line];
+    if (signature === before.signature && title === before.title) {
+      kept.push({ title, signature });
+      continue;
+    }
     renamed.push({
       before: { title: before.title, signature: before.signature },
       now: { title, signature },
       line,
     });
   }
-  return { renamed, gone, appeared: today.filter(({ signature }) => !accounted.has(signature)) };
+  return {
+    renamed,
+    kept,
+    gone,
+    appeared: today.filter(({ signature }) => !accounted.has(signature)),
+  };
+}
+
+/**
+ * Compares the splats that boots showed with what today's rules find in the recorded text of each, because a run keeps no console
+ * of its boots. A splat with events is left out: its name may come from lines before its text.
+ */
+export function compareTexts(recorded: readonly SeenSplat[]): ComparedRules {
+  const compared = recorded
+    .filter(({ events = [] }) => events.length === 0)
+    .map((before) => {
+      const found = scanLog(before.text.join('\n')).filter(isSplat);
+      const bytes = found[0]?.bytes ?? { start: 0, end: 0 };
+      return compareRules([{ ...before, bytes }], found.slice(0, 1));
+    });
+  return {
+    renamed: compared.flatMap(({ renamed }) => renamed),
+    kept: compared.flatMap(({ kept }) => kept),
+    gone: compared.flatMap(({ gone }) => gone),
+    appeared: [],
+  };
 }

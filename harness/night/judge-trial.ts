@@ -36,7 +36,10 @@ export interface JudgedTrial {
   readonly verdict: Verdict;
   readonly fresh: readonly TrialSplat[];
   readonly known: readonly TrialSplat[];
-  /** When known splats leave the trial without a proof: these splats, which ended the trial or its detectors. Otherwise empty. */
+  /**
+   * The known splats that ended the trial or its detectors, when the trial proves nothing because of that. Otherwise empty: a known
+   * splat is no reason for a witness that is zero or a workload that failed.
+   */
   readonly blindBy: readonly TrialSplat[];
 }
 
@@ -59,9 +62,9 @@ export function judgeKnowing(
   const known = all.filter((splat) => splat.known || isKnown(splat));
   const fresh = all.filter((splat) => !known.includes(splat));
   const again = judgeWithout(facts, known, fresh);
-  const isBlind = again.kind === 'inconclusive';
-  const wasDead =
-    again.kind === 'inconclusive' && again.because === 'blind' && facts.deadBefore.length > 0;
+  const because = again.kind === 'inconclusive' ? again.because : undefined;
+  const wasDead = because === 'blind' && facts.deadBefore.length > 0;
+  const isBlind = because === 'blind' || (because !== undefined && isCutShort(facts));
   const blinding = wasDead ? [...atBoot, ...known] : known;
   return {
     facts,
@@ -70,6 +73,14 @@ export function judgeKnowing(
     known,
     blindBy: isBlind ? blinding : [],
   };
+}
+
+/**
+ * True when a splat of the trial ended its guest or its workload. A guest that a splat left silent counts, too. Corrupted data and
+ * a leak are splats themselves.
+ */
+function isCutShort({ end }: TrialFacts): boolean {
+  return end !== null && ['lost', 'silent', 'corrupted', 'leaked'].includes(end.kind);
 }
 
 function judgeWithout(

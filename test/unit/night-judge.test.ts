@@ -548,3 +548,33 @@ void t.test('an entry goes on to match a splat that other rules gave another sig
   t.strictSame(quiet.matched, known);
   t.end();
 });
+void t.test('a known splat is no reason for a zero witness or a failed workload', (t) => {
+  const known = [{ ...entry, maxBlind: 1 }];
+  const one = (over: Partial<TrialFacts>) =>
+    judge([input({ trials: [splatting(over)], planned: 1 })], testedYesterday, { known });
+  const reasons: readonly (readonly [Partial<TrialFacts>, string])[] = [
+    [{ witnesses: { calls: 0 } }, 'inconclusive: unexercised: calls: never happened'],
+    [
+      { end: { kind: 'exit', code: 3 } },
+      'inconclusive: workload-failed: the workload ended with exit code 3',
+    ],
+  ];
+  for (const [over, because] of reasons) {
+    const night = one(over);
+    t.match(night, { exitCode: 125, lists: { inconclusive: [{ because }] } });
+    t.match(night.lists.known, [{ signature: key }]);
+    t.notOk(night.lists.known[0]?.blind);
+  }
+  const ends: readonly TrialFacts['end'][] = [
+    { kind: 'lost' },
+    { kind: 'silent', afterMs: 1000 },
+    { kind: 'corrupted', what: 'a word' },
+    { kind: 'leaked', what: 'a dma-buf' },
+  ];
+  for (const end of ends) {
+    const night = one({ end, witnesses: { calls: 0 } });
+    t.match(night, { exitCode: 0, lists: { known: [{ blind: true }] } }, String(end?.kind));
+  }
+  t.end();
+});
+

@@ -244,7 +244,16 @@ function nameOf(issue: BlindTrials['issue']): string {
   return 'key' in issue ? issue.key : (issue.signature ?? issue.title ?? '');
 }
 
-/** Notes about entries of the file of known issues that have expired, or that were about no splat for a long time. */
+/** True when the entry `one` of the file of known issues is about all splats that `other` is about. */
+function covers(one: KnownIssue, other: KnownIssue): boolean {
+  const isSameSplat = one.signature === other.signature && one.title === other.title;
+  return isSameSplat && (one.cell === undefined || one.cell === other.cell);
+}
+
+/**
+ * Notes about entries of the file of known issues that have expired and were not renewed, or that were about no splat for a long
+ * time.
+ */
 function entryNotes(
   { known, nowMs, lastMatched, nightsBefore }: NightInput,
   matched: readonly KnownIssue[],
@@ -252,6 +261,8 @@ function entryNotes(
   return known.flatMap((issue) => {
     const name = nameOf(issue);
     if (isExpired(issue, nowMs)) {
+      const isRenewed = known.some((other) => !isExpired(other, nowMs) && covers(other, issue));
+      if (isRenewed) return [];
       return [`known issue ${name} expired on ${issue.expires}: its splats decide again`];
     }
     if (matched.includes(issue)) return [];

@@ -177,6 +177,11 @@ void t.test('an entry makes a splat quiet, says why, and is loud when it is over
   t.match(judge(cells, testedYesterday, { known: [{ ...entry, cell: '*hmm' }] }), { exitCode: 1 });
   t.end();
 });
+  const renewed = judge(cells, testedYesterday, { known: [over, entry] });
+  t.match(renewed, { exitCode: 0, lists: { known: [{ signature: key }] } });
+  t.strictSame(renewed.notes, [], 'its splats do not decide again');
+  const elsewhere = judge(cells, testedYesterday, { known: [over, { ...entry, cell: '*hmm' }] });
+  t.match(elsewhere.notes, [/expired on 2026-11-28/]);
 
 /** A trial with a known splat that switched lockdep off. */
 const blinding = (id: string): TrialFacts => splatting({ id, deadAfter: ['lockdep is off'] });

@@ -1,3 +1,4 @@
+import { isPass } from './cell-nights.ts';
 import type { History } from './database.ts';
 
 /**
@@ -16,8 +17,8 @@ export interface EvidenceNight {
 /**
  * The nights that prove an open issue: a splat of a cell (one combination of kernel, guest and workload). `firstFail` and
  * `newestFail` are the first and the newest night that showed the splat, since it was first seen, came back, or changed its rate.
- * `lastPass` is the last night before `firstFail` that ran the cell and did not show the splat. A field is null when there is no
- * such night.
+ * `lastPass` is the last night before `firstFail` in which a trial of the cell could have shown the splat, and none did. A field
+ * is null when there is no such night.
  */
 export interface Evidence {
   /** The splat's signature; empty for a splat without a report, such as silence. */
@@ -58,8 +59,8 @@ export function evidenceOf(history: History): readonly Evidence[] {
       const newest = hit('max');
       const pass = numberIn(
         history.one(
-          `SELECT max(r.night) AS night FROM results r WHERE r.cell = ?1 AND r.ran_on = ?2 AND r.trials > 0 AND r.night < ?4
-             AND r.verdict <> 'untestable' AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.cell = ?1 AND g.ran_on = ?2
+          `SELECT max(r.night) AS night FROM results r WHERE r.cell = ?1 AND r.ran_on = ?2 AND ${isPass} AND r.night < ?4
+             AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.cell = ?1 AND g.ran_on = ?2
                AND g.signature = ?3 AND g.night = r.night AND g.hits > 0)`,
           ...where,
           first ?? 0,

@@ -23,7 +23,10 @@ export interface StoredTrial {
   readonly because: string;
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
-  /** Everything that the trial is judged by, as JSON. Only the code that made it reads it. */
+  /**
+   * Everything that the trial is judged by, as JSON. Only the code that made it reads it, besides `end.kind`, by which the history
+   * tells whether a workload ran.
+   */
   readonly facts: string;
 }
 

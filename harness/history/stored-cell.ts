@@ -1,5 +1,13 @@
+import {
+  isPass,
+  lastNight,
+  type RanNight,
+  type TriedNight,
+  textOrNull,
+  triedIn,
+} from './cell-nights.ts';
 import type { StoredIssue } from './close-night.ts';
-import type { History, Row } from './database.ts';
+import type { History } from './database.ts';
 
 /**
  * An issue: a splat of a cell. `nights` has its counts in each night, the oldest night first. They begin with the night in which
@@ -13,14 +21,14 @@ interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'tr
   }[];
 }
 
-/** What earlier nights know about a cell (one combination of kernel, guest and workload). */
+/**
+ * What earlier nights know about a cell (one combination of kernel, guest and workload): the last night that ran it (`tested`),
+ * the last that ran it without a new splat (`passed`), and the last in which its workload reported how it ended (`tried`).
+ */
 interface CellHistory {
-  readonly tested?: {
-    readonly night: string;
-    readonly sha: string | null;
-    readonly source: string | null;
-    readonly kernelId: string | null;
-  };
+  readonly tested?: RanNight;
+  readonly passed?: RanNight;
+  readonly tried?: TriedNight;
   readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
   readonly issues: readonly IssueHistory[];
 }
@@ -40,13 +48,9 @@ export function readStoredCell(history: History, cell: string, ranOn: string | n
   const found = history.one('SELECT id FROM cells WHERE cell = ?', cell);
   if (found === undefined) return { issues: [] };
   const id = Number(found['id']);
-  const tested = history.one(
-    `SELECT n.name, r.sha, r.source, r.kernel FROM results r JOIN nights n ON n.id = r.night
-     WHERE r.cell = ? AND r.ran_on = coalesce(?, r.ran_on) AND r.trials > 0 AND n.state = 'closed'
-     ORDER BY r.night DESC LIMIT 1`,
-    id,
-    ranOn,
-  );
+  const tested = lastNight(history, id, ranOn, 'r.trials > 0');
+  const passed = lastNight(history, id, ranOn, isPass);
+  const tried = triedIn(history, id, ranOn);
   const last = history.one(
     `SELECT n.name, r.verdict, r.because FROM results r JOIN nights n ON n.id = r.night
      WHERE r.cell = ? AND coalesce(r.ran_on, ?, '') = coalesce(?, r.ran_on, '') AND r.class NOT IN ${unsaid}
@@ -57,16 +61,9 @@ export function readStoredCell(history: History, cell: string, ranOn: string | n
     ranOn,
   );
   return {
-    ...(tested === undefined
-      ? {}
-      : {
-          tested: {
-            night: String(tested['name']),
-            sha: textOrNull(tested['sha']),
-            source: textOrNull(tested['source']),
-            kernelId: textOrNull(tested['kernel']),
-          },
-        }),
+    ...(tested === undefined ? {} : { tested }),
+    ...(passed === undefined ? {} : { passed }),
+    ...(tried === undefined ? {} : { tried }),
     ...(last === undefined
       ? {}
       : {
@@ -117,10 +114,6 @@ export function cellsWithIssue(
       described: String(row['described']),
       isOpen: row['state'] === 'open',
     }));
-}
-
-function textOrNull(value: Row[string] | undefined): string | null {
-  return value == null ? null : String(value);
 }
 
 function issuesOf(history: History, cell: number, ranOn: string): readonly IssueHistory[] {

@@ -50,21 +50,36 @@ export interface CellInput {
    */
   readonly bootSplats: readonly TrialSplat[];
   /**
-   * True when the tree shows that tonight's commit descends from the commit on which the cell was last tested. False otherwise,
-   * and when one of the two kernels has no commit.
+   * True when the tree shows that tonight's commit descends from the commit of the night `passed` of the cell's past. False
+   * otherwise, and when one of the two kernels has no commit.
    */
   readonly isForward: boolean;
+  /** The same for the commit of the night `tested`. Absent: as `isForward`. */
+  readonly isForwardSinceTested?: boolean;
+}
+
+/** An earlier night that ran a cell, and the kernel on which the cell ran. */
+export interface PastNight {
+  readonly night: string;
+  readonly sha: string | null;
+  readonly source?: string | null;
+  readonly kernelId?: string | null;
 }
 
 /** What earlier nights know about a cell (one combination of kernel, guest and workload). */
 export interface CellPast {
   /** The last closed night in which the cell ran. Absent: it never ran. */
-  readonly tested?: {
-    readonly night: string;
-    readonly sha: string | null;
-    readonly source?: string | null;
-    readonly kernelId?: string | null;
-  };
+  readonly tested?: PastNight;
+  /**
+   * The last closed night that proves something about splats that it does not show: some trial of the cell was clean when known
+   * splats do not count, and no control was missed. Absent: there is no such night.
+   */
+  readonly passed?: PastNight;
+  /**
+   * The last closed night in which the workload came to an end in a trial. `ran` is false when it reported in every trial that it
+   * cannot run on the kernel. Absent: there is no such night.
+   */
+  readonly tried?: { readonly night: string; readonly ran: boolean };
   /**
    * The last closed night whose result of the cell says something about the kernel, so its class is not `infrastructure`,
    * `notRun` or `disappeared`. Absent: there is no such night.
@@ -171,14 +186,21 @@ export function entryFields(entry: KnownIssue | undefined, isOver: boolean): Par
   };
 }
 
-/** The commits and nights between which something happened to a cell: from the last night that tested it to this night. */
-export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast): NightRange {
+/**
+ * The commits and nights between which something happened to a cell, from an earlier night to this night. `isForward`: this
+ * night's commit descends from the commit of the earlier night.
+ */
+export function rangeOf(
+  { kernel }: CellInput,
+  from: PastNight | undefined,
+  isForward: boolean,
+): NightRange {
   return {
-    from: tested?.sha ?? null,
-    fromNight: tested?.night ?? null,
+    from: from?.sha ?? null,
+    fromNight: from?.night ?? null,
     to: kernel.sha,
     isKnown: isForward,
-    ...changeOf(kernel, tested),
+    ...changeOf(kernel, from),
   };
 }
 
@@ -188,7 +210,7 @@ export function rangeOf({ kernel, isForward }: CellInput, { tested }: CellPast):
  */
 export function changeOf(
   now: Pick<CellKernel, 'sha' | 'source' | 'kernelId'>,
-  then: Omit<NonNullable<CellPast['tested']>, 'night'> | undefined,
+  then: Omit<PastNight, 'night'> | undefined,
 ): Pick<NightRange, 'change'> {
   const { source = null, kernelId = null, sha = null } = then ?? {};
   if (kernelId === null || now.kernelId === null) return {};
@@ -240,7 +262,7 @@ export function itemOf(
     ...told,
     firstSeen: before?.firstSeen ?? context.night,
     lastSeen: seen.hits > 0 ? context.night : (before?.lastSeen ?? context.night),
-    ...(isNews ? { range: rangeOf(input, past) } : {}),
+    ...(isNews ? { range: rangeOf(input, past.passed, input.isForward) } : {}),
     ...(shown === undefined ? {} : { run: shown.run }),
   };
 }

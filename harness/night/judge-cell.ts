@@ -1,7 +1,6 @@
 import type { KnownIssue } from '../records/known-issues.ts';
 import { type CellClass, cellClasses, type NightItem } from '../records/night.ts';
 import type { Verdict } from '../records/verdict.ts';
-import { inconclusive, isNotRun, verdictPhrase, worstVerdict } from '../verdict.ts';
 import {
   type CellInput,
   type CellPast,
@@ -11,13 +10,13 @@ import {
   itemOf,
   listOf,
   type NightContext,
-  rangeOf,
   splatsOf,
   updateOf,
 } from './cell-items.ts';
 import { cellName } from './cells.ts';
 import { judgeIssue } from './judge-issue.ts';
 import { type JudgedTrial, judgeKnowing, type TrialSplat } from './judge-trial.ts';
+import { isUnseen, judgeWhole } from './judge-whole.ts';
 import { isAbout, isExpired } from './known-file.ts';
 
 /**
@@ -94,6 +93,17 @@ export function knownAtBoot(
   return input.bootSplats.filter(knowledgeOf(input, past, context).isKnown);
 }
 
+/** The classes for which the night also lists the cell as a whole, besides its splats. */
+const listed: readonly CellClass[] = [
+  'broken',
+  'disappeared',
+  'infrastructure',
+  'inconclusive',
+  'repaired',
+  'notRun',
+  'notThere',
+];
+
 /**
  * Judges a cell by its own past only. `atBoot` are the known splats of the boots whose copies ran the trials, from knownAtBoot().
  * Another cell that shares these boots may have them in its input.
@@ -105,13 +115,13 @@ export function judgeCell(
   atBoot: readonly TrialSplat[],
 ): JudgedCell {
   const { cell } = input;
-  const early = judgeAbsent(input, past);
-  if (early !== undefined) return early;
   const { live, expired, isKnown } = knowledgeOf(input, past, context);
   const trials = input.trials.map((facts) => judgeKnowing(facts, isKnown, atBoot));
   const items: { list: CellClass; item: NightItem }[] = [];
   const updates: IssueUpdate[] = [];
-  for (const splat of splatsOf(trials, input.bootSplats, past)) {
+  // Without a trial or a boot, nothing could have shown the open splats of earlier nights.
+  const splats = isUnseen(input) ? [] : splatsOf(trials, input.bootSplats, past);
+  for (const splat of splats) {
     const seen = countOf(splat.key, trials, input.bootSplats);
     const before = past.issues.find(({ key }) => key === splat.key);
     const judgement = judgeIssue(before, { night: context.night, ...seen }, context.tests);
@@ -124,21 +134,18 @@ export function judgeCell(
     items.push({ list, item: { ...item, ...entryFields(entry ?? over, over !== undefined) } });
   }
   const blind = blindTrials(trials, live);
-  const rest = judgeRest(input, past, trials, context);
-  const classes = [...items.map(({ list }) => list), rest.class];
-  const chosen = cellClasses.find((one) => classes.includes(one)) ?? 'clean';
-  if (listed.includes(rest.class)) {
-    items.push({
-      list: rest.class,
-      item: { cell: cell.id, ...(rest.because === undefined ? {} : { because: rest.because }) },
-    });
+  const whole = judgeWhole(input, past, trials, context);
+  const because = whole.because === undefined ? {} : { because: whole.because };
+  if (listed.includes(whole.class)) {
+    items.push({ list: whole.class, item: { cell: cell.id, ...because, ...whole.details } });
   }
+  const classes = [...items.map(({ list }) => list), whole.class];
   return {
     input,
     trials,
-    verdict: rest.verdict,
-    class: chosen,
-    ...(rest.because === undefined ? {} : { because: rest.because }),
+    verdict: whole.verdict,
+    class: cellClasses.find((one) => classes.includes(one)) ?? 'clean',
+    ...because,
     items,
     updates,
     blind,
@@ -178,122 +185,4 @@ function matchedEntries(
     const isMatched = seen.some((splat) => matches(issue, splat, cell, context));
     return isMatched && !isExpired(issue, nowMs) ? [at] : [];
   });
-}
-
-/** The classes for which the night also lists the cell as a whole, besides its splats. */
-const listed: readonly CellClass[] = [
-  'disappeared',
-  'infrastructure',
-  'inconclusive',
-  'repaired',
-  'notRun',
-  'notThere',
-];
-
-/** The judgement on a cell that is untestable, or that has neither trials nor splats at boot. Undefined for any other cell. */
-function judgeAbsent(input: CellInput, past: CellPast): JudgedCell | undefined {
-  const { cell, untestable, failure, planned, trials, cutShort, bootSplats } = input;
-  const whole = (
-    kind: CellClass,
-    verdict: Verdict,
-    because: string,
-    more: Partial<NightItem> = {},
-  ): JudgedCell => ({
-    input,
-    trials: [],
-    verdict,
-    class: kind,
-    because,
-    items: [{ list: kind, item: { cell: cell.id, because, ...more } }],
-    updates: [],
-    blind: [],
-    matched: [],
-  });
-  if (untestable !== undefined) {
-    const { last } = past;
-    const phrase = verdictPhrase(untestable);
-    if (last?.verdict === 'untestable' && last.because === untestable.because) {
-      return whole('inconclusive', untestable, `still ${phrase}, as on ${last.night}`);
-    }
-    return whole('broken', untestable, `${phrase}: ${untestable.message}`, {
-      range: rangeOf(input, past),
-    });
-  }
-  if (trials.length > 0 || bootSplats.length > 0) return undefined;
-  if (failure !== undefined) {
-    const { message, log } = failure;
-    return whole('infrastructure', inconclusive('not-run', message), message, { log });
-  }
-  if (planned === 0 || cutShort) {
-    return whole('notRun', inconclusive('not-run', 'the budget is spent'), 'the budget is spent');
-  }
-  const none = `none of ${planned} trials has a result`;
-  const before = past.tested === undefined ? {} : { lastSeen: past.tested.night };
-  return whole('disappeared', inconclusive('not-run', none), none, before);
-}
-
-interface Rest {
-  readonly class: CellClass;
-  readonly verdict: Verdict;
-  readonly because?: string;
-}
-
-/** The judgement of a cell whose workload reported that it cannot run on this kernel. */
-function judgeNotThere(verdict: Verdict, { last }: CellPast, workloadsNamed: boolean): Rest {
-  const because = 'message' in verdict ? verdict.message : '';
-  if (last !== undefined && last.because !== 'not-run') {
-    const gone = `it ran on ${last.night}, and does not now: ${because}`;
-    return { class: 'inconclusive', verdict, because: gone };
-  }
-  return { class: workloadsNamed ? 'inconclusive' : 'notThere', verdict, because };
-}
-
-/** Judges what the trials of a cell prove. Its splats are judged elsewhere. */
-function judgeRest(
-  input: CellInput,
-  past: CellPast,
-  trials: readonly JudgedTrial[],
-  { workloadsNamed }: NightContext,
-): Rest {
-  const { planned, failure, cutShort, missedControls } = input;
-  const sighted = trials.filter(({ blindBy }) => blindBy.length === 0);
-  const isBlind = trials.length > 0 && sighted.length === 0;
-  const verdict = worstVerdict((sighted.length > 0 ? sighted : trials).map((one) => one.verdict));
-  if (failure !== undefined) {
-    return { class: 'infrastructure', verdict, because: failure.message };
-  }
-  if (verdict.kind === 'splat') return { class: 'clean', verdict };
-  const missing = planned - trials.length;
-  if (missing > 0) {
-    const because = `${missing} of ${planned} trials have no result`;
-    if (cutShort) return { class: 'notRun', verdict, because: 'the budget is spent' };
-    return { class: 'inconclusive', verdict: inconclusive('not-run', because), because };
-  }
-  // A known splat at boot ends the detectors of the controls, too, which run on the same boot.
-  const isDeadAtBoot = isBlind && trials.every(({ facts }) => facts.deadBefore.length > 0);
-  if (missedControls.length > 0 && !isDeadAtBoot) {
-    const because = `a control was missed: ${missedControls.join('; ')}`;
-    return { class: 'inconclusive', verdict: inconclusive('canary-missed', because), because };
-  }
-  if (trials.length > 0 && trials.every((one) => isNotRun(one.verdict))) {
-    return judgeNotThere(verdict, past, workloadsNamed);
-  }
-  if (isBlind) {
-    const ended = isDeadAtBoot ? 'the detectors at boot' : 'every trial';
-    return { class: 'known', verdict, because: `blind: a known splat ended ${ended}` };
-  }
-  return judgeProof(verdict, past);
-}
-
-/** Judges a cell that has a result of every planned trial, no new splat, and at least one trial that is not blind. */
-function judgeProof(verdict: Verdict, { last }: CellPast): Rest {
-  if (verdict.kind === 'inconclusive') {
-    const because = `${verdictPhrase(verdict)}: ${verdict.message}`;
-    return { class: 'inconclusive', verdict, because };
-  }
-  if (last?.verdict === 'untestable') {
-    const because = `untestable: ${last.because} until ${last.night}`;
-    return { class: 'repaired', verdict, because };
-  }
-  return { class: 'clean', verdict };
 }

@@ -173,7 +173,7 @@ interface Blinded extends BlindTrials {
  * may apply, those that its splats made blind. A known splat without an entry has a share on each kernel, of that kernel's
  * trials, because other kernels prove nothing about it. A note tells each share. When a share is above its limit, the cells with
  * these blind trials are looked at one by one. A cell becomes inconclusive when the blind share of its own trials is above the
- * limit, too, unless it is `new` or `back`.
+ * limit, too, unless it is `new`, `back` or `broken`.
  */
 function tellBlindness(cells: readonly JudgedCell[]): {
   readonly cells: readonly JudgedCell[];
@@ -213,7 +213,7 @@ function tellBlindness(cells: readonly JudgedCell[]): {
       if (!over.has(cell)) return marked;
       const because = 'known splats leave more of its trials blind than is allowed';
       const item = { list: 'inconclusive' as const, item: { cell: cell.input.cell.id, because } };
-      const keepsClass = ['new', 'back'].includes(cell.class);
+      const keepsClass = ['new', 'back', 'broken'].includes(cell.class);
       return {
         ...marked,
         because,

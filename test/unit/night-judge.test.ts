@@ -43,6 +43,8 @@ function input(over: Partial<CellInput> = {}): CellInput {
 
 const testedYesterday: CellPast = {
   tested: { night: yesterday, sha: 'a' },
+  passed: { night: yesterday, sha: 'a' },
+  tried: { night: yesterday, ran: true },
   last: { night: yesterday, verdict: 'clean', because: '' },
   issues: [],
 };
@@ -114,7 +116,7 @@ void t.test('a splat that no night saw is new, with its rate and its range', (t)
     ['a', 'r', 'other', undefined],
   ] as const;
   for (const [sha, source, kernelId, change] of changes) {
-    const before = { tested: { night: yesterday, sha, source, kernelId }, issues: [] };
+    const before = { passed: { night: yesterday, sha, source, kernelId }, issues: [] };
     const [item] = judge([input({ trials: [splatting()], planned: 1 })], before).lists.new;
     t.equal(item?.range?.change, change);
   }
@@ -175,13 +177,13 @@ void t.test('an entry makes a splat quiet, says why, and is loud when it is over
     t.match(loud.notes, [/warning-in-f-\* expired on 2026-11-28: its splats decide again/]);
   }
   t.match(judge(cells, testedYesterday, { known: [{ ...entry, cell: '*hmm' }] }), { exitCode: 1 });
-  t.end();
-});
   const renewed = judge(cells, testedYesterday, { known: [over, entry] });
   t.match(renewed, { exitCode: 0, lists: { known: [{ signature: key }] } });
   t.strictSame(renewed.notes, [], 'its splats do not decide again');
   const elsewhere = judge(cells, testedYesterday, { known: [over, { ...entry, cell: '*hmm' }] });
   t.match(elsewhere.notes, [/expired on 2026-11-28/]);
+  t.end();
+});
 
 /** A trial with a known splat that switched lockdep off. */
 const blinding = (id: string): TrialFacts => splatting({ id, deadAfter: ['lockdep is off'] });
@@ -296,6 +298,35 @@ void t.test('a kernel that does not build is news once, for all of its cells', (
   t.end();
 });
 
+void t.test('what a kernel showed before it no longer boots is listed', (t) => {
+  const untestable = { kind: 'untestable', because: 'boot', message: 'no answer' } as const;
+  const atBoot = { key: 'at-boot-1', title: 'WARNING at boot', known: false };
+  const cell = input({ trials: [splatting()], planned: 3, untestable, bootSplats: [atBoot] });
+  const night = judge([cell]);
+  t.match(night, {
+    exitCode: 1,
+    lists: {
+      new: [{ signature: key, hits: 1, trials: 1 }, { signature: 'at-boot-1' }],
+      broken: [{ because: /no answer/, range: { from: 'a', to: 'b', isKnown: true } }],
+    },
+  });
+  t.match(night.cells, [{ class: 'new', verdict: { kind: 'untestable' } }]);
+  t.match(night.updates, [{ key, state: 'open', hits: 1 }, { key: 'at-boot-1' }]);
+  const known = judge([cell], openIssue, { known: [{ ...entry, signature: 'at-boot-1' }] });
+  t.match(known, { exitCode: 1, lists: { new: [], known: [{}, {}], broken: [{}] } });
+  t.equal(known.cells[0]?.class, 'broken');
+  const moved = { ...testedYesterday, tested: { night: yesterday, sha: 'later' } };
+  const [both] = judge([{ ...cell, isForwardSinceTested: false }], moved).cells;
+  t.match(both?.items, [
+    { list: 'new', item: { range: { from: 'a', isKnown: true } } },
+    { list: 'new' },
+    { list: 'broken', item: { range: { from: 'later', isKnown: false } } },
+  ]);
+  const nothing = judge([input({ trials: [], untestable })], openIssue);
+  t.strictSame(nothing.updates, [], 'a kernel that never booted says nothing about its splats');
+  t.end();
+});
+
 void t.test('what has no result is never taken for a pass', (t) => {
   t.match(judge([input({ trials: [] })]), {
     exitCode: 1,
@@ -346,6 +377,8 @@ void t.test(
       exitCode: 125,
       lists: { inconclusive: [{ because: /^it ran on/ }] },
     });
+    const notYet = { ...testedYesterday, tried: { night: yesterday, ran: false } };
+    t.match(judge([input({ trials })], notYet, { workloadsNamed: false }), { exitCode: 0 });
     t.end();
   },
 );
@@ -528,31 +561,6 @@ void t.test('a known splat that ends a guest before its workload leaves the tria
   t.end();
 });
 
-void t.test('above its limit an entry leaves no cell that is more blind than that', (t) => {
-  const partly = ['a', 'b'].map((workload) =>
-    input({
-      cell: named({ workload }),
-      planned: 3,
-      trials: [blinding('1'), blinding('2'), trial({ id: '3' })],
-    }),
-  );
-  t.equal(judge(partly, testedYesterday, { known: [{ ...entry, maxBlind: 0.7 }] }).exitCode, 0);
-  const over = judge(partly, testedYesterday, { known: [entry] });
-  t.equal(over.exitCode, 125);
-  t.match(over.notes, ['warning-in-f-* left 4 of 6 trials blind (67 %)']);
-  t.end();
-});
-
-void t.test('an entry goes on to match a splat that other rules gave another signature', (t) => {
-  const known = [{ ...entry, signature: 'old-name-*' }];
-  const one = input({ trials: [splatting()], planned: 1 });
-  t.equal(judge([one], testedYesterday, { known }).exitCode, 1);
-  const formerKeys = new Map([[key, ['old-name-1']]]);
-  const quiet = judge([one], testedYesterday, { known, formerKeys });
-  t.match(quiet, { exitCode: 0, lists: { known: [{ signature: key, reason: 'r' }] } });
-  t.strictSame(quiet.matched, known);
-  t.end();
-});
 void t.test('a known splat is no reason for a zero witness or a failed workload', (t) => {
   const known = [{ ...entry, maxBlind: 1 }];
   const one = (over: Partial<TrialFacts>) =>
@@ -583,3 +591,28 @@ void t.test('a known splat is no reason for a zero witness or a failed workload'
   t.end();
 });
 
+void t.test('above its limit an entry leaves no cell that is more blind than that', (t) => {
+  const partly = ['a', 'b'].map((workload) =>
+    input({
+      cell: named({ workload }),
+      planned: 3,
+      trials: [blinding('1'), blinding('2'), trial({ id: '3' })],
+    }),
+  );
+  t.equal(judge(partly, testedYesterday, { known: [{ ...entry, maxBlind: 0.7 }] }).exitCode, 0);
+  const over = judge(partly, testedYesterday, { known: [entry] });
+  t.equal(over.exitCode, 125);
+  t.match(over.notes, ['warning-in-f-* left 4 of 6 trials blind (67 %)']);
+  t.end();
+});
+
+void t.test('an entry goes on to match a splat that other rules gave another signature', (t) => {
+  const known = [{ ...entry, signature: 'old-name-*' }];
+  const one = input({ trials: [splatting()], planned: 1 });
+  t.equal(judge([one], testedYesterday, { known }).exitCode, 1);
+  const formerKeys = new Map([[key, ['old-name-1']]]);
+  const quiet = judge([one], testedYesterday, { known, formerKeys });
+  t.match(quiet, { exitCode: 0, lists: { known: [{ signature: key, reason: 'r' }] } });
+  t.strictSame(quiet.matched, known);
+  t.end();
+});

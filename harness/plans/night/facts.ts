@@ -100,6 +100,14 @@ export function kernelOf(
 }
 
 /**
+ * The facts about a machine, with the kernel `ran` on which its earlier trials of this night ran. That kernel is used when the
+ * last run got no guest to run, so that the splats of the trials are compared with those of earlier nights.
+ */
+export function withKernel(facts: MachineFacts, ran: CellKernel | undefined): MachineFacts {
+  return ran === undefined || facts.kernel.ranOn !== null ? facts : { ...facts, kernel: ran };
+}
+
+/**
  * What a run says about its kernel and guests: whether the kernel is untestable, which canaries were missed, and which splats the
  * boots showed. `sha` is the commit of the kernel; null for a kernel that was not built from a commit.
  */

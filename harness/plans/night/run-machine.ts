@@ -6,6 +6,7 @@ import type { AccelChoice } from '../../guest/accel.ts';
 import type { History } from '../../history/database.ts';
 import { keepMachine, keepTrial, type StoredTrial, trialsOf } from '../../history/results.ts';
 import { makeFolder, readIfThere, writeWhole } from '../../host/disk.ts';
+import type { CellKernel } from '../../night/cell-items.ts';
 import { cellName, machineKey, type NamedCell } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
 import type { TrialResult } from '../../records/trial.ts';
@@ -14,7 +15,15 @@ import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { trialSeed } from '../../trial/plan-trials.ts';
 import type { RequestedRun } from '../run/keep-inputs.ts';
 import { type FinishedRun, runRequested } from '../run/requested-run.ts';
-import { factsOf, type MachineFacts, machineFacts, noKernel, storedTrial } from './facts.ts';
+import {
+  factsOf,
+  kernelOf,
+  type MachineFacts,
+  machineFacts,
+  noKernel,
+  storedTrial,
+  withKernel,
+} from './facts.ts';
 import type { NightPlan } from './plan-night.ts';
 
 /** A night while it runs: its plan, its folder, and what its trials need. */
@@ -61,14 +70,15 @@ export async function runMachine(
   if (first === undefined)
     throw new HarnessError('internal', 'a machine of the night has no cells');
   const finished = new Map(cells.map(({ id }) => [id, new Set(done.get(id))]));
+  const seen: { kernel?: CellKernel } = {};
   const count = (): number => [...finished.values()].reduce((sum, ids) => sum + ids.size, 0);
   for (let attempt = 1; ; attempt++) {
     const before = count();
     try {
-      return await runOnce(cells, finished, work);
+      return await runOnce(cells, { finished, seen }, work);
     } catch (error) {
       if (isHarnessError(error, 'interrupted')) throw error;
-      const failed = await keepFailure(error, first, work);
+      const failed = withKernel(await keepFailure(error, first, work), seen.kernel);
       const isHopeless = count() === before || isHarnessError(error, 'usage', 'config');
       if (isHopeless || attempt === mostTries) return failed;
       work.emit({
@@ -81,10 +91,18 @@ export async function runMachine(
 
 async function runOnce(
   cells: readonly PlannedCell[],
-  finished: ReadonlyMap<string, Set<string>>,
+  {
+    finished,
+    seen,
+  }: {
+    readonly finished: ReadonlyMap<string, Set<string>>;
+    /** Gets the kernel on which the trials run. */
+    readonly seen: { kernel?: CellKernel };
+  },
   work: NightWork,
 ): Promise<MachineFacts> {
   const [first] = cells as readonly [PlannedCell];
+  const sha = work.plan.pins[first.kernel]?.sha ?? null;
   const { plan, night, history } = work;
   const { run, dir } = await nextRun(work);
   const names = new Map<string, PlannedCell>();
@@ -97,7 +115,8 @@ async function runOnce(
         workload.canary === undefined
           ? isLeft(id, names.get(workload.name), finished, work)
           : work.withoutControls !== true,
-      onTrialEnd: async (trial) => {
+      onTrialEnd: async (trial, { kernel, accel }) => {
+        seen.kernel = kernelOf(kernel, accel, sha);
         const cell = trial.canary === undefined ? names.get(trial.workload) : undefined;
         if (cell === undefined) return;
         await keepTrial(
@@ -113,7 +132,7 @@ async function runOnce(
     await work.writeRun(one);
     return one;
   });
-  const facts = machineFacts(result, plan.pins[first.kernel]?.sha ?? null);
+  const facts = withKernel(machineFacts(result, sha), seen.kernel);
   await keepMachine(history, night.id, machineKey(first), JSON.stringify(facts));
   return facts;
 }

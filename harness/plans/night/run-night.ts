@@ -4,7 +4,7 @@ import { formerKeys } from '../../history/rename.ts';
 import { trialsOf } from '../../history/results.ts';
 import { lastMatched, readStoredCell } from '../../history/stored-cell.ts';
 import { startDeadline } from '../../host/deadline.ts';
-import type { CellInput, CellPast } from '../../night/cell-items.ts';
+import type { CellInput, CellPast, PastNight } from '../../night/cell-items.ts';
 import { machineKey } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
 import { type JudgedNight, judgeNight, type NightInput } from '../../night/judge-night.ts';
@@ -134,7 +134,11 @@ export async function judgeStored(request: StoredTrials): Promise<JudgedNight> {
       machine,
       bootSplats: boots.get(cell.id) ?? [],
       trials: trials.get(cell.id) ?? [],
-      isForward: await isForward(past, cell, request),
+      isForward: await isForward(past.passed, cell, request),
+      // Only the range of a kernel that is broken begins at the last night that ran the cell.
+      ...(machine?.untestable === undefined
+        ? {}
+        : { isForwardSinceTested: await isForward(past.tested, cell, request) }),
     };
     cells.push(inputOf(cell, gathered, request));
   }
@@ -170,13 +174,12 @@ function inputOf(
     machine,
     bootSplats,
     trials,
-    isForward: goesOn,
-  }: {
+    ...forward
+  }: Pick<CellInput, 'isForward' | 'isForwardSinceTested'> & {
     readonly machine: MachineFacts | undefined;
     /** The splats of boots that this cell reports. Cells share boots, and each splat of a boot is reported by one cell. */
     readonly bootSplats: readonly TrialSplat[];
     readonly trials: readonly { readonly isPlanned: boolean; readonly facts: TrialFacts }[];
-    readonly isForward: boolean;
   },
   { plan, isCut }: StoredTrials,
 ): CellInput {
@@ -197,20 +200,20 @@ function inputOf(
     ...(failure === undefined || !isShort ? {} : { failure }),
     missedControls,
     bootSplats,
-    isForward: goesOn,
+    ...forward,
   };
 }
 
 /**
- * True when tonight's commit of the branch is the commit that the cell was last tested on, or descends from it. False when a
+ * True when tonight's commit of the branch is the commit on which a cell ran in an earlier night, or descends from it. False when a
  * commit is not known.
  */
 async function isForward(
-  past: CellPast,
+  earlier: PastNight | undefined,
   cell: PlannedCell,
   { plan, signal }: StoredTrials,
 ): Promise<boolean> {
-  const from = past.tested?.sha ?? null;
+  const from = earlier?.sha ?? null;
   const sha = plan.pins[cell.kernel]?.sha ?? null;
   if (from === null || sha === null) return false;
   return ancestryIn(plan, signal)(cell, from, sha);

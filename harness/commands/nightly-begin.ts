@@ -13,7 +13,7 @@ import {
 import { readIfThere } from '../host/disk.ts';
 import { markFolder } from '../plans/night/night-mark.ts';
 import { type NightPlan, planNight } from '../plans/night/plan-night.ts';
-import { writtenBy } from '../trial/harness-facts.ts';
+import { otherSignatures, writtenBy } from '../trial/harness-facts.ts';
 import type { CommandContext } from './context.ts';
 import type { NightInputs } from './nightly-inputs.ts';
 import { openRunDirectory } from './run-directory.ts';
@@ -50,8 +50,11 @@ export async function beginOrResume(
   const notes: string[] = [];
   const stopped = openNight(history);
   if (stopped !== undefined) {
+    const other = otherSignatures(stopped.harness);
     const isFresh =
-      now() - stopped.startedMs < stalestMs && (await readIfThere(stat(stopped.dir))) !== undefined;
+      other === undefined &&
+      now() - stopped.startedMs < stalestMs &&
+      (await readIfThere(stat(stopped.dir))) !== undefined;
     const isSameMatrix = stopped.matrix === matrix;
     const isUnedited = isSameMatrix && stopped.matrixDigest === inputs.digest;
     const isSame = stopped.onlyCell === (cell ?? null) && isPlaceOf(stopped, out, context);
@@ -64,7 +67,8 @@ export async function beginOrResume(
     if (cell !== undefined && isFresh && (isUnedited || !isSameMatrix))
       requireNoLoss(stopped, cell);
     await abandonNight(history, stopped);
-    notes.push(`night ${stopped.name} was stopped and is not continued`);
+    const why = other === undefined ? '' : `: ${other}`;
+    notes.push(`night ${stopped.name} was stopped and is not continued${why}`);
   }
   const startedMs = now();
   const name = `${new Date(startedMs).toISOString().slice(0, 19)}Z`;

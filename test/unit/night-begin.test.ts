@@ -82,3 +82,14 @@ void t.test('the folder of a night says which night it is, from its begin on', a
   const { night } = await begin(0);
   t.equal(readFileSync(join(night.dir, 'night.mark'), 'utf8'), `${night.name}\n`);
 });
+
+void t.test('a stopped night that names splats by other rules is not continued', async (t) => {
+  const { begin, history } = await openCommand(t);
+  const first = await begin(0);
+  await history.write((run) =>
+    run("UPDATE nights SET harness = '0.0.1', signatures = 1 WHERE id = ?", first.night.id),
+  );
+  const second = await begin(hourMs);
+  t.not(second.night.id, first.night.id);
+  t.match(second.notes, [/was stopped and is not continued: its signature rules \(1\) differ/]);
+});

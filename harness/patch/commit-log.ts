@@ -1,5 +1,5 @@
 import { HarnessError } from '../errors.ts';
-import { orderOf } from './commit-order.ts';
+import { type DiffOrder, orderOf } from './commit-order.ts';
 import { parseDiff } from './diff.ts';
 import { oneLine, type PassedOver } from './thread-words.ts';
 
@@ -19,28 +19,56 @@ export interface CommitLog {
   /** The commits that have a diff, oldest first. */
   readonly commits: readonly PrintedCommit[];
   readonly passedOver: readonly PassedOver[];
+  /** Notes about the order of the commits, one line each. */
+  readonly notes: readonly string[];
 }
 
 /**
- * The first line of a commit in the full format: `commit 7a1c33d (HEAD)`. `startOfShort` matches the line in the format of
+ * The first line of a commit in the full format: `commit 7a1c33d (HEAD)`. `--left-right`, `--cherry-mark` and `--boundary` put a
+ * mark before the id, `--source` puts the name of a branch behind it. `startOfShort` matches the line in the format of
  * `--oneline`: `7a1c33d mm: unmap less`.
  */
-const startOfCommit = /^commit ([0-9a-f]{7,64})(?: .*)?$/;
-const startOfShort = /^([0-9a-f]{7,64}) (?!\d+$)(?:\(.*?\) )?(\S.*)$/;
+const startOfCommit = /^commit (?:([-+=<>]) )?([0-9a-f]{7,64})(?:[ \t].*)?$/;
+const startOfShort = /^([-+=<>] ?)?([0-9a-f]{7,64}) (?!\d+$)(?:\(.*?\) )?(\S.*)$/;
+
+/** The largest number of lines above the first commit: a command, warnings of git, or a tag as `git show` prints it. */
+const mostLinesAbove = 200;
+
+/** Output of `git log -p`, from its first commit on. */
+export interface PrintedLog {
+  readonly text: string;
+  /** The lines above the first commit. No diff is among them. */
+  readonly above: readonly string[];
+}
 
 /**
- * True for output of `git log -p` or `git show`. The first line names a commit; the lines below it name the author or tree of the
- * commit, or begin its diff.
+ * Finds output of `git log -p` or `git show` in a text: a line names a commit; the lines below it name the author or tree of the
+ * commit, or begin its diff. Undefined when there is none, or when a diff stands above it.
  */
-export function isCommitLog(text: string): boolean {
-  const head = text.slice(0, 16 * 1024);
-  const isFull = /^commit [0-9a-f]{7,64}(?: .*)?\n(?:[A-Z][A-Za-z]*:.*\n)*Author: /.test(head);
+export function findCommitLog(text: string): PrintedLog | undefined {
+  let at = 0;
+  for (let number = 0; number <= mostLinesAbove && at < text.length; number += 1) {
+    const end = text.indexOf('\n', at);
+    const line = text.slice(at, end < 0 ? text.length : end);
+    if (/^(?:diff |--- |Index: )/.test(line)) return undefined;
+    const isStart = startOfCommit.test(line) || startOfShort.test(line);
+    if (isStart && isCommitLog(text.slice(at, at + 16 * 1024))) {
+      return { text: text.slice(at), above: text.slice(0, at).split('\n').slice(0, -1) };
+    }
+    if (end < 0) return undefined;
+    at = end + 1;
+  }
+  return undefined;
+}
+
+function isCommitLog(head: string): boolean {
+  const isFull = /^commit .*\n(?:[A-Za-z]+:.*\n)*Author: /.test(head);
   return isFull || isRawLog(head) || isShortLog(head);
 }
 
 /** True for output of `git log --format=raw`, which prints the commit object itself. */
 function isRawLog(head: string): boolean {
-  return /^commit [0-9a-f]{7,64}(?: .*)?\ntree [0-9a-f]{40,64}\n/.test(head);
+  return /^commit .*\ntree [0-9a-f]{40,64}\n/.test(head);
 }
 
 /** True for output of `git log --oneline -p`: a line for the commit, then its diff. A diffstat may stand between them. */
@@ -53,39 +81,63 @@ function isShortLog(head: string): boolean {
 /**
  * Reads the commits in the output of `git log -p` (newest first) or `git show A B` (in the order of the arguments), and returns
  * the commits oldest first. orderOf() determines the printed order from the diffs. When the diffs show no order, the dates of the
- * first and the last commit decide. Without dates, the output counts as newest first. Commits without a diff are passed over.
- * `where` begins every error message. Throws `usage` for a merge with a diff, and when the diffs contradict both orders.
+ * first and the last commit decide. Without dates, the output counts as newest first, with a note. Commits without a diff and
+ * boundary commits are passed over. `where` begins every error message. Throws `usage` for a merge with a diff, for commits of two
+ * branches (`--left-right`), and when the diffs contradict both orders.
  */
-export function readCommitLog(text: string, where: string): CommitLog {
-  const printed = splitCommits(text, where);
-  const commits = printed.filter(({ diff }) => parseDiff(diff).length > 0);
-  const empty = printed.filter((one) => !commits.includes(one));
-  const order = orderOf(commits.map(({ diff }) => diff));
+export function readCommitLog({ text, above }: PrintedLog, where: string): CommitLog {
+  const printed = splitCommits(text, where, above.length);
   const better = 'give DIR@A..B, or what git format-patch writes';
+  const sides = new Set(printed.map(({ mark }) => mark).filter((mark) => /[<>]/.test(mark)));
+  if (sides.size > 1) {
+    throw new HarnessError(
+      'usage',
+      `${where} has the commits of two branches (< and >); ${better}`,
+    );
+  }
+  const outside = printed.filter(({ mark }) => mark === '-');
+  const inside = printed.filter((one) => !outside.includes(one));
+  const commits = inside.filter(({ diff }) => parseDiff(diff).length > 0);
+  const empty = inside.filter((one) => !commits.includes(one));
+  const order = orderOf(commits.map(({ diff }) => diff));
   if (order === 'neither') {
     throw new HarnessError(
       'usage',
       `${where}: the order of its commits cannot be determined; ${better}`,
     );
   }
-  const isForward = order === 'oldest-first' || (order === 'unknown' && areDatesRising(commits));
+  const dated = order === 'unknown' ? orderOfDates(commits) : order;
   return {
     // Without any sign the order is that of git log and of git show of a range: newest first.
-    commits: isForward ? commits : commits.toReversed(),
-    passedOver: empty.map(({ subject, id }) => ({
-      subject: oneLine(subject) || id,
-      why: 'a commit that changes nothing',
-    })),
+    commits: dated === 'oldest-first' ? commits : commits.toReversed(),
+    passedOver: [
+      ...empty.map((one) => leave(one, 'a commit that changes nothing')),
+      ...outside.map((one) => leave(one, 'a boundary commit, outside of the range')),
+    ],
+    notes:
+      dated === 'unknown' && commits.length > 1
+        ? ['neither the diffs nor dates show the order of the commits: read as newest first']
+        : [],
   };
 }
 
-function areDatesRising(commits: readonly PrintedCommit[]): boolean {
-  const [first, last] = [commits[0]?.dateMs, commits.at(-1)?.dateMs];
-  return first !== undefined && last !== undefined && first < last;
+function leave({ subject, id }: PrintedCommit, why: string): PassedOver {
+  return { subject: oneLine(subject) || id, why };
 }
 
-function splitCommits(text: string, where: string): readonly PrintedCommit[] {
-  const commits: PrintedCommit[] = [];
+function orderOfDates(commits: readonly PrintedCommit[]): DiffOrder {
+  const [first, last] = [commits[0]?.dateMs, commits.at(-1)?.dateMs];
+  if (first === undefined || last === undefined || first === last) return 'unknown';
+  return first < last ? 'oldest-first' : 'newest-first';
+}
+
+interface MarkedCommit extends PrintedCommit {
+  /** `<` and `>` for the side of `A...B`, `-` for a boundary commit, `=` and `+` for --cherry-mark. Else empty. */
+  readonly mark: string;
+}
+
+function splitCommits(text: string, where: string, linesAbove: number): readonly MarkedCommit[] {
+  const commits: MarkedCommit[] = [];
   const lines = text.split('\n');
   const start = startOfCommit.test(lines[0] ?? '') ? startOfCommit : startOfShort;
   const starts = lines.flatMap((line, at) => (start.test(line) ? [at] : []));
@@ -93,25 +145,26 @@ function splitCommits(text: string, where: string): readonly PrintedCommit[] {
     const own = lines.slice(from, starts[which + 1] ?? lines.length);
     const end = own.findIndex((line) => /^(?:diff |--- )/.test(line));
     const head = end < 0 ? own : own.slice(0, end);
-    const [, id = '', short = ''] = start.exec(own[0] ?? '') ?? [];
-    const diff = end < 0 ? '' : own.slice(end).join('\n');
-    if (isMerge(head) && diff !== '') {
-      const what = `commit ${id.slice(0, 12)} is a merge with a diff`;
-      throw new HarnessError('usage', `${where}: ${what}; a series must not have merges`);
-    }
+    const [mark = '', id = '', short = ''] = start.exec(own[0] ?? '')?.slice(1) ?? [];
+    const diff = end < 0 ? '' : `${own.slice(end).join('\n').trimEnd()}\n`;
+    if (end >= 0) refuseMerge(head, id, where);
     commits.push({
       id,
+      mark: mark.trim(),
       ...(start === startOfShort ? { subject: short } : readHead(head)),
-      diff: diff === '' ? '' : `${diff.trimEnd()}\n`,
-      diffLine: from + 1 + Math.max(end, 0),
+      diff,
+      diffLine: linesAbove + from + 1 + Math.max(end, 0),
     });
   }
   return commits;
 }
 
-function isMerge(head: readonly string[]): boolean {
+/** Throws `usage` for a merge: its diff is not that of one patch. */
+function refuseMerge(head: readonly string[], id: string, where: string): void {
   const parents = head.filter((line) => line.startsWith('parent '));
-  return parents.length > 1 || head.some((line) => line.startsWith('Merge: '));
+  if (parents.length < 2 && !head.some((line) => line.startsWith('Merge: '))) return;
+  const what = `commit ${id.slice(0, 12)} is a merge with a diff`;
+  throw new HarnessError('usage', `${where}: ${what}; a series must not have merges`);
 }
 
 type Head = Pick<PrintedCommit, 'subject' | 'author' | 'dateMs'>;

@@ -34,13 +34,33 @@ export function readHeaders(mail: string): Headers {
   return { raw, text: (name) => decodeWords(raw(name)).replaceAll(/\s+/g, ' ').trim() };
 }
 
+/** A header field, or a line that an mbox puts before the fields (git's mailinfo.c, is_rfc2822_header()). */
+const headerLine = /^(?:[!-9;-~]+:|>?From )/;
+
 /**
- * The index at which the header of a mail ends: the end of the line before the first empty line. Without an empty line, the whole
- * mail is header.
+ * The index at which the header of a mail ends: the first line that is neither a field nor the continuation of a field. As in git
+ * mailinfo, no empty line is needed: a quilt patch may have its `---`, `diff` or `Index:` line right below the fields.
  */
 export function endOfHeaders(mail: string): number {
-  const at = mail.search(/\r?\n\r?\n/);
-  return at < 0 ? mail.length : at;
+  let at = 0;
+  while (at < mail.length) {
+    const next = mail.indexOf('\n', at) + 1;
+    const line = mail.slice(at, next === 0 ? mail.length : next);
+    const isContinued = at > 0 && /^[ \t]/.test(line);
+    const beginsDiff = line.startsWith('Index: ') && /^={60}/.test(mail.slice(next, next + 60));
+    if (!isContinued && (beginsDiff || !headerLine.test(line))) return at;
+    at = next === 0 ? mail.length : next;
+  }
+  return mail.length;
+}
+
+/** The boundary that a Content-Type field names (RFC 2046, 5.1.1). Undefined for a mail without parts. */
+export function boundaryOf(type: string): string | undefined {
+  const [, quoted, plain] =
+    /^multipart\/.*?[;\s]boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))/i.exec(
+      type.slice(0, 2000),
+    ) ?? [];
+  return quoted ?? plain;
 }
 
 /** Every `<id@host>` of a field, in order, without the angle brackets. Only the first 64 KiB of the field are read. */

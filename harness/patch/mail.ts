@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { readIfThere } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
 import { endOfHeaders, type Headers, messageIds, readHeaders } from './mail-headers.ts';
+import { unwrapMail } from './mail-parts.ts';
+import { markMails } from './mbox.ts';
+import { readSender, type Sender } from './sender.ts';
 import { parseSubject, type SubjectTag } from './subject.ts';
 
 /** One mail that may hold a patch. */
-export interface Mail {
+export interface Mail extends Sender {
   /** The subject without its `[PATCH v2 3/7]`. */
   readonly subject: string;
   /** The whole subject line, decoded, on one line. */
@@ -26,8 +29,6 @@ export interface Mail {
    * nobody.
    */
   readonly author?: string;
-  /** The sender's address, in lower case. Absent when the From header has no address. */
-  readonly sender?: string;
   /** The time of the mail's Date header, in milliseconds since 1970. Absent when no date can be read. */
   readonly sentAtMs?: number;
   /** The text before the diff. */
@@ -50,23 +51,29 @@ export interface Trailers {
 /** The number of mails that are decoded at a time. */
 const parallelDecodes = 4;
 
+/** The deepest nesting of mails in mails that is read. */
+const deepest = 4;
+
 /**
  * Splits an mbox (or one mail) with git and decodes each mail. git decodes MIME, quoted-printable and charsets. A mail in 7bit or
- * 8bit (RFC 2045, 6.2) needs no decoding and is read without git. `file` is the path of the mbox; every mail gets it.
+ * 8bit (RFC 2045, 6.2) needs no decoding and is read without git. The mails that a mail holds as its parts stand behind that mail
+ * (unwrapMail()). `file` is the path of the mbox; every mail gets it.
  */
 export async function readMails(
-  bytes: Uint8Array,
+  bytes: Buffer,
   signal: AbortSignal,
   file?: string,
+  depth = 0,
 ): Promise<readonly Mail[]> {
   const dir = await mkdtemp(join(tmpdir(), 'splat-mail-'));
   try {
     const mbox = join(dir, 'mbox');
-    await writeFile(mbox, bytes);
+    const marked = markMails(bytes);
+    await writeFile(mbox, marked.bytes);
     await runGit(['mailsplit', '-b', '-d8', `-o${dir}`, mbox], { signal, cwd: dir });
     const numbers = (await readdir(dir)).filter((name) => /^\d+$/.test(name)).toSorted();
     const mails: Mail[] = [];
-    let line = 1;
+    let line = 1 - marked.added;
     for (let at = 0; at < numbers.length; at += parallelDecodes) {
       const some = numbers.slice(at, at + parallelDecodes).map((number) => join(dir, number));
       const raws = await Promise.all(some.map(async (name) => readFile(name)));
@@ -75,10 +82,11 @@ export async function readMails(
         line += countLines(raw);
         return start;
       });
-      const decoded = raws.map(async (raw, which) =>
-        decodeMail(raw, some[which] ?? '', { dir, signal, line: starts[which] ?? 1 }),
-      );
-      for (const mail of await Promise.all(decoded)) {
+      const decoded = raws.map(async (raw, which) => {
+        const place = { dir, signal, line: starts[which] ?? 1, depth };
+        return decodeAll(raw, some[which] ?? '', place);
+      });
+      for (const mail of (await Promise.all(decoded)).flat()) {
         mails.push(file === undefined ? mail : { ...mail, file });
       }
     }
@@ -86,6 +94,23 @@ export async function readMails(
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** Decodes a mail, and the mails that are parts of it. A part without an id of its own answers the mail that it came in. */
+async function decodeAll(raw: Buffer, name: string, place: Place): Promise<readonly Mail[]> {
+  const wrapper = place.depth < deepest ? unwrapMail(raw.toString('latin1')) : undefined;
+  if (wrapper === undefined) return [await decodeMail(raw, name, place)];
+  const outer = await decodeMail(Buffer.from(wrapper.outer, 'latin1'), name, place);
+  const bytes = Buffer.from(wrapper.inner, 'latin1');
+  const inner = await readMails(bytes, place.signal, undefined, place.depth + 1);
+  return [
+    outer,
+    ...inner.map((mail) =>
+      mail.messageId !== undefined || outer.messageId === undefined
+        ? mail
+        : { ...mail, inReplyTo: outer.messageId },
+    ),
+  ];
 }
 
 function countLines(raw: Buffer): number {
@@ -99,6 +124,8 @@ interface Place {
   readonly signal: AbortSignal;
   /** The line of the mbox, from 1, at which the mail begins. */
   readonly line: number;
+  /** In how many mails this mail lies. */
+  readonly depth: number;
 }
 
 async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Mail> {
@@ -108,8 +135,8 @@ async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Ma
   const [messageId] = messageIds(headers.raw('message-id'));
   const references = messageIds(headers.raw('references'));
   const inReplyTo = messageIds(headers.raw('in-reply-to'))[0] ?? references.at(-1);
-  const sentAtMs = Date.parse(headers.raw('date').replace(/\([^)]*\)\s*$/, ''));
-  const sender = /([^\s<>"]+@[^\s<>"]+)>?[^<>]*$/.exec(headers.raw('from'))?.[1];
+  // The zone's name may stand in round brackets behind the date.
+  const sentAtMs = Date.parse(headers.raw('date').slice(0, 100).split('(')[0] ?? '');
   const subjectLine = headers.text('subject');
   const { subject, tag } = parseSubject(subjectLine);
   const diffLine = lineOfDiff(raw, parts.diff);
@@ -122,11 +149,11 @@ async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Ma
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
     ...(references.length === 0 ? {} : { references }),
     ...(parts.author === undefined ? {} : { author: parts.author }),
-    ...(sender === undefined ? {} : { sender: sender.toLowerCase() }),
+    ...readSender(headers),
     ...(Number.isNaN(sentAtMs) ? {} : { sentAtMs }),
     text: parts.text,
     diff: parts.diff,
-    ...(diffLine === undefined ? {} : { diffLine: place.line + diffLine }),
+    ...(diffLine === undefined || place.depth > 0 ? {} : { diffLine: place.line + diffLine }),
   };
 }
 
@@ -152,6 +179,8 @@ interface MailParts {
 /** The line with which the patch in a mail begins, as git sees it (mailinfo.c, patchbreak()). */
 const patchBreak = /^(?:diff -|Index: |---(?:[ \t]*$| [^ \t\n]))/m;
 const inBody = /^\s*(?:>?From|Subject|Date):/;
+/** The length of a From field, in characters, above which it names nobody. */
+const longestFrom = 10_000;
 const plainAddress = /^([^"<>(),@]*[^"<>(),@\s])\s+<([^<>\s]+@[^<>\s]+)>$/;
 
 /** Reads a mail that is not encoded. Undefined for a mail that git must decode. */
@@ -160,13 +189,17 @@ function readPlain(raw: string, headers: Headers): MailParts | undefined {
   if (!/^(?:7bit|8bit|binary)?$/i.test(headers.raw('content-transfer-encoding').trim()))
     return undefined;
   if (type !== '' && !/^text\/(?:plain|x-patch|x-diff)\s*(?:;|$)/i.test(type)) return undefined;
+  if (/format="?flowed/i.test(type)) return undefined;
   if (/charset/i.test(type) && !/charset="?(?:us-ascii|utf-?8)"?/i.test(type)) return undefined;
-  const [, name, address] = plainAddress.exec(headers.text('from')) ?? [];
+  const from = headers.text('from');
+  const [, name, address] = plainAddress.exec(from) ?? [];
   const body = raw.slice(endOfHeaders(raw)).replace(/^(?:\r?\n)+/, '');
-  if (name === undefined || inBody.test(body) || raw.includes('\r')) return undefined;
+  // git mailinfo reads the other forms of an address; an endless row of brackets ends it with a segmentation fault.
+  const isForGit = name === undefined && from.length < longestFrom;
+  if (isForGit || inBody.test(body) || raw.includes('\r')) return undefined;
   const at = body.search(patchBreak);
   return {
-    author: `${name} <${address}>`,
+    author: name === undefined ? undefined : `${name} <${address}>`,
     text: at < 0 ? body : body.slice(0, at),
     diff: at < 0 ? '' : body.slice(at),
   };

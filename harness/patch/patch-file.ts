@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { isCommitLog, readCommitLog } from './commit-log.ts';
+import { findCommitLog, readCommitLog } from './commit-log.ts';
 import { parseDiff } from './diff.ts';
 import { type Mail, readMails } from './mail.ts';
 import type { Patch } from './patch.ts';
@@ -17,6 +17,8 @@ export interface PatchFile {
   readonly mails: readonly Mail[];
   readonly plain: readonly Unplaced[];
   readonly passedOver: readonly PassedOver[];
+  /** Notes about how the file was read, one line each. */
+  readonly notes: readonly string[];
 }
 
 /** True for a mail whose text has a diff that changes a file. */
@@ -35,14 +37,15 @@ export async function parsePatchFile(
   signal: AbortSignal,
 ): Promise<PatchFile> {
   const { bytes: start, skippedLines } = atFirstMail(withoutByteOrderMark(bytes));
-  if (looksLikeMail(start)) {
+  const text = withUnixLines(start.toString('latin1'));
+  const log = findCommitLog(text);
+  if (looksLikeMail(start) && !hasOnlyWords(log?.above)) {
     const mails = (await readMails(start, signal, file)).map((mail) => moved(mail, skippedLines));
     const isCover = mails.some(({ tag }) => tag.index === 0);
-    if (isCover || mails.some(isPatchMail)) return { mails, plain: [], passedOver: [] };
+    if (isCover || mails.some(isPatchMail)) return { mails, plain: [], passedOver: [], notes: [] };
   }
-  const text = withUnixLines(start.toString('latin1'));
-  if (isCommitLog(text)) {
-    const { commits, passedOver } = readCommitLog(text, file);
+  if (log !== undefined) {
+    const { commits, passedOver, notes } = readCommitLog(log, file);
     const plain = commits.map(({ id, subject, ...commit }) => ({
       diff: commit.diff,
       diffLine: commit.diffLine,
@@ -50,7 +53,7 @@ export async function parsePatchFile(
       ...(commit.author === undefined ? {} : { author: oneLine(fromUtf8(commit.author)) }),
       file,
     }));
-    return { mails: [], plain, passedOver };
+    return { mails: [], plain, passedOver, notes };
   }
   refuseOther(start, file);
   const isDiff = parseDiff(text).length > 0;
@@ -59,7 +62,13 @@ export async function parsePatchFile(
     mails: [],
     plain: isDiff ? [{ subject, file, diff: text, diffLine: 1 }] : [],
     passedOver: [],
+    notes: [],
   };
+}
+
+/** True when the lines above a commit are no header of a mail: git's own `warning: ...` has the form of a header field. */
+function hasOnlyWords(above: readonly string[] | undefined): boolean {
+  return above?.every((line) => !/^(?:From|Subject|Description)[: ]/i.test(line)) === true;
 }
 
 function moved(mail: Mail, lines: number): Mail {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { parseGitRange, readGitRange } from './git-series.ts';
+import { findGlued } from './glued.ts';
 import { type Input, type InputFile, openBytes, openInput } from './input-files.ts';
 import { type Mail, readTrailers } from './mail.ts';
 import type { Patch, Series } from './patch.ts';
@@ -127,7 +128,12 @@ async function readTogether(
       why: 'no patch is in it',
     }));
   const passedOver = [...parsed.flatMap((one) => one.passedOver), ...empty];
-  const said = { patches: [], counted: [], notes: notesOf(passedOver), passedOver };
+  const said = {
+    patches: [],
+    counted: [],
+    notes: [...parsed.flatMap((one) => one.notes), ...notesOf(passedOver)],
+    passedOver,
+  };
   const options = await queueOptions(mails, kind, path, reader);
   if (mails.length > 0 && readingOf(mails, options).kind === 'thread') {
     const thread = fromThread(mails, options);
@@ -204,6 +210,13 @@ function asSeries(path: string, parts: readonly Part[]): Series {
     const [first] = notes;
     const why = first === undefined ? '' : `; ${first}`;
     throw new HarnessError('usage', `series ${path} holds no patch${why}`);
+  }
+  for (const { subject, diff } of patches) {
+    const glued = findGlued(diff);
+    if (glued === undefined) continue;
+    const what = `"${shown(subject)}" holds several patches: another begins with "${shown(glued)}"`;
+    const next = 'give each as a mail or file of its own';
+    throw new HarnessError('usage', `series ${path}: ${what}; ${next}`);
   }
   const cover = parts.map((part) => part.cover).find((one) => one !== undefined);
   const mails = parts.flatMap(({ counted }) => counted);

@@ -4,6 +4,7 @@ import {
   bySentTime,
   count,
   isOtherSender,
+  isSameSender,
   type PassedOver,
   passOver,
   patchRanges,
@@ -57,9 +58,11 @@ export function splitVersions(posted: readonly Mail[]): readonly (readonly Mail[
 function isLaterThanAll(own: readonly Mail[], finals: readonly (readonly Mail[])[]): boolean {
   const [first] = bySentTime(own);
   if (first?.sentAtMs === undefined) return false;
-  return finals.flat().every(({ sentAtMs, tag, sender }) => {
+  return finals.flat().every((mail) => {
+    const { sentAtMs, tag, sender } = mail;
     const isBefore = sentAtMs !== undefined && sentAtMs < (first.sentAtMs ?? 0);
-    return isBefore && tag.version < first.tag.version && sender === first.sender;
+    const isOwn = sender === first.sender || isSameSender(mail, first);
+    return isBefore && tag.version < first.tag.version && isOwn;
   });
 }
 

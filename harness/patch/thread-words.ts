@@ -62,14 +62,20 @@ export function sameWords({ subject }: Mail): string {
   return subject.toLowerCase().replaceAll(/\s+/g, ' ').trim();
 }
 
-/** True when both mails have the same sender; false when a mail names no sender. */
+/** True when one person sent both mails: from one address, or by one name. False when a mail names no sender. */
 export function isSameSender(one: Mail, other: Mail): boolean {
-  return one.sender !== undefined && one.sender === other.sender;
+  if (one.sender === undefined || other.sender === undefined) return false;
+  return one.sender === other.sender || isSameName(one, other);
 }
 
-/** True when two mails have different senders; false when one of them names no sender. */
+/** True when two persons sent the mails: the addresses differ, and the names. False when a mail names no sender. */
 export function isOtherSender(one: Mail, other: Mail): boolean {
-  return one.sender !== undefined && other.sender !== undefined && one.sender !== other.sender;
+  if (one.sender === undefined || other.sender === undefined) return false;
+  return one.sender !== other.sender && !isSameName(one, other);
+}
+
+function isSameName(one: Mail, other: Mail): boolean {
+  return one.senderName !== undefined && one.senderName === other.senderName;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Input } from './input-files.ts';
 import type { Mail } from './mail.ts';
 import { isPatchMail } from './patch-file.ts';
 import { choosePosting, type Posting } from './thread.ts';
-import { passOver, patchRanges, sameWords, shown } from './thread-words.ts';
+import { noDiff, passOver, patchRanges, sameWords, shown } from './thread-words.ts';
 
 /** How several mails are read: as one queue, or as a thread from which patches are chosen. */
 export type Reading =
@@ -30,7 +30,7 @@ export interface QueueOptions {
 export function readingOf(mails: readonly Mail[], options: QueueOptions): Reading {
   const { where, kind } = options;
   const patches = mails.filter((mail) => isPatchMail(mail) && mail.tag.index !== 0);
-  if (patches.length < 2) return { kind: isReplyAlone(patches, kind) ? 'thread' : 'queue' };
+  if (patches.length < 2) return { kind: isPartOfThread(patches, kind) ? 'thread' : 'queue' };
   if (patches.every(({ messageId }) => messageId === undefined)) return readUnnamed(patches, kind);
   const threads = threadsOf(mails, patches);
   if (threads.every((thread) => thread.length === 1)) {
@@ -70,9 +70,15 @@ function readUnnamed(patches: readonly Mail[], kind: Input['kind']): Reading {
   return { kind: kind !== 'listed' && areVersionsOfOne(patches) ? 'thread' : 'queue' };
 }
 
-/** True when the only patch is in a reply that was not given by a list. Any other single patch is taken as it is. */
-function isReplyAlone([only]: readonly Mail[], kind: Input['kind']): boolean {
-  return only?.tag.reply === true && only.messageId !== undefined && kind !== 'listed';
+/**
+ * True when the only patch is in a mail of a mailing list: it may be a reply, or a part of a series that is not there. Patches of a
+ * list, and files of git format-patch, are taken as they are.
+ */
+function isPartOfThread(patches: readonly Mail[], kind: Input['kind']): boolean {
+  if (kind === 'listed' || patches.length === 0) return false;
+  return (
+    patches.every(({ messageId }) => messageId !== undefined) && !areNumberedFiles(patches, kind)
+  );
 }
 
 function severalThreads(threads: readonly (readonly Mail[])[], where: string): HarnessError {
@@ -161,7 +167,7 @@ function isJumbledSeries(patches: readonly Mail[]): boolean {
 
 /**
  * The patches of each thread. Two mails are in one thread when one answers or refers to the other, when both refer to the same
- * missing mail, or when one sender posted both with the same subject.
+ * missing mail, or when one sender posted both with the same subject: from one address or by one name.
  */
 function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (readonly Mail[])[] {
   const parent = new Map<string, string>();
@@ -184,7 +190,9 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
       ...[messageId, inReplyTo, ...references].flatMap((id) =>
         id === undefined ? [] : [`<${id}>`],
       ),
-      ...(isPosted && messageId !== undefined ? [`by ${sender}: ${sameWords(mail)}`] : []),
+      ...(isPosted && messageId !== undefined
+        ? [sender, mail.senderName ?? sender].map((who) => `by ${who}: ${sameWords(mail)}`)
+        : []),
     ];
     for (const tie of ties) parent.set(find(tie), find(key));
   }
@@ -212,17 +220,16 @@ export function missingNotes(patches: readonly Mail[]): readonly string[] {
 }
 
 /**
- * Takes all mails of a queue with a diff, except cover letters. `cover` is the only cover letter; it is absent when there are
- * several. `passedOver` names the other mails that have neither a diff nor a Message-Id; mails with a Message-Id and no diff are
- * left out silently. `git log --format=email` prints mails without numbers, newest first. When the diffs show that order, the
- * mails are taken oldest first.
+ * Takes all mails of a queue with a diff, except cover letters and, unless `isListed`, replies. `cover` is the only cover letter;
+ * it is absent when there are several. `passedOver` names the replies with a diff, and the mails without a diff that say that they
+ * are patches or have no Message-Id. `git log --format=email` prints mails without numbers, newest first. When the diffs or the
+ * dates show that order, the mails are taken oldest first.
  */
-export function takeQueue(mails: readonly Mail[]): Posting {
-  const inOrder = mails.filter((mail) => mail.tag.index !== 0 && isPatchMail(mail));
-  const isPrinted = inOrder.every(
-    ({ messageId, tag }) => messageId === undefined && tag.index === undefined,
-  );
-  const isTurned = isPrinted && orderOf(inOrder.map(({ diff }) => diff)) === 'newest-first';
+export function takeQueue(mails: readonly Mail[], isListed = false): Posting {
+  const withDiff = mails.filter((mail) => mail.tag.index !== 0 && isPatchMail(mail));
+  const replies = isListed ? [] : withDiff.filter(isReply);
+  const inOrder = withDiff.filter((mail) => !replies.includes(mail));
+  const isTurned = areNewestFirst(inOrder);
   const covers = mails.filter(({ tag }) => tag.index === 0);
   const [cover] = covers;
   const isOne = covers.length === 1 && cover !== undefined;
@@ -230,9 +237,37 @@ export function takeQueue(mails: readonly Mail[]): Posting {
     patches: isTurned ? inOrder.toReversed() : inOrder,
     version: 1,
     notes: isTurned ? ['the patches are newest first, as git log prints them: turned round'] : [],
-    passedOver: mails
-      .filter((mail) => mail.messageId === undefined && mail.tag.index !== 0 && !isPatchMail(mail))
-      .map((mail) => passOver(mail, 'no diff is in it')),
+    passedOver: mails.flatMap((mail) => {
+      if (replies.includes(mail)) return [passOver(mail, 'a diff in a reply')];
+      return lacksDiff(mail) ? [passOver(mail, noDiff)] : [];
+    }),
     ...(isOne ? { cover } : {}),
   };
+}
+
+/** True for a reply on a mailing list. git format-patch may write `Re:` too, when the subject of a commit begins with it. */
+function isReply({ tag, messageId }: Mail): boolean {
+  return tag.reply && (tag.patch || messageId !== undefined);
+}
+
+function lacksDiff(mail: Mail): boolean {
+  const { messageId, tag } = mail;
+  const isMeant = messageId === undefined || (tag.patch && !tag.reply);
+  return isMeant && tag.index !== 0 && !isPatchMail(mail);
+}
+
+/** True for mails without numbers in the order of `git log --format=email`: the diffs show it, else the dates. */
+function areNewestFirst(mails: readonly Mail[]): boolean {
+  if (!mails.every(({ messageId, tag }) => messageId === undefined && tag.index === undefined)) {
+    return false;
+  }
+  const order = orderOf(mails.map(({ diff }) => diff));
+  if (order !== 'unknown') return order === 'newest-first';
+  return (
+    mails.length > 1 &&
+    mails.every(
+      ({ sentAtMs = Number.NaN }, at) =>
+        at === 0 || sentAtMs < (mails[at - 1]?.sentAtMs ?? Number.NaN),
+    )
+  );
 }

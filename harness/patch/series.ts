@@ -146,8 +146,11 @@ async function readTogether(
       `series ${path}: ${what}; give only the thread, only the other files, or a quilt series`,
     );
   }
-  const { cover, passedOver: withoutDiff, patches: queued } = takeQueue(mails);
-  const queues = parsed.map((one) => ({ ...takeQueue(one.mails), plain: one.plain }));
+  const { cover, passedOver: withoutDiff, patches: queued } = takeQueue(mails, kind === 'listed');
+  const queues = parsed.map((one) => ({
+    ...takeQueue(one.mails, kind === 'listed'),
+    plain: one.plain,
+  }));
   const patches = queues.flatMap((one) => [...one.patches.map(asPatch), ...one.plain]);
   const counted = [...(cover === undefined ? [] : [cover]), ...queued];
   return [
@@ -157,7 +160,7 @@ async function readTogether(
       notes: [
         ...queues.flatMap((one) => one.notes),
         // Patches in a list were chosen on purpose.
-        ...(kind === 'folder' ? missingNotes(queued) : []),
+        ...(kind === 'listed' ? [] : missingNotes(queued)),
         ...notesOf(withoutDiff),
       ],
       passedOver: withoutDiff,

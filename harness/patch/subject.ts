@@ -9,6 +9,8 @@ export interface SubjectTag {
    * The mail is then a reply if it answers another mail.
    */
   readonly mayReply: boolean;
+  /** True when brackets before the subject say that the mail is a patch or a cover letter: `[PATCH]`, `[v2 1/2]`. */
+  readonly patch: boolean;
   readonly rfc: boolean;
   /**
    * The version of the series: 2 for `v2`, 1 when the subject names no version. When `v3.1` is a version, thread-trees.ts makes
@@ -78,7 +80,7 @@ const largestTotal = 9999;
  * stands before it.
  */
 export function parseSubject(text: string): { readonly subject: string; readonly tag: SubjectTag } {
-  const { words, rest, reply, mayReply } = readLead(text.trim());
+  const { words, rest, reply, mayReply, isTagged } = readLead(text.trim());
   const find = (pattern: RegExp): RegExpExecArray | undefined =>
     words.map((word) => pattern.exec(word)).find((found) => found !== null) ?? undefined;
   const version = find(versionWord)?.[1];
@@ -86,7 +88,9 @@ export function parseSubject(text: string): { readonly subject: string; readonly
   const [, index, total] = find(/^(\d+)\/(\d+):?$/) ?? [];
   const isPlace = Math.max(Number(index), Number(total)) <= largestTotal;
   const trees = words
-    .flatMap((word) => word.replace(/:$/, '').split('/'))
+    .map((word) => word.replace(/:$/, ''))
+    // `2.5/3` is a place between two patches.
+    .flatMap((word) => (/^\d+\.\d+\/\d+$/.test(word) ? [] : word.split('/')))
     .flatMap((word) => {
       const [, major, minor] = treeWord.exec(word) ?? [];
       return major === undefined || minor === undefined ? [] : [`${major}.${Number(minor)}`];
@@ -96,6 +100,7 @@ export function parseSubject(text: string): { readonly subject: string; readonly
     tag: {
       reply,
       mayReply,
+      patch: isTagged,
       rfc: find(/(?:^|[^a-z])RFC(?:$|[^a-z]|PATCH|v\d)/i) !== undefined,
       version: Number(version ?? 1),
       isVersioned: version !== undefined,
@@ -114,6 +119,7 @@ interface Lead {
   readonly rest: string;
   readonly reply: boolean;
   readonly mayReply: boolean;
+  readonly isTagged: boolean;
 }
 
 /**
@@ -142,7 +148,7 @@ function readLead(text: string): Lead {
     else break;
     rest = after;
   }
-  return { words: words.filter((word) => word !== ''), rest, reply, mayReply };
+  return { words: words.filter((word) => word !== ''), rest, reply, mayReply, isTagged };
 }
 
 function spelledAsUsual(inside: string): string {

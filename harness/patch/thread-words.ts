@@ -9,6 +9,9 @@ export interface PassedOver {
   readonly why: string;
 }
 
+/** The reason for a mail that says that it is a patch, but has no diff that can be read. */
+export const noDiff = 'no diff is in it';
+
 export function passOver({ subjectLine, messageId, file }: Mail, why: string): PassedOver {
   return {
     subject: oneLine(subjectLine),

@@ -1,6 +1,7 @@
 import { HarnessError } from '../errors.ts';
 import type { Mail } from './mail.ts';
 import { inheritVersions } from './thread-heirs.ts';
+import { findUnread, onlyOfSeries } from './thread-others.ts';
 import { findReroll } from './thread-reroll.ts';
 import { chooseTree } from './thread-trees.ts';
 import {
@@ -49,7 +50,7 @@ export interface ThreadOptions {
  */
 export function choosePosting(mails: readonly Mail[], options: ThreadOptions): Posting {
   const { isPatch, where } = options;
-  const seen = withoutCopies(mails);
+  const { mails: seen, passedOver: others } = onlyOfSeries(withoutCopies(mails, isPatch), isPatch);
   const replies = seen.filter((mail) => mail.tag.reply && isPatch(mail));
   const chosenTree = chooseTree(seen, options);
   const posted = inheritVersions(chosenTree.mails.filter((mail) => !mail.tag.reply));
@@ -57,12 +58,15 @@ export function choosePosting(mails: readonly Mail[], options: ThreadOptions): P
   const all = splitVersions(posted)
     .map((own) => readVersion(own, { ids, isPatch }))
     .filter(({ patches }) => patches.length > 0);
+  const unread = findUnread(posted, all, isPatch);
   const { versions, strays } = withoutStrays(all);
   const reroll = findReroll(versions, seen);
   const chosen = reroll?.version ?? chooseVersion(versions, posted.length === 1, where);
   const passedOver = [
     ...replies.map((mail) => passOver(mail, 'a diff in a reply')),
+    ...others,
     ...chosenTree.passedOver,
+    ...unread,
     ...versions.flatMap((one) => one.passedOver),
     ...strays.map((mail) => passOver(mail, sentInto)),
   ];
@@ -100,15 +104,16 @@ export function choosePosting(mails: readonly Mail[], options: ThreadOptions): P
   };
 }
 
-/** Removes copies: the archives of several lists may each hold the same mail. */
-function withoutCopies(mails: readonly Mail[]): readonly Mail[] {
-  const ids = new Set<string>();
-  return mails.filter(({ messageId }) => {
-    if (messageId === undefined) return true;
-    const isNew = !ids.has(messageId);
-    ids.add(messageId);
-    return isNew;
-  });
+/** Removes copies: the archives of several lists may each hold the same mail. A copy whose diff can be read is kept first. */
+function withoutCopies(mails: readonly Mail[], isPatch: (mail: Mail) => boolean): readonly Mail[] {
+  const kept = new Map<string, Mail>();
+  for (const mail of mails) {
+    const { messageId } = mail;
+    if (messageId === undefined) continue;
+    const before = kept.get(messageId);
+    if (before === undefined || (!isPatch(before) && isPatch(mail))) kept.set(messageId, mail);
+  }
+  return mails.filter((mail) => mail.messageId === undefined || kept.get(mail.messageId) === mail);
 }
 
 /**

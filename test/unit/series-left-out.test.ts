@@ -1,0 +1,232 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'tap';
+import { type ReadOptions, readSeries } from '../../harness/patch/series.ts';
+
+const { signal } = new AbortController();
+
+interface Letter {
+  readonly subject: string;
+  readonly id?: string;
+  readonly to?: string;
+  readonly from?: string;
+  /** Hours after the first mail. */
+  readonly at?: number;
+  /** The number of the line that is changed, from 1; absent when there is no diff. */
+  readonly line?: number;
+}
+
+const change = (line: number): string =>
+  `--- a/mm/pool.c\n+++ b/mm/pool.c\n@@ -${line},1 +${line},1 @@\n-line ${line}\n+changed ${line}\n`;
+
+function letter({
+  subject,
+  id,
+  to,
+  from = 'Ann Author <ann@x.org>',
+  at = 0,
+  line,
+}: Letter): string {
+  return [
+    id === undefined
+      ? `From ${'1'.repeat(40)} Mon Sep 17 00:00:00 2001`
+      : 'From mboxrd@z Thu Jan  1 00:00:00 1970',
+    `From: ${from}`,
+    `Subject: ${subject}`,
+    `Date: ${new Date(Date.UTC(2024, 0, 1, 10) + at * 3_600_000).toUTCString()}`,
+    ...(id === undefined ? [] : [`Message-Id: <${id}@x>`]),
+    ...(to === undefined ? [] : [`In-Reply-To: <${to}@x>`]),
+    `\nWhy.\n---\n\n${line === undefined ? '' : change(line)}-- \n2.40.0\n\n`,
+  ].join('\n');
+}
+
+const mbox = (...letters: readonly Letter[]): string => letters.map(letter).join('');
+const bob = 'Bob <bob@x.org>';
+
+function plant(dir: string, files: Readonly<Record<string, string>>): string {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, name)), { recursive: true });
+    writeFileSync(join(dir, name), text);
+  }
+  return dir;
+}
+
+/** The lines that the patches change, and what is passed over; the message of a refusal instead. */
+async function read(dir: string, name: string, options: Partial<ReadOptions> = {}) {
+  const series = await readSeries(name, { cwd: dir, signal, ...options });
+  return {
+    lines: series.patches.map(({ diff }) => /^-line (\d+)$/m.exec(diff)?.[1]).join(' '),
+    over: (series.passedOver ?? []).map(({ subject, why }) => `${subject}: ${why}`),
+    notes: (series.notes ?? []).join('\n'),
+  };
+}
+
+interface Row {
+  readonly name: string;
+  readonly mails: readonly Letter[];
+  readonly lines?: string;
+  /** Parts of what is passed over, in any order. */
+  readonly over?: readonly RegExp[];
+  readonly refused?: RegExp;
+}
+
+const v2: readonly Letter[] = [
+  { subject: '[PATCH v2 0/2] all', id: 'c' },
+  { subject: '[PATCH v2 1/2] one', id: 'a', to: 'c', line: 1 },
+  { subject: '[PATCH v2 2/2] two', id: 'b', to: 'c', line: 2 },
+];
+
+const rows: readonly Row[] = [
+  {
+    name: 'a newest version whose diffs cannot be read',
+    mails: [
+      ...v2,
+      { subject: '[PATCH v3 0/2] all', id: 'c3', to: 'c', at: 9 },
+      { subject: '[PATCH v3 1/2] one', id: 'a3', to: 'c3', at: 9 },
+      { subject: '[PATCH v3 2/2] two', id: 'b3', to: 'c3', at: 9 },
+    ],
+    lines: '1 2',
+    over: [/v3 0\/2.*no patch of its version/, /v3 1\/2.*no diff is in it/, /v3 2\/2.*no diff/],
+  },
+  {
+    name: 'a newest version that is a cover letter alone',
+    mails: [...v2, { subject: '[PATCH v3 0/2] all', id: 'c3', to: 'c', at: 9 }],
+    lines: '1 2',
+    over: [/v3 0\/2/],
+  },
+  {
+    name: 'an answer that keeps the subject is no patch without a diff',
+    mails: [...v2, { subject: '[PATCH v2 2/2] two', id: 'r', to: 'b', from: bob, at: 9 }],
+    lines: '1 2',
+    over: [],
+  },
+  {
+    name: 'a copy without its diff',
+    mails: [{ subject: '[list] [PATCH v2 1/2] one', id: 'a', to: 'c' }, ...v2],
+    lines: '1 2',
+    over: [],
+  },
+  {
+    name: 'a mail of a queue without a diff',
+    mails: [
+      { subject: '[PATCH] one', id: 'a', line: 1 },
+      { subject: '[PATCH] two', id: 'b' },
+      { subject: '[PATCH] three', id: 'd', line: 3 },
+    ],
+    lines: '1 3',
+    over: [/two: no diff is in it/],
+  },
+  {
+    name: 'replies among the patches of a queue',
+    mails: [
+      { subject: '[PATCH] one', id: 'a', line: 1 },
+      { subject: 'Re: [PATCH] two', id: 'r', to: 'gone', from: bob, line: 5 },
+      { subject: '[PATCH] three', id: 'b', line: 3 },
+    ],
+    lines: '1 3',
+    over: [/Re: .*a diff in a reply/],
+  },
+  {
+    name: 'a subject that begins with re: is no reply',
+    mails: [
+      { subject: '[PATCH] re: one', line: 1 },
+      { subject: 're: two', line: 2 },
+    ],
+    lines: '1 2',
+    over: [],
+  },
+  ...['Ann Author <ann@home.org>', 'Ann Author via B4 Relay <devnull+ann.x.org@kernel.org>'].map(
+    (from): Row => ({
+      name: `a second version from ${from}`,
+      mails: [
+        { subject: '[PATCH 1/1] one', id: 'a', line: 1 },
+        { subject: '[PATCH v2 1/1] one', id: 'b', from, at: 50, line: 2 },
+      ],
+      lines: '2',
+      over: [/^\[PATCH 1\/1\] one: of another version/],
+    }),
+  ),
+  {
+    name: 'a cover letter and one of its patches',
+    mails: [v2[0] ?? { subject: '' }, v2[2] ?? { subject: '' }],
+    refused: /v2 is not complete: patch 1 of 2 is missing/,
+  },
+  {
+    name: 'one mail of a series, given alone',
+    mails: [{ subject: '[PATCH v2 2/3] two', id: 'b', to: 'c', line: 2 }],
+    lines: '2',
+  },
+  ...['fixup! two', 'squash! two', 'amend! two', 'pool-two-fix', 'pool-two-fix-2'].map(
+    (subject): Row => ({
+      name: subject,
+      mails: [
+        ...v2,
+        { subject: `[PATCH v2 2/2] ${subject}`, id: 'f', to: 'b', at: 9, line: 9 },
+        { subject: `[PATCH] ${subject}`, id: 'g', to: 'b', at: 10, line: 9 },
+      ],
+      lines: '1 2',
+      over: [/2\/2.*a fix-up of another patch/, /PATCH\] .*a fix-up of another patch/],
+    }),
+  ),
+  {
+    name: 'a fix-up with a number of its own is a patch',
+    mails: [
+      { subject: '[PATCH 1/2] one', id: 'a', line: 1 },
+      { subject: '[PATCH 2/2] fixup! one', id: 'b', to: 'a', line: 2 },
+    ],
+    lines: '1 2',
+  },
+  {
+    name: 'the notice that a patch does not apply',
+    mails: [
+      {
+        subject: 'FAILED: patch "[PATCH] one" failed to apply to 6.1-stable tree',
+        id: 'f',
+        from: 'Greg <greg@x.org>',
+        line: 9,
+      },
+      { subject: '[PATCH 6.1.y] one', id: 'a', to: 'f', at: 9, line: 1 },
+    ],
+    lines: '1',
+    over: [/FAILED.*a notice/],
+  },
+  {
+    name: 'a place between two patches is no kernel',
+    mails: [...v2, { subject: '[PATCH v2 2.5/2] more', id: 'm', to: 'b', at: 90, line: 9 }],
+    lines: '1 2',
+    over: [/more: sent into the thread/],
+  },
+];
+
+void test('what a thread or queue has besides its patches is named, or it is refused', async (t) => {
+  const dir = t.testdir();
+  for (const [at, { name, mails, lines, over, refused }] of rows.entries()) {
+    writeFileSync(join(dir, `${at}.mbox`), mbox(...mails));
+    if (refused !== undefined) {
+      await t.rejects(read(dir, `${at}.mbox`), { code: 'usage', message: refused }, name);
+      continue;
+    }
+    const found = await read(dir, `${at}.mbox`);
+    t.equal(found.lines, lines, name);
+    if (over === undefined) continue;
+    t.equal(found.over.length, over.length, `${name}: ${found.over.join(', ')}`);
+    for (const one of over) t.match(found.over.join('\n'), one, name);
+    t.match(found.notes, over.length > 0 ? /passed over/ : /^$/, name);
+  }
+});
+
+void test('a queue in one file says which patches it lacks', async (t) => {
+  const dir = plant(t.testdir(), {
+    'x.mbox': mbox({ subject: '[PATCH 1/3] one', line: 1 }, { subject: '[PATCH 3/3] c', line: 3 }),
+    'log.txt': mbox(
+      { subject: '[PATCH] two', at: 5, line: 2 },
+      { subject: '[PATCH] one', line: 11 },
+    ),
+  });
+  t.match(await read(dir, 'x.mbox'), { lines: '1 3', notes: /^patch 2 of 3: not there/ });
+  t.match(
+    await read(dir, 'log.txt'),
+    { lines: '11 2', notes: /turned round/ },
+    'older dates first',
+  );
+});

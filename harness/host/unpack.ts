@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { Parser, type ReadEntry } from 'tar';
@@ -105,6 +106,13 @@ export interface Member {
   readonly bytes: Buffer;
 }
 
+/** The content of an archive. */
+export interface Archive {
+  readonly members: readonly Member[];
+  /** What is neither a file nor a folder, and cannot be read as one. */
+  readonly left: readonly { readonly path: string; readonly why: string }[];
+}
+
 /** splat refuses an archive that has this many files or more. No queue of patches has so many files. */
 const mostMembers = 50_000;
 
@@ -114,22 +122,27 @@ export function isTar(bytes: Buffer): boolean {
 }
 
 /**
- * The regular files of an uncompressed tar archive, in its order. Links and devices are skipped, and nothing is written to disk.
- * Throws `usage`, with `name` in the message, for a damaged archive and for one with 50,000 files or more.
+ * The regular files of an uncompressed tar archive, in its order, and the links to them. Other links and devices are left, and
+ * nothing is written to disk. Throws `usage`, with `name` in the message, for a damaged archive and for one with 50,000 files or
+ * more.
  */
-export function readTar(bytes: Buffer, name: string): readonly Member[] {
+export function readTar(bytes: Buffer, name: string): Archive {
   const members: Member[] = [];
+  const others: { readonly path: string; readonly target?: string }[] = [];
   let fault: unknown;
   const parser = new Parser({
     strict: true,
     onReadEntry: (entry: ReadEntry) => {
       const chunks: Buffer[] = [];
       const isFile = ['File', 'OldFile', 'ContiguousFile'].includes(entry.type);
-      if (!isFile || members.length >= mostMembers) {
+      const path = withoutDot(entry.path);
+      if (!isFile || members.length + others.length >= mostMembers) {
+        const isFolder = ['Directory', 'GNUDumpDir'].includes(entry.type);
+        const target = targetOf(entry);
+        if (!isFolder) others.push(target === undefined ? { path } : { path, target });
         entry.resume();
         return;
       }
-      const path = entry.path.replace(/^(?:\.\/)+/, '');
       entry.on('data', (chunk: Buffer) => void chunks.push(Buffer.from(chunk)));
       entry.on('end', () => void members.push({ path, bytes: Buffer.concat(chunks) }));
     },
@@ -139,11 +152,39 @@ export function readTar(bytes: Buffer, name: string): readonly Member[] {
   if (fault !== undefined) {
     throw new HarnessError('usage', `${name} is not an archive that can be read`, { cause: fault });
   }
-  if (members.length >= mostMembers) {
+  if (members.length + others.length >= mostMembers) {
     throw new HarnessError(
       'usage',
       `${name} holds ${mostMembers} files or more, and splat reads no larger series`,
     );
   }
-  return members;
+  return withLinks(members, others);
+}
+
+function withoutDot(path: string): string {
+  return path.replace(/^(?:\.\/)+/, '');
+}
+
+/** The path in the archive to which an entry links; undefined for an entry that is no link. */
+function targetOf({ type, path, linkpath = '' }: ReadEntry): string | undefined {
+  if (type === 'Link') return withoutDot(linkpath);
+  return type === 'SymbolicLink'
+    ? posix.join(posix.dirname(withoutDot(path)), linkpath)
+    : undefined;
+}
+
+function withLinks(
+  members: readonly Member[],
+  others: readonly { readonly path: string; readonly target?: string }[],
+): Archive {
+  const byPath = new Map(members.map((one) => [one.path, one.bytes]));
+  const linked: Member[] = [];
+  const left: { path: string; why: string }[] = [];
+  for (const { path, target } of others) {
+    const content = target === undefined ? undefined : byPath.get(target);
+    if (content !== undefined) linked.push({ path, bytes: content });
+    else if (target === undefined) left.push({ path, why: 'no file' });
+    else left.push({ path, why: `a link to ${target}, which is not in the archive` });
+  }
+  return { members: [...members, ...linked], left };
 }

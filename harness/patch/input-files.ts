@@ -6,7 +6,7 @@ import { throwIfAborted } from '../host/process.ts';
 import { decompress, isTar } from '../host/unpack.ts';
 import { findQuiltSeries, isQuiltList, parseQuiltSeries, type QuiltLine } from './quilt.ts';
 import { diskShelf, largestSeriesBytes, type Shelf, tarShelf, tooLarge } from './shelf.ts';
-import type { PassedOver } from './thread-words.ts';
+import { oneLine, type PassedOver } from './thread-words.ts';
 
 /** A file of the input, or a member of an archive. `bytes` is decompressed. `file` is the path for messages. */
 export interface InputFile {
@@ -27,6 +27,8 @@ export interface Input {
   readonly kind: 'one' | 'folder' | 'listed' | 'maildir';
   readonly files: readonly InputFile[];
   readonly passedOver: readonly PassedOver[];
+  /** Notes about the order of the files, one line each. Absent: none. */
+  readonly notes?: readonly string[];
 }
 
 /**
@@ -106,12 +108,16 @@ async function openShelf(shelf: Shelf, signal: AbortSignal): Promise<Input> {
   const top = topOf(shelf.paths);
   const below = shelf.paths.map((path) => path.slice(top.length));
   if (below.some(isMail) && !below.some((path) => ofPatch.test(path) && !path.includes('/'))) {
-    const mails = shelf.paths.filter((path) => isMail(path.slice(top.length)));
+    const found = shelf.paths.filter((path) => isMail(path.slice(top.length)));
+    const mails = found.toSorted(byNumber);
     const left = shelf.paths.filter((path) => !mails.includes(path));
     return {
       kind: 'maildir',
       files: await readAll(shelf, mails, signal),
-      passedOver: left.map((path) => leftOut(shelf, path, 'not among the mails of the maildir')),
+      passedOver: [
+        ...left.map((path) => leftOut(shelf, path, 'not among the mails of the maildir')),
+        ...shelf.left.map(({ path, why }) => leftOut(shelf, path, why)),
+      ],
     };
   }
   const mayBeLists = shelf.paths.filter((path, at) => {
@@ -130,10 +136,14 @@ function isMail(path: string): boolean {
   return /^(?:new|cur)\/[^/]+$/.test(path);
 }
 
-/** The folder that holds all paths, with a slash at its end: most archives have such a folder. Empty when there is none. */
+/**
+ * The folder that holds all paths, with a slash at its end: most archives have such a folder. Empty when there is none, and for a
+ * maildir with all its mails in `cur`.
+ */
 function topOf(paths: readonly string[]): string {
   const [first = ''] = paths;
   const top = first.slice(0, first.indexOf('/') + 1);
+  if (paths.every((path) => isMail(path) && !ofPatch.test(path))) return '';
   return top !== '' && paths.every((path) => path.startsWith(top)) ? top : '';
 }
 
@@ -184,10 +194,14 @@ async function openList(place: ListPlace, bytes: Buffer, signal: AbortSignal): P
   const left = shelf.paths
     .filter((path) => ofPatch.test(path) && !listed.has(path))
     .filter((path) => isGivenWhole || near.has(dirname(path)) || listed.size === 0);
+  const links = shelf.left.filter(({ path }) => ofPatch.test(path) && isGivenWhole);
   return {
     kind: 'listed',
     files,
-    passedOver: left.map((path) => leftOut(shelf, path, `${basename(list)} does not list it`)),
+    passedOver: [
+      ...left.map((path) => leftOut(shelf, path, `${basename(list)} does not list it`)),
+      ...links.map(({ path, why }) => leftOut(shelf, path, why)),
+    ],
   };
 }
 
@@ -203,18 +217,49 @@ async function openFolder(shelf: Shelf, top: string, signal: AbortSignal): Promi
   const others = inFolder.filter((path) => !named.includes(path));
   const deeper = shelf.paths.filter((path) => path.slice(top.length).includes('/'));
   const covers = named.length === 0 ? [] : others.filter((path) => path.endsWith('.cover'));
-  const chosen = named.length > 0 ? named : likelyPatches(others);
+  const chosen = inOrder(named.length > 0 ? named : likelyPatches(others));
+  const isNear = ({ path }: { readonly path: string }): boolean =>
+    !path.slice(top.length).includes('/');
+  const far = shelf.left.filter((one) => !isNear(one)).map(({ path }) => path);
   const left = others.filter((path) => !chosen.includes(path) && !covers.includes(path));
   const files = await readAll(shelf, chosen, signal);
   const letters = await readAll(shelf, covers, signal);
   return {
     kind: 'folder',
     files: [...letters, ...files],
+    notes: noteOrder(chosen),
     passedOver: [
       ...left.map((path) => leftOut(shelf, path, 'its name is not that of a patch')),
-      ...folders(deeper, top).map((path) => leftOut(shelf, path, 'a folder in the folder')),
+      ...shelf.left.filter(isNear).map(({ path, why }) => leftOut(shelf, path, why)),
+      ...folders([...deeper, ...far], top).map((path) =>
+        leftOut(shelf, path, 'a folder in the folder'),
+      ),
     ],
   };
+}
+
+function byNumber(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true });
+}
+
+/**
+ * The files in the order of `ls` in the C locale, in which `git am *.patch`, OpenWrt and Buildroot take them: 020, 0302, 100. Files
+ * that a person or a program counted (1, 2, ... 10 without a gap, or the bare numbers of an MH folder) are in the order of their
+ * numbers.
+ */
+function inOrder(paths: readonly string[]): readonly string[] {
+  const numbers = paths.map((path) => Number(/^(?:0|[1-9]\d*)(?=\D|$)/.exec(basename(path))?.[0]));
+  const rising = numbers.toSorted((a, b) => a - b);
+  const isCounted = rising.every((number, at) => number === at + (rising[0] === 0 ? 0 : 1));
+  const isBare = paths.every((path) => /^\d+$/.test(basename(path)));
+  return isCounted || isBare ? paths.toSorted(byNumber) : paths;
+}
+
+function noteOrder(paths: readonly string[]): readonly string[] {
+  const counted = paths.toSorted(byNumber);
+  const at = counted.findIndex((path, place) => path !== paths[place]);
+  const names = [paths[at], counted[at]].map((path = '') => oneLine(basename(path)));
+  return at < 0 ? [] : [`the files are in the order of ls: ${names.join(' is before ')}`];
 }
 
 /**

@@ -1,16 +1,19 @@
-import { basename } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { orderOf } from './commit-order.ts';
 import type { Input } from './input-files.ts';
 import type { Mail } from './mail.ts';
 import { isPatchMail } from './patch-file.ts';
+import { areVersionsOfOne, isOneSeries, newestVersion, readFileName } from './queue-versions.ts';
 import { choosePosting, type Posting } from './thread.ts';
 import { noDiff, passOver, patchRanges, sameWords, shown } from './thread-words.ts';
 
 /** How several mails are read: as one queue, or as a thread from which patches are chosen. */
 export type Reading =
   /** `queue`: all mails in their order, as git am takes them. `thread`: one series is chosen from them. */
-  { readonly kind: 'queue' } | { readonly kind: 'thread' };
+  | { readonly kind: 'queue' }
+  | { readonly kind: 'thread' }
+  /** The mails of this version are taken as a queue; those of other versions are passed over. */
+  | { readonly kind: 'newest'; readonly version: number };
 
 export interface QueueOptions {
   readonly where: string;
@@ -22,7 +25,8 @@ export interface QueueOptions {
 /**
  * Decides how mails are read: as a thread, from which one series is chosen, or as a queue, which is taken whole. Mails are a
  * thread when their Message-Ids tie them together, or when their subjects number one whole series. Mails without Message-Ids,
- * such as output of git format-patch, are a thread only when they are several versions of the same patches. The files of a folder
+ * such as output of git format-patch, are a thread only when they are several versions of the same patches; without numbers, the
+ * newest version is a queue. The files of a folder
  * are a queue when git format-patch named and numbered them, also if it tied the mails (`--thread`). When a folder or a
  * list gives the order of the mails, they are a queue even so if every patch of every thread would be taken. Throws `usage`, with
  * `where` first, when the mails hold several threads and none of these rules decides.
@@ -31,7 +35,8 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
   const { where, kind } = options;
   const patches = mails.filter((mail) => isPatchMail(mail) && mail.tag.index !== 0);
   if (patches.length < 2) return { kind: isPartOfThread(patches, kind) ? 'thread' : 'queue' };
-  if (patches.every(({ messageId }) => messageId === undefined)) return readUnnamed(patches, kind);
+  if (patches.every(({ messageId }) => messageId === undefined))
+    return readUnnamed(patches, options);
   const threads = threadsOf(mails, patches);
   if (threads.every((thread) => thread.length === 1)) {
     const isThread = isOneSeries(patches) || isJumbledSeries(patches);
@@ -46,28 +51,26 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
   throw severalThreads(threads, where);
 }
 
-/** The name that git format-patch gives to a file: `0002-mm-fix.patch`, or `v3-0002-mm-fix.patch` with `-v3`. */
-const formatPatchName = /^(?<reroll>v\d+-)?(?<number>\d{4,})-[^/]*\.patch$/;
-
 /**
  * True for a folder with files of git format-patch: each patch is in a file of its own, all are of one version by their names, and
  * the numbers in the names rise.
  */
 function areNumberedFiles(patches: readonly Mail[], kind: Input['kind']): boolean {
   if (kind !== 'folder') return false;
-  const names = patches.map(({ file = '' }) => formatPatchName.exec(basename(file))?.groups);
+  const names = patches.map(({ file = '' }) => readFileName(file));
   return names.every((name, at) => {
     const before = names[at - 1];
     if (name === undefined || patches[at]?.tag.reply === true) return false;
     if (at === 0) return true;
-    return (
-      before?.['reroll'] === name['reroll'] && Number(before?.['number']) < Number(name['number'])
-    );
+    return before?.version === name.version && (before?.number ?? 0) < name.number;
   });
 }
 
-function readUnnamed(patches: readonly Mail[], kind: Input['kind']): Reading {
-  return { kind: kind !== 'listed' && areVersionsOfOne(patches) ? 'thread' : 'queue' };
+function readUnnamed(patches: readonly Mail[], { kind, where }: QueueOptions): Reading {
+  if (kind === 'listed') return { kind: 'queue' };
+  if (areVersionsOfOne(patches)) return { kind: 'thread' };
+  const version = newestVersion(patches, kind === 'folder', where);
+  return version === undefined ? { kind: 'queue' } : { kind: 'newest', version };
 }
 
 /**
@@ -107,40 +110,6 @@ function takesAll(thread: readonly Mail[], { where, base }: QueueOptions): boole
     if (error instanceof HarnessError) return false;
     throw error;
   }
-}
-
-/**
- * True for mails that are several versions of the same patches, such as the output of `git format-patch -v2` beside that of the
- * first version. Each version must be complete by its numbers, or be a single patch without a number. Each version must share a
- * patch with the newest version: a patch of the same sender and subject.
- */
-function areVersionsOfOne(patches: readonly Mail[]): boolean {
-  const numbers = [...new Set(patches.map(({ tag }) => tag.version))];
-  const versions = numbers.map((number) => patches.filter(({ tag }) => tag.version === number));
-  const newest = versions.find(([first]) => first?.tag.version === Math.max(...numbers)) ?? [];
-  const keys = new Set(newest.map(patchKey));
-  return (
-    versions.length > 1 &&
-    versions.every((own) => isWhole(own) && own.some((mail) => keys.has(patchKey(mail))))
-  );
-}
-
-function isWhole(version: readonly Mail[]): boolean {
-  return isOneSeries(version) || (version.length === 1 && version[0]?.tag.index === undefined);
-}
-
-function patchKey(mail: Mail): string {
-  return `${mail.sender ?? ''} ${sameWords(mail)}`;
-}
-
-/** True when the numbers in the subjects name every patch of one series exactly once. */
-function isOneSeries(patches: readonly Mail[]): boolean {
-  const [first] = patches;
-  const total = first?.tag.total;
-  const isLike = ({ tag }: Mail): boolean =>
-    !tag.reply && tag.total === total && tag.version === first?.tag.version;
-  const places = new Set(patches.map(({ tag }) => tag.index));
-  return total === patches.length && places.size === total && patches.every(isLike);
 }
 
 function versionKey({ tag }: Mail): string {

@@ -5,12 +5,13 @@ import { findGlued } from './glued.ts';
 import { type Input, type InputFile, openBytes, openInput } from './input-files.ts';
 import { type Mail, readTrailers } from './mail.ts';
 import type { Patch, Series } from './patch.ts';
-import { isPatchMail, parsePatchFile, type Unplaced } from './patch-file.ts';
+import { isPatchMail, type PatchFile, parsePatchFile, type Unplaced } from './patch-file.ts';
 import { withKnownPrefixes } from './prefix.ts';
 import { missingNotes, type QueueOptions, readingOf, takeQueue } from './queue.ts';
+import { withFileVersion } from './queue-versions.ts';
 import { choosePosting } from './thread.ts';
 import { treesOf } from './thread-trees.ts';
-import { oneLine, type PassedOver, shown, versionName } from './thread-words.ts';
+import { oneLine, type PassedOver, passOver, shown, versionName } from './thread-words.ts';
 
 export type { Patch, Series } from './patch.ts';
 
@@ -76,7 +77,7 @@ async function seriesOf(input: Input, path: string, reader: Reader): Promise<Ser
   const left = {
     patches: [],
     counted: [],
-    notes: notesOf(input.passedOver),
+    notes: [...(input.notes ?? []), ...notesOf(input.passedOver)],
     passedOver: input.passedOver,
   };
   const series = asSeries(path, [...parts, left]);
@@ -117,7 +118,13 @@ async function readTogether(
 ): Promise<readonly Part[]> {
   const parsed = [];
   for (const { file, bytes } of files) {
-    parsed.push({ file, ...(await parsePatchFile(bytes, file, reader.signal)) });
+    const one = await parsePatchFile(bytes, file, reader.signal);
+    // In a folder, git format-patch -v2 tells the version by the names of the files.
+    parsed.push({
+      file,
+      ...one,
+      ...(kind === 'folder' ? { mails: one.mails.map(withFileVersion) } : {}),
+    });
   }
   const mails = parsed.flatMap((one) => one.mails);
   const empty = parsed
@@ -135,39 +142,48 @@ async function readTogether(
     passedOver,
   };
   const options = await queueOptions(mails, kind, path, reader);
-  if (mails.length > 0 && readingOf(mails, options).kind === 'thread') {
-    const thread = fromThread(mails, options);
-    const others = parsed.flatMap(({ plain }) => plain);
-    if (others.length === 0) return [thread, said];
-    const [one] = others;
-    const what = `${one?.file ?? ''} is no mail, but other files are a thread of mails`;
-    throw new HarnessError(
-      'usage',
-      `series ${path}: ${what}; give only the thread, only the other files, or a quilt series`,
-    );
+  const reading = mails.length > 0 ? readingOf(mails, options) : undefined;
+  if (reading?.kind !== 'thread') {
+    const version = reading?.kind === 'newest' ? reading.version : undefined;
+    return [fromQueue(parsed, kind, version), said];
   }
-  const { cover, passedOver: withoutDiff, patches: queued } = takeQueue(mails, kind === 'listed');
-  const queues = parsed.map((one) => ({
-    ...takeQueue(one.mails, kind === 'listed'),
-    plain: one.plain,
-  }));
-  const patches = queues.flatMap((one) => [...one.patches.map(asPatch), ...one.plain]);
-  const counted = [...(cover === undefined ? [] : [cover]), ...queued];
-  return [
-    {
-      patches,
-      counted,
-      notes: [
-        ...queues.flatMap((one) => one.notes),
-        // Patches in a list were chosen on purpose.
-        ...(kind === 'listed' ? [] : missingNotes(queued)),
-        ...notesOf(withoutDiff),
-      ],
-      passedOver: withoutDiff,
-      ...(cover === undefined ? {} : { cover: readCover(cover) }),
-    },
-    said,
-  ];
+  const thread = fromThread(mails, options);
+  const [one] = parsed.flatMap(({ plain }) => plain);
+  if (one === undefined) return [thread, said];
+  const what = `${one.file} is no mail, but other files are a thread of mails`;
+  throw new HarnessError(
+    'usage',
+    `series ${path}: ${what}; give only the thread, only the other files, or a quilt series`,
+  );
+}
+
+/** Takes the patches of all files in their order. When `version` is given, the patches of all other versions are passed over. */
+function fromQueue(
+  files: readonly PatchFile[],
+  kind: Input['kind'],
+  version: number | undefined,
+): Part {
+  const isOlder = ({ tag }: Mail): boolean => version !== undefined && tag.version !== version;
+  const taken = files.map((one) => ({ ...one, mails: one.mails.filter((mail) => !isOlder(mail)) }));
+  const older = files.flatMap((one) => one.mails.filter(isOlder));
+  const why = `of another version; v${versionName(version ?? 1)} is taken`;
+  const isListed = kind === 'listed';
+  const all = taken.flatMap((one) => one.mails);
+  const { cover, passedOver: without, patches: queued } = takeQueue(all, isListed);
+  const queues = taken.map((one) => ({ ...takeQueue(one.mails, isListed), plain: one.plain }));
+  const passedOver = [...older.map((mail) => passOver(mail, why)), ...without];
+  return {
+    patches: queues.flatMap((one) => [...one.patches.map(asPatch), ...one.plain]),
+    counted: [...(cover === undefined ? [] : [cover]), ...queued],
+    notes: [
+      ...queues.flatMap((one) => one.notes),
+      // Patches in a list were chosen on purpose.
+      ...(isListed ? [] : missingNotes(queued)),
+      ...notesOf(passedOver),
+    ],
+    passedOver,
+    ...(cover === undefined ? {} : { cover: readCover(cover) }),
+  };
 }
 
 async function queueOptions(

@@ -15,17 +15,15 @@ export interface Shelf {
   /** The path of the folder or archive, as people see it in messages. */
   readonly place: string;
   /**
-   * Paths of regular files and of links to regular files, sorted by name. Files on disk are found at most two subfolders deep,
+   * Paths of regular files and of links to regular files, sorted by name as `ls` in the C locale does. Files on disk are found at most two subfolders deep,
    * and not in .git and .pc.
    */
   readonly paths: readonly string[];
+  /** What is no file and no folder that is read, with the reason: a link to a folder or to nothing, a folder too deep. */
+  readonly left: readonly { readonly path: string; readonly why: string }[];
   /** The size of a file in bytes; 0 when there is no such file. */
   readonly sizeOf: (path: string) => Promise<number>;
   readonly read: (path: string) => Promise<Buffer>;
-}
-
-function byName(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
 }
 
 /** The largest number of files in a folder that is read. No real list of patches names more. */
@@ -37,16 +35,23 @@ const mostFiles = 50_000;
  */
 export async function diskShelf(dir: string): Promise<Shelf> {
   const paths: string[] = [];
+  const left: { path: string; why: string }[] = [];
   const walk = async (below: string, depth: number): Promise<void> => {
     const items = await readdir(join(dir, below), { withFileTypes: true }).catch(() => []);
     for (const item of items) {
       const name = posix.join(below, item.name);
-      const isLinkedFile =
-        item.isSymbolicLink() &&
-        (await stat(join(dir, name)).catch(() => undefined))?.isFile() === true;
-      if (item.isFile() || isLinkedFile) paths.push(name);
-      else if (item.isDirectory() && depth > 0 && item.name !== '.git' && item.name !== '.pc') {
-        await walk(name, depth - 1);
+      const link = item.isSymbolicLink()
+        ? await stat(join(dir, name)).catch(() => undefined)
+        : undefined;
+      const isFolder = item.isDirectory() && item.name !== '.git' && item.name !== '.pc';
+      if (item.isFile() || link?.isFile() === true) paths.push(name);
+      else if (isFolder && depth > 0) await walk(name, depth - 1);
+      else if (isFolder) left.push({ path: name, why: 'a folder three levels deep' });
+      else if (item.isSymbolicLink()) {
+        left.push({
+          path: name,
+          why: link === undefined ? 'a link to no file' : 'a link to a folder',
+        });
       }
       if (paths.length > mostFiles) {
         throw new HarnessError('usage', `series ${dir} holds more than ${mostFiles} files`);
@@ -56,7 +61,8 @@ export async function diskShelf(dir: string): Promise<Shelf> {
   await walk('', 2);
   return {
     place: dir,
-    paths: paths.toSorted(byName),
+    paths: paths.toSorted(),
+    left,
     sizeOf: async (path) => (await stat(join(dir, path)).catch(() => undefined))?.size ?? 0,
     read: async (path) => {
       const found = await stat(join(dir, path)).catch(() => undefined);
@@ -73,10 +79,12 @@ export async function diskShelf(dir: string): Promise<Shelf> {
 
 /** The members of a tar archive. `place` is the path of the archive for messages. */
 export function tarShelf(bytes: Buffer, place: string): Shelf {
-  const members = new Map(readTar(bytes, place).map((one) => [one.path, one.bytes]));
+  const { members: files, left } = readTar(bytes, place);
+  const members = new Map(files.map((one) => [one.path, one.bytes]));
   return {
     place,
-    paths: [...members.keys()].toSorted(byName),
+    left,
+    paths: [...members.keys()].toSorted(),
     sizeOf: async (path) => members.get(path)?.length ?? 0,
     read: async (path) => {
       const member = members.get(path);

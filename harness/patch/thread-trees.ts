@@ -55,6 +55,11 @@ export function chooseTree(
       `${what}, and the base is ${version}; give the mails for one kernel`,
     );
   }
+  const later = chosen === '' ? laterWindow(settled.filter(isPatch), version) : undefined;
+  if (later !== undefined) {
+    const why = `the newest version is for ${later}, and the base is ${version}`;
+    throw new HarnessError('usage', `${what}; ${why}; give the mails for one kernel`);
+  }
   const isOther = (mail: Mail): boolean => trees.includes(treeOf(mail)) && treeOf(mail) !== chosen;
   return {
     mails: settled.filter((mail) => mail.tag.reply || !isOther(mail)),
@@ -62,6 +67,24 @@ export function chooseTree(
       .filter((mail) => !mail.tag.reply && isPatch(mail) && isOther(mail))
       .map((mail) => passOver(mail, `for ${treeOf(mail) || 'another kernel'}`)),
   };
+}
+
+/**
+ * The kernel that the newest version of the patches names, when it is newer than the base: `[PATCH v2 for-6.13]` is no back-port
+ * of the first version but its next version, for the merge window of that kernel. Undefined when there is no such version.
+ */
+function laterWindow(patches: readonly Mail[], base: string): string | undefined {
+  const posted = patches.filter(({ tag }) => !tag.reply);
+  const [newest] = posted.toSorted((a, b) => b.tag.version - a.tag.version);
+  const isUnnamed = posted.some(
+    ({ tag }) => tag.trees.length === 0 && tag.version === newest?.tag.version,
+  );
+  const [major = 0, minor = 0] = base.split('.').map(Number);
+  const later = newest?.tag.trees.find((tree) => {
+    const [one = 0, two = 0] = tree.split('.').map(Number);
+    return one > major || (one === major && two > minor);
+  });
+  return isUnnamed ? undefined : later;
 }
 
 /** True when the patches are one numbered series, and only some of them name a kernel. */

@@ -139,17 +139,17 @@ function withoutStrays(all: readonly Version[]): {
 
 /**
  * True for an unnumbered patch that is a newer version of numbered patches, as `[PATCH v4] x` is of `[PATCH v3 1/1] x`: a single
- * patch needs no number.
+ * patch needs no number. It may also be all patches of a series in one, if it does not answer one of them.
  */
 function isNewer({ version, patches }: Version, numbered: readonly Version[]): boolean {
   const [patch] = patches;
   if (patch === undefined || patches.length > 1 || !patch.tag.isVersioned) return false;
   return numbered.every((one) => {
-    const like = one.patches.some(
-      (old) => sameWords(old) === sameWords(patch) || (one.total === 1 && isSameSender(old, patch)),
-    );
-    const isOwn = one.total === 1 || one.patches.some((old) => isSameSender(old, patch));
-    return version > one.version && like && isOwn;
+    const isOwn = one.patches.some((old) => isSameSender(old, patch));
+    const isLike = one.patches.some((old) => sameWords(old) === sameWords(patch));
+    const isAnswer = one.patches.some(({ messageId }) => messageId === patch.inReplyTo);
+    const fits = one.total === 1 ? isLike || isOwn : isOwn && (isLike || !isAnswer);
+    return version > one.version && fits;
   });
 }
 

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'tap';
 import { type ReadOptions, readSeries } from '../../harness/patch/series.ts';
@@ -229,4 +230,123 @@ void test('a queue in one file says which patches it lacks', async (t) => {
     { lines: '11 2', notes: /turned round/ },
     'older dates first',
   );
+});
+
+void test('a folder or archive names the links that are not read', async (t) => {
+  const patch = (line: number): string => letter({ subject: `[PATCH] ${line}`, line });
+  const dir = plant(t.testdir(), {
+    'dangling/0001-a.patch': patch(1),
+    'dangling/0003-c.patch': patch(3),
+    'linked/0001-a.patch': patch(1),
+    'deep/0001-a.patch': patch(1),
+    'deep/a/b/c/0002-b.patch': patch(2),
+    's/0001-a.patch': patch(1),
+    's/0002-b.patch': patch(2),
+    'maildir/cur/1.a:2,S': letter({ subject: '[PATCH 1/2] one', id: 'a', line: 1 }),
+    'maildir/cur/2.b:2,S': letter({ subject: '[PATCH 2/2] two', id: 'b', to: 'a', line: 2 }),
+  });
+  symlinkSync('/nowhere/b.patch', join(dir, 'dangling/0002-b.patch'));
+  symlinkSync(join(dir, 'deep'), join(dir, 'linked/more'));
+  symlinkSync('0001-a.patch', join(dir, 's/0003-c.patch'));
+  symlinkSync('../gone.patch', join(dir, 's/0004-d.patch'));
+  linkSync(join(dir, 's/0002-b.patch'), join(dir, 's/0005-e.patch'));
+  execFileSync('tar', ['-C', dir, '-cf', join(dir, 's.tar'), 's']);
+  for (const [name, lines, over] of [
+    ['dangling', '1 3', ['0002-b.patch: a link to no file']],
+    ['linked', '1', ['more: a link to a folder']],
+    ['deep', '1', ['a: a folder in the folder']],
+    ['s.tar', '1 2 1 2', ['0004-d.patch: a link to gone.patch, which is not in the archive']],
+    ['maildir', '1 2', []],
+  ] as const) {
+    t.match(await read(dir, name), { lines, over }, name);
+  }
+});
+
+/** Two patches without numbers, the first of which changes the line `first`. */
+const two = (tag: string, first: number): readonly Letter[] => [
+  { subject: `${tag}one`, at: first, line: first },
+  { subject: `${tag}two`, at: first + 7, line: first + 1 },
+];
+/** Two versions of two patches, in files as git format-patch names them. */
+const folder = (name: string, letters: readonly Letter[]): Record<string, string> =>
+  Object.fromEntries(
+    letters.map((mail, at) => {
+      const version = at < 2 ? '' : 'v2-';
+      return [`${name}/${version}000${(at % 2) + 1}-x.patch`, letter(mail)];
+    }),
+  );
+
+void test('two versions of git format-patch in one folder are one series', async (t) => {
+  const both = [...two('[PATCH] ', 11), ...two('[PATCH v2] ', 1)];
+  const renamed = [...two('[PATCH] ', 11), ...two('[PATCH v2] new ', 1)];
+  const dir = plant(t.testdir(), {
+    ...folder('N', both),
+    ...folder('k', [...two('', 11), ...two('', 1)]),
+    ...folder('renamed', renamed),
+    'N.mbox': mbox(...both),
+    'partly.mbox': mbox(...both.slice(0, 3)),
+    'apart.mbox': mbox(...renamed),
+  });
+  for (const name of ['N', 'k', 'N.mbox']) {
+    const found = await read(dir, name);
+    t.match(found, { lines: '1 2', notes: /of another version; v2 is taken/ }, name);
+    t.equal(found.over.length, 2, name);
+  }
+  for (const name of ['renamed', 'partly.mbox']) {
+    const message =
+      /not clear whether v2 replaces "\[PATCH\] (?:one|two)"; give the patches of one/;
+    await t.rejects(read(dir, name), { code: 'usage', message }, name);
+  }
+  t.equal((await read(dir, 'apart.mbox')).lines, '11 12 1 2', 'a queue of different patches');
+});
+
+void test('the files of a folder are in the order of ls', async (t) => {
+  const names = [
+    '020-a',
+    '0302-b',
+    '100-c',
+    ...Array.from({ length: 11 }, (_, at) => `n/${at + 1}-x`),
+  ];
+  const dir = plant(
+    t.testdir(),
+    Object.fromEntries(
+      names.map((name, at) => [
+        `${name.startsWith('n') ? '' : 'ls/'}${name}.patch`,
+        letter({ subject: name, line: at + 1 }),
+      ]),
+    ),
+  );
+  t.match(await read(dir, 'ls'), {
+    lines: '1 2 3',
+    notes: /order of ls: 0302-b.patch is before 100-c/,
+  });
+  t.match(
+    await read(dir, 'n'),
+    { lines: '4 5 6 7 8 9 10 11 12 13 14', notes: '' },
+    'counted files',
+  );
+});
+
+void test('a version for a later kernel is no back-port', async (t) => {
+  const dir = plant(t.testdir(), {
+    'x.mbox': mbox(
+      { subject: '[PATCH] one', id: 'a', line: 1 },
+      { subject: '[PATCH v2 for-6.13] one', id: 'b', to: 'a', at: 50, line: 2 },
+    ),
+    'squashed.mbox': mbox(...v2, {
+      subject: '[PATCH v3] all of it',
+      id: 'd',
+      to: 'c',
+      at: 50,
+      line: 5,
+    }),
+  });
+  const on = async (base: string) => read(dir, 'x.mbox', { baseVersion: async () => base });
+  await t.rejects(on('6.12.3'), {
+    code: 'usage',
+    message: /newest version is for 6\.13, and the base is 6\.12/,
+  });
+  t.match(await on('6.13.0'), { lines: '2' });
+  t.match(await on('6.14.0'), { lines: '1', over: [/for 6\.13/] });
+  t.match(await read(dir, 'squashed.mbox'), { lines: '5' }, 'a series in one patch');
 });

@@ -169,6 +169,29 @@ void t.test('a merge is reverted against its first parent', async (t) => {
   );
 });
 
+void t.test('the first commit of a history that was merged is reverted, too', async (t) => {
+  const { dir, tree } = await makeMiniKernel(t);
+  const before = await git(tree, 'rev-parse', 'HEAD');
+  await git(tree, 'checkout', '-q', '--orphan', 'driver');
+  await git(tree, 'rm', '-rfq', '.');
+  await mkdir(join(tree, 'driver'), { recursive: true });
+  await writeFile(join(tree, 'driver', 'driver.c'), 'int driver;\n');
+  await git(tree, 'add', 'driver');
+  await git(tree, 'commit', '-q', '-m', 'driver');
+  const root = await git(tree, 'rev-parse', 'HEAD');
+  await git(tree, 'checkout', '-q', 'master');
+  await git(tree, 'merge', '-q', '--allow-unrelated-histories', '-m', 'merge', 'driver');
+  const onto = await git(tree, 'rev-parse', 'HEAD');
+  const place = { dir: join(dir, 'out'), signal: new AbortController().signal };
+  const reverted = await revertCommit({ tree, culprit: root, onto }, place);
+  t.equal(reverted.kind, 'reverted');
+  if (reverted.kind !== 'reverted') return;
+  t.equal(
+    await git(reverted.repository, 'rev-parse', `${reverted.commit}^{tree}`),
+    await git(tree, 'rev-parse', `${before}^{tree}`),
+  );
+});
+
 void t.test('patches of a series are built as its prefixes', async (t) => {
   const { dir, tree } = await makeMiniKernel(t);
   await setB(tree, '3');

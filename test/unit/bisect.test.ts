@@ -592,6 +592,18 @@ void t.test('a commit --path leaves out is not blamed on the next that touches i
     culprit: null,
     because: 'it is a, or another commit after 1 that --path leaves out',
   });
+  // What is left out may lie between two commits that cannot be told apart.
+  const tester = certain(history, (commit) => commit >= 3, [3]);
+  const found = await search({ question, limits, tester });
+  t.match(found.end, { kind: 'found', commits: [3, 4] });
+  const range = { history, subjects, unit: 'commit' } as unknown as BisectResult['range'];
+  const posterior = posteriorOf(question, found.evidence);
+  const others = { facts: [], sought: undefined, configChanges: [] };
+  t.match(concludeBisect({ ...found, question, range, posterior, ...others }), {
+    culprit: null,
+    candidates: [],
+    because: 'it is one of 2, b, or another commit before these that --path leaves out',
+  });
   const prior = posteriorOf(question, nothingKnown)?.mass ?? [];
   t.ok((prior[2] ?? 1) < (prior[3] ?? 0) / 5, 'what the user left out is less probable');
 });
@@ -681,6 +693,45 @@ async function makeRepository(t: Test): Promise<{ dir: string; ids: Record<strin
   await commit('4');
   return { dir, ids };
 }
+
+void t.test('a search whose bad end can no longer be tried ends at its limit', async (t) => {
+  const history = line(4);
+  let trials = 0;
+  const tester: Tester = {
+    prepare: async (commit) => ({ kind: 'built', commit, image: history.ids[commit] ?? '' }),
+    trial: async () => (trials++ === 0 ? 'hit' : 'void'),
+    costs: () => costs,
+  };
+  const found = await search({
+    question: { history, reverse: false },
+    limits: { ...limits, trials: 60 },
+    tester,
+  });
+  t.match(found.end, { kind: 'refused', refusal: { kind: 'undecided' } });
+  t.ok(trials < 80, String(trials));
+});
+
+void t.test('a shallow clone whose history ends in the range is refused', async (t) => {
+  const { dir, ids } = await makeRepository(t);
+  const shallow = `${dir}-shallow`;
+  t.teardown(() => rm(shallow, { recursive: true }));
+  await git(dir, 'clone', '-q', '--depth', '3', `file://${dir}`, shallow);
+  const { signal } = new AbortController();
+  const range = {
+    tree: shallow,
+    bad: 'HEAD',
+    reverse: false,
+    firstParent: false,
+    paths: [],
+    signal,
+  };
+  await t.rejects(readRange({ ...range, good: ids['2'] ?? '' }), {
+    code: 'usage',
+    message: /is a shallow clone, .* git fetch --unshallow completes it$/,
+  });
+  const whole = await readRange({ ...range, good: ids['merge'] ?? '' });
+  t.strictSame(whole.history.ids, [ids['merge'], ids['4']]);
+});
 
 void t.test('the range of a git history', async (t) => {
   const { dir, ids } = await makeRepository(t);

@@ -113,6 +113,10 @@ void t.test(
     const times = summarizeForks(forks, results, column);
     t.equal(times.length, 4);
     t.match(times[0], { row: 3, forks: 3, detected: 2 });
+    const silent = { kind: 'inconclusive', because: 'hung', message: 'no result' } as const;
+    const some = results.map((one, at) => (at === 0 ? trial(silent, [], null) : one));
+    const heard = summarizeForks(forks, some, column);
+    t.match(heard[0], { forks: 2, detected: 2 }, 'a guest that fell silent is no late splat');
   },
 );
 

@@ -62,6 +62,11 @@ function answerOf(
     const because = `it is ${name(only)}, or another commit after ${after} that --path leaves out`;
     return { culprit: null, candidates: [], confidence, because };
   }
+  if (end.commits.some((commit) => outside.has(commit))) {
+    const names = end.commits.map((commit) => shortName(ids[commit] ?? '')).join(', ');
+    const because = `it is one of ${names}, or another commit before these that --path leaves out`;
+    return { culprit: null, candidates: [], confidence, because };
+  }
   const found = end.commits.map((commit) => ids[commit] ?? '');
   const [culprit = null, ...others] = found;
   return others.length === 0

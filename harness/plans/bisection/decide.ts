@@ -77,10 +77,11 @@ export function decide(
   costs: Costs,
   limits: Limits,
 ): Decision {
-  const proof = proveEnds(question, evidence, limits);
-  if (proof !== undefined) return proof;
   const { trials } = evidence;
-  if (trials >= limits.trials) return refuse({ kind: 'undecided', trials });
+  const isOver = trials >= limits.trials;
+  const proof = proveEnds(question, evidence, limits);
+  if (proof !== undefined && !(isOver && proof.kind === 'test')) return proof;
+  if (isOver) return refuse({ kind: 'undecided', trials });
   const posterior = posteriorOf(question, evidence);
   if (posterior === undefined) return refuse({ kind: 'contradiction' });
   const { bad, good } = endsOf(question);

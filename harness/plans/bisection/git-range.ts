@@ -1,7 +1,10 @@
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
+import { readIfThere } from '../../host/disk.ts';
 import { runGit } from '../../host/git.ts';
 import { resolveRevision } from '../../host/revision.ts';
+import { shortName } from '../../trial/short-name.ts';
 import { buildHistory, type CommitParents, type History } from './history.ts';
 
 /** The two ends of a range of commits, as the user named them, and what limits the commits between them. */
@@ -53,6 +56,7 @@ export async function readRange(request: RangeRequest): Promise<Candidates> {
     const which = request.paths.length === 0 ? '' : ` that touches ${request.paths.join(', ')}`;
     throw new HarnessError('usage', `no commit${which} lies between ${oldName} and ${newName}`);
   }
+  await requireWhole(request, oldEnd, newEnd);
   const subjects = await readSubjects(tree, oldEnd, newEnd, signal);
   if (request.paths.length === 0) return { history: buildHistory(oldEnd, listed), subjects };
   const all = await listCommits({ ...request, paths: [] }, oldEnd, newEnd);
@@ -63,6 +67,28 @@ export async function readRange(request: RangeRequest): Promise<Candidates> {
     history: buildHistory(oldEnd, commits, outside),
     subjects: new Map([...subjects, ...named]),
   };
+}
+
+/**
+ * Throws `usage` when the range has a commit whose parents a shallow clone does not have: such a commit would be blamed for all
+ * commits behind it.
+ */
+async function requireWhole(
+  { tree, signal, ...request }: RangeRequest,
+  oldEnd: string,
+  newEnd: string,
+): Promise<void> {
+  const path = await runGit(['rev-parse', '--git-path', 'shallow'], { signal, cwd: tree });
+  const list = await readIfThere(readFile(resolve(tree, path.stdout.trim()), 'utf8'));
+  if (list === undefined) return;
+  const ends = new Set(list.split('\n'));
+  const all = await listCommits({ ...request, tree, signal, paths: [] }, oldEnd, newEnd);
+  const end = all.find(({ id }) => ends.has(id))?.id;
+  if (end === undefined) return;
+  throw new HarnessError(
+    'usage',
+    `${tree} is a shallow clone, and the history of the range ends at ${shortName(end)}: git fetch --unshallow completes it`,
+  );
 }
 
 const leftOut = ' (and what --path leaves out before it)';

@@ -45,7 +45,13 @@ export async function revertCommit(
   const commitTree = async (of: string, ...parents: readonly string[]): Promise<string> =>
     git('commit-tree', `${of}^{tree}`, ...parents.flatMap((parent) => ['-p', parent]), '-m', 'x');
   const base = await commitTree(culprit);
-  const sides = [await commitTree(onto, base), await commitTree(`${culprit}^1`, base)];
+  const [, parent] = (await git('rev-list', '--parents', '--max-count=1', culprit)).split(' ');
+  // Linux has merged histories of their own, so a commit may be the first of its history. Before it there were no files.
+  const before =
+    parent === undefined
+      ? await git('commit-tree', await git('mktree'), '-p', base, '-m', 'x')
+      : await commitTree(parent, base);
+  const sides = [await commitTree(onto, base), before];
   const merged = await runGit(
     ['merge-tree', '--write-tree', '--name-only', '--no-messages', '-z', ...sides],
     { signal, cwd: repository, okCodes: [0, 1] },

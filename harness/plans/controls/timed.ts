@@ -48,7 +48,8 @@ export function planForks(
 
 /**
  * Summarizes the measured times of a kernel in one state of its annotations, with an entry for each cell of the detection matrix.
- * `results` are in the order of `forks`. A time runs from the first line of the workload to the first splat.
+ * `results` are in the order of `forks`. A time runs from the first line of the workload to the first splat. A trial that could
+ * not have shown a splat (its guest fell silent, or the bug was never triggered) does not count.
  */
 export function summarizeForks(
   forks: readonly TimedFork[],
@@ -58,7 +59,10 @@ export function summarizeForks(
   const cells = [...new Set(forks.map(({ cell }) => cell))];
   return cells.map((cell) => {
     const own = results.filter((_, index) => forks[index]?.cell === cell);
-    const times = own.map(({ timings: { firstLineMs, firstSplatMs } }) =>
+    const heard = own.filter(
+      ({ verdict, timings }) => timings.firstSplatMs !== null || verdict.kind !== 'inconclusive',
+    );
+    const times = heard.map(({ timings: { firstLineMs, firstSplatMs } }) =>
       firstSplatMs === null ? null : Math.max(0, firstSplatMs - (firstLineMs ?? firstSplatMs)),
     );
     const { mode, notifier, trigger } = cell;

@@ -50,25 +50,19 @@ export async function beginOrResume(
   const notes: string[] = [];
   const stopped = openNight(history);
   if (stopped !== undefined) {
-    const other = otherSignatures(stopped.harness);
-    const isFresh =
-      other === undefined &&
-      now() - stopped.startedMs < stalestMs &&
-      (await readIfThere(stat(stopped.dir))) !== undefined;
-    const isSameMatrix = stopped.matrix === matrix;
-    const isUnedited = isSameMatrix && stopped.matrixDigest === inputs.digest;
-    const isSame = stopped.onlyCell === (cell ?? null) && isPlaceOf(stopped, out, context);
-    if (isFresh && isUnedited && isSame) {
+    const next = await afterStop(
+      stopped,
+      { ...asked, matrix, digest: inputs.digest },
+      now(),
+      context,
+    );
+    if (next.isContinued) {
       await markFolder(stopped.dir, stopped.name);
       notes.push(`going on with night ${stopped.name}`);
       return { night: stopped, plan: storedJson(history, stopped.plan) as NightPlan, notes };
     }
-    // Whether another matrix was edited since is not known here, so its night counts as one that can be continued.
-    if (cell !== undefined && isFresh && (isUnedited || !isSameMatrix))
-      requireNoLoss(stopped, cell);
     await abandonNight(history, stopped);
-    const why = other === undefined ? '' : `: ${other}`;
-    notes.push(`night ${stopped.name} was stopped and is not continued${why}`);
+    notes.push(`night ${stopped.name} was stopped and is not continued${next.why}`);
   }
   const startedMs = now();
   const name = `${new Date(startedMs).toISOString().slice(0, 19)}Z`;
@@ -87,6 +81,35 @@ export async function beginOrResume(
   });
   await markFolder(dir, name);
   return { night, plan, notes };
+}
+
+/**
+ * Whether this command continues a night that was stopped; otherwise `why`, which is empty or says why no command can. Throws
+ * `usage` when `--cell` would throw the trials of another night away.
+ */
+async function afterStop(
+  stopped: StoredNight,
+  {
+    cell,
+    out,
+    matrix,
+    digest,
+  }: Asked & { readonly matrix: StoredNight['matrix']; readonly digest: string },
+  nowMs: number,
+  context: CommandContext,
+): Promise<{ readonly isContinued: true } | { readonly isContinued: false; readonly why: string }> {
+  const other = otherSignatures(stopped.harness);
+  if (other !== undefined) return { isContinued: false, why: `: ${other}` };
+  const isFresh =
+    nowMs - stopped.startedMs < stalestMs && (await readIfThere(stat(stopped.dir))) !== undefined;
+  if (!isFresh) return { isContinued: false, why: '' };
+  const isSameMatrix = stopped.matrix === matrix;
+  const isUnedited = isSameMatrix && stopped.matrixDigest === digest;
+  const isSame = stopped.onlyCell === (cell ?? null) && isPlaceOf(stopped, out, context);
+  if (isUnedited && isSame) return { isContinued: true };
+  // Whether another matrix was edited since is not known here, so its night counts as one that can be continued.
+  if (cell !== undefined && (isUnedited || !isSameMatrix)) requireNoLoss(stopped, cell);
+  return { isContinued: false, why: '' };
 }
 
 /** True when `--out` allows the folder of the stopped night: it names this folder, or nothing. */

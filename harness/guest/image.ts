@@ -1,13 +1,14 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { type CpioEntry, writeCpio } from '../host/cpio.ts';
+import { makeFolder } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
 import { runTool } from '../host/process.ts';
 import { ensureShared, originOf } from '../host/shared/exchange.ts';
-import { ensureEntry, fileDigest, valueDigest } from '../host/store.ts';
+import { bytesDigest, ensureEntry, fileDigest, valueDigest } from '../host/store.ts';
 import type { StoreOrigin } from '../records/store.ts';
 
 /** The content of guests/NAME/recipe.json: the files of an initramfs. */
@@ -66,13 +67,15 @@ export async function ensureImage(
   const { cacheRoot, signal, emit } = options;
   const folder = join(packageRoot(), 'guests', name);
   const recipe = JSON.parse(await readFile(join(folder, 'recipe.json'), 'utf8')) as Recipe;
-  const sources = (await readdir(folder)).filter((file) => /\.[ch]$/.test(file)).toSorted();
+  // The files are read once, and an image is made from what was read: the key is true even when a file changes meanwhile.
+  const sources = await readSources(folder);
+  const files = await Promise.all(recipe.files.map(readInstalled));
   const key = valueDigest([
     recipe,
     swapMiB,
     await compilerVersion(recipe.program.compiler, signal),
-    await Promise.all(sources.map(async (file) => [file, await fileDigest(join(folder, file))])),
-    await Promise.all(recipe.files.map(async (file) => fileDigest(await requireFile(file)))),
+    sources.map(({ file, content }) => [file, bytesDigest(content)]),
+    files.map(bytesDigest),
   ]).slice(0, 32);
   const entry = await ensureShared(
     {
@@ -83,8 +86,8 @@ export async function ensureImage(
       finish: async (dir) => makeSwap(join(dir, 'swap'), signal),
     },
     async (dir) => {
-      const program = await compile(recipe, folder, sources, join(dir, 'program'), signal);
-      const archive = writeCpio(await entriesOf(recipe, program));
+      const program = await compile(recipe, sources, join(dir, 'program'), signal);
+      const archive = writeCpio(entriesOf(recipe, program, files));
       await writeFile(join(dir, 'initrd.gz'), gzipSync(archive, { level: 6 }));
       await makeSwap(join(dir, 'swap'), signal);
       return { name };
@@ -131,39 +134,58 @@ async function compilerVersion(compiler: string, signal: AbortSignal): Promise<s
   return stdout.split('\n', 1)[0] ?? '';
 }
 
-async function requireFile(file: Recipe['files'][number]): Promise<string> {
-  const there = await readFile(file.from).then(
-    () => true,
-    () => false,
-  );
-  if (there) return file.from;
-  throw new HarnessError('tool', `${file.from} is not installed: apt-get install ${file.package}`);
+/** A source file of the program in an image: its name, and what it contained when it was read. */
+interface SourceFile {
+  readonly file: string;
+  readonly content: Buffer;
 }
 
+async function readSources(folder: string): Promise<readonly SourceFile[]> {
+  const names = (await readdir(folder)).filter((file) => /\.[ch]$/.test(file)).toSorted();
+  return Promise.all(
+    names.map(async (file) => ({ file, content: await readFile(join(folder, file)) })),
+  );
+}
+
+async function readInstalled(file: Recipe['files'][number]): Promise<Buffer> {
+  return readFile(file.from).catch((cause: unknown) => {
+    const message = `${file.from} is not installed: apt-get install ${file.package}`;
+    throw new HarnessError('tool', message, { cause });
+  });
+}
+
+/** Compiles the program of an image in the new folder `scratch`, removes the folder, and returns the program. */
 async function compile(
   recipe: Recipe,
-  folder: string,
-  sources: readonly string[],
-  program: string,
+  sources: readonly SourceFile[],
+  scratch: string,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const units = sources.filter((file) => file.endsWith('.c'));
-  await runTool(recipe.program.compiler, [...recipe.program.flags, '-o', program, ...units], {
+  await makeFolder(scratch);
+  for (const { file, content } of sources) await writeFile(join(scratch, file), content);
+  const units = sources.map(({ file }) => file).filter((file) => file.endsWith('.c'));
+  const out = join(scratch, 'program');
+  await runTool(recipe.program.compiler, [...recipe.program.flags, '-o', out, ...units], {
     signal,
-    cwd: folder,
+    cwd: scratch,
     // A compiler that is killed leaves its temporary files. Here they are in the draft of the entry, which the next maker
     // removes.
-    env: { TMPDIR: dirname(program) },
+    env: { TMPDIR: scratch },
   });
-  const content = await readFile(program);
-  await rm(program);
+  const content = await readFile(out);
+  await rm(scratch, { recursive: true });
   return content;
 }
 
-async function entriesOf(recipe: Recipe, program: Buffer): Promise<readonly CpioEntry[]> {
-  const files = await Promise.all(
-    recipe.files.map(async (file) => ({ ...file, content: await readFile(file.from) })),
-  );
+function entriesOf(
+  recipe: Recipe,
+  program: Buffer,
+  contents: readonly Buffer[],
+): readonly CpioEntry[] {
+  const files = recipe.files.map((file, at) => ({
+    ...file,
+    content: contents[at] ?? Buffer.alloc(0),
+  }));
   return [
     ...recipe.directories.map((path): CpioEntry => ({ type: 'directory', path, mode: 0o755 })),
     ...recipe.devices.map(

@@ -23,12 +23,13 @@ const byteLimit = 6 * 1024 ** 3;
  * it is plain or compressed by gzip, xz, zstd or bzip2. Only files, folders, and links that stay inside `dir` are unpacked; other
  * members are skipped. Nothing is written outside of `dir`, and no file gets an owner or a set-id bit. Throws `usage` for a file
  * that is not a whole tarball, for an empty tarball, and for one that exceeds the limits, such as a decompression bomb. Throws
- * `tool` when the program that decompresses it is not installed.
+ * `tool` when the program that decompresses it is not installed. `name` names the tarball in these errors; default: its path.
  */
 export async function extractTarball(
   file: string,
   dir: string,
   signal: AbortSignal,
+  name = file,
 ): Promise<void> {
   await makeFolder(dir);
   let entries = 0;
@@ -39,7 +40,7 @@ export async function extractTarball(
     if (entries > entryLimit || bytes > byteLimit) {
       throw new HarnessError(
         'usage',
-        `${file} holds more than ${entryLimit} entries or ${byteLimit / 1024 ** 3} GiB, more than any kernel source`,
+        `${name} holds more than ${entryLimit} entries or ${byteLimit / 1024 ** 3} GiB, more than any kernel source`,
       );
     }
     entry.mode = (entry.mode ?? 0o644) & 0o755;
@@ -54,22 +55,22 @@ export async function extractTarball(
     // With `strict`, an error thrown here ends the stream. tar itself refuses `..`, absolute names and writing through links.
     filter: (path, entry) => take(path, entry as ReadEntry),
   });
-  const { bytes: plain, fault } = await decompressed(file, signal);
+  const { bytes: plain, fault } = await decompressed(file, name, signal);
   try {
     await pipeline(plain, unpack, { signal });
   } catch (error) {
     throwIfAborted(signal);
     if (error instanceof HarnessError || isDiskError(error)) throw error;
-    throw (await fault) ?? notATarball(file, error);
+    throw (await fault) ?? notATarball(name, error);
   }
   // The program may fail after its last byte.
   const failed = await fault;
   if (failed !== undefined) throw failed;
-  if (entries === 0) throw new HarnessError('usage', `${file} is not a tarball, or is empty`);
+  if (entries === 0) throw new HarnessError('usage', `${name} is not a tarball, or is empty`);
 }
 
-function notATarball(file: string, cause?: unknown): HarnessError {
-  return new HarnessError('usage', `${file} is not a tarball that can be unpacked`, { cause });
+function notATarball(name: string, cause?: unknown): HarnessError {
+  return new HarnessError('usage', `${name} is not a tarball that can be unpacked`, { cause });
 }
 
 function isDiskError(error: unknown): boolean {
@@ -99,7 +100,11 @@ interface Decompressed {
   readonly fault: Promise<HarnessError | undefined>;
 }
 
-async function decompressed(file: string, signal: AbortSignal): Promise<Decompressed> {
+async function decompressed(
+  file: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<Decompressed> {
   const fault = Promise.resolve(undefined);
   const magic = await firstBytes(file, 6);
   if (magic.startsWith(gzipMagic)) {
@@ -122,8 +127,8 @@ async function decompressed(file: string, signal: AbortSignal): Promise<Decompre
   });
   const ended = child.then((end) => {
     if (!end.failed) return undefined;
-    if (end.code !== 'ENOENT') return notATarball(file);
-    return new HarnessError('tool', `${file} needs ${found.program}, which is not installed`);
+    if (end.code !== 'ENOENT') return notATarball(name);
+    return new HarnessError('tool', `${name} needs ${found.program}, which is not installed`);
   });
   return { bytes: child.stdout, fault: ended };
 }

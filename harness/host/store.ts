@@ -201,6 +201,11 @@ export async function fileDigest(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
+/** The SHA-256 of bytes, in hex. */
+export function bytesDigest(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
 /** The SHA-256 of a value as JSON, in hex. The order of object keys does not count, and `undefined` counts as null. */
 export function valueDigest(value: unknown): string {
   return createHash('sha256').update(stableJson(value)).digest('hex');

@@ -10,6 +10,11 @@ export interface Origin {
   readonly series?: string;
   /** Further facts that the cache stores with the tree, such as the SHA-256 of its package. */
   readonly facts?: Readonly<Record<string, string>>;
-  /** Writes the tree to the new or empty folder `tree`. */
+  /**
+   * Writes the tree to the new or empty folder `tree`. Throws ChangedWhileRead when the files of the user are no longer those that
+   * `key` names.
+   */
   readonly fill: (tree: string) => Promise<void>;
+  /** Describes the files of the user as they are now, after fill() has thrown ChangedWhileRead. Absent: fill() never does. */
+  readonly readAgain?: () => Promise<Origin>;
 }

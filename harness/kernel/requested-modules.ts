@@ -4,6 +4,7 @@ import { HarnessError } from '../errors.ts';
 import { readIfThere } from '../host/disk.ts';
 import { ensureEntry, findEntry } from '../host/store.ts';
 import { isModuleName } from './module-info.ts';
+import { whileUnchanging } from './unchanging.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
 /** What one `--module` names: a folder with the sources of modules, or a module of the kernel's tree. */
@@ -64,17 +65,19 @@ async function pinModule(value: string, options: PinOptions): Promise<RequestedM
     );
   }
   const { cacheRoot, signal } = options;
-  const tree = await describeWorkingTree(dir, { cacheRoot, signal, onRead: () => undefined });
-  await ensureEntry(cacheRoot, {
-    kind: 'source',
-    key: keyOf(tree.digest),
-    signal,
-    make: async (draft) => {
-      await copyWorkingTree(dir, join(draft, 'tree'), tree.files);
-      return { name: basename(dir) };
-    },
+  return whileUnchanging(`--module ${value}: the folder`, async (isAgain) => {
+    const tree = await describeWorkingTree(dir, { cacheRoot, signal, isAgain });
+    await ensureEntry(cacheRoot, {
+      kind: 'source',
+      key: keyOf(tree.digest),
+      signal,
+      make: async (draft) => {
+        await copyWorkingTree(dir, join(draft, 'tree'), tree);
+        return { name: basename(dir) };
+      },
+    });
+    return { kind: 'folder', name: basename(dir), digest: tree.digest };
   });
-  return { kind: 'folder', name: basename(dir), digest: tree.digest };
 }
 
 /**

@@ -1,4 +1,5 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { type Emit, inStage } from '../events.ts';
@@ -12,6 +13,7 @@ import { openDebian } from './debian-source.ts';
 import { kconfigSymbols } from './kconfig.ts';
 import type { Origin } from './origin.ts';
 import { fetchSource } from './shared-source.ts';
+import { ChangedWhileRead, whileUnchanging } from './unchanging.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
 /** The facts about a kernel tree that are known before the tree is in the cache. */
@@ -126,16 +128,20 @@ async function directoryOrigin(
   options: SourceOptions,
 ): Promise<Origin> {
   await requireKernel(path, spec);
-  const described = await describeWorkingTree(path, {
-    ...options,
-    onRead: () => options.emit({ kind: 'note', text: `reading ${path}` }),
-  });
-  return {
-    spec,
-    key: `directory_${described.digest.slice(0, 32)}`,
-    name: path,
-    fill: (tree) => copyWorkingTree(path, tree, described.files),
+  const { cacheRoot, signal, emit } = options;
+  const describe = async (isAgain: boolean): Promise<Origin> => {
+    const text = `${isAgain ? 'it changed while it was copied; ' : ''}reading ${path}`;
+    const onRead = (): void => emit({ kind: 'note', text });
+    const described = await describeWorkingTree(path, { cacheRoot, signal, onRead, isAgain });
+    return {
+      spec,
+      key: `directory_${described.digest.slice(0, 32)}`,
+      name: path,
+      fill: (tree) => copyWorkingTree(path, tree, described),
+      readAgain: () => describe(true),
+    };
   };
+  return describe(false);
 }
 
 async function revisionOrigin(dir: string, spec: string, signal: AbortSignal): Promise<Origin> {
@@ -150,11 +156,22 @@ async function revisionOrigin(dir: string, spec: string, signal: AbortSignal): P
 }
 
 async function tarballOrigin(path: string, spec: string, signal: AbortSignal): Promise<Origin> {
+  const digest = await fileDigest(path);
   return {
     spec,
-    key: `tarball_${(await fileDigest(path)).slice(0, 32)}`,
+    key: `tarball_${digest.slice(0, 32)}`,
     name: path,
-    fill: (tree) => extractTarball(path, tree, signal),
+    fill: async (tree) => {
+      const own = `${tree}.packed`;
+      // A copy is digested and unpacked, because the file of the user may change at any time.
+      await copyFile(path, own, constants.COPYFILE_FICLONE);
+      if ((await fileDigest(own)) !== digest) {
+        throw new ChangedWhileRead(`${path} changed while it was copied`);
+      }
+      await extractTarball(own, tree, signal, path);
+      await rm(own);
+    },
+    readAgain: () => tarballOrigin(path, spec, signal),
   };
 }
 
@@ -168,13 +185,16 @@ async function storeOrigin(origin: Origin, options: SourceOptions): Promise<Sour
     'source',
     origin.name,
     () =>
-      ensureEntry(cacheRoot, {
-        kind: 'source',
-        key: origin.key,
-        signal,
-        digests: false,
-        onWait: () => emit({ kind: 'note', text: `another splat is unpacking ${origin.name}` }),
-        make: (dir) => makeSource(origin, dir),
+      whileUnchanging(origin.name, async (isAgain) => {
+        const now = isAgain ? ((await origin.readAgain?.()) ?? origin) : origin;
+        return ensureEntry(cacheRoot, {
+          kind: 'source',
+          key: now.key,
+          signal,
+          digests: false,
+          onWait: () => emit({ kind: 'note', text: `another splat is unpacking ${origin.name}` }),
+          make: (dir) => makeSource(now, dir),
+        });
       }),
     () => origin.name,
   );

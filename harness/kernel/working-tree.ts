@@ -1,12 +1,21 @@
-import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { chmod, copyFile, lstat, readdir, readFile, readlink, symlink } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import {
+  chmod,
+  copyFile,
+  lstat,
+  readdir,
+  readFile,
+  readlink,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cacheFolder } from '../host/cache-folders.ts';
-import { makeFolder, readIfThere, writeWhole } from '../host/disk.ts';
+import { isCode, makeFolder, readIfThere, writeWhole } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
 import { throwIfAborted } from '../host/process.ts';
-import { valueDigest } from '../host/store.ts';
+import { bytesDigest, valueDigest } from '../host/store.ts';
+import { ChangedWhileRead } from './unchanging.ts';
 
 /** The source files of a directory. */
 export interface WorkingTree {
@@ -34,28 +43,32 @@ export async function describeWorkingTree(
   options: {
     readonly cacheRoot: string;
     readonly signal: AbortSignal;
-    /** Called before all files are read, which takes seconds; not called when the digest is cached. */
-    readonly onRead: () => void;
+    /** Called before all files are read, which takes seconds; not called when the digest is cached. Absent: nobody is told. */
+    readonly onRead?: () => void;
+    /** True: the files are read even when the digest is cached. Default false. */
+    readonly isAgain?: boolean;
   },
 ): Promise<WorkingTree> {
+  const readAtMs = Date.now();
   const listed = (await trackedFiles(dir, options.signal)) ?? (await walkSources(dir));
   const facts = await inParallel(listed.toSorted(), (file) => fileFacts(dir, file));
   const present = facts.filter((fact) => fact !== undefined);
   const files = present.map((fact) => fact.file);
   const memo = join(cacheFolder(options.cacheRoot, 'digests'), valueDigest([dir, present]));
   const remembered = await readIfThere(readFile(memo, 'utf8'));
-  if (remembered !== undefined && isDigest(remembered)) return { files, digest: remembered };
-  options.onRead();
-  const contents = await inParallel(present, async ({ file, kind }) => {
+  if (remembered !== undefined && isDigest(remembered) && options.isAgain !== true) {
+    return { files, digest: remembered };
+  }
+  options.onRead?.();
+  const digest = await digestFiles(present, async ({ file, kind }) => {
     throwIfAborted(options.signal);
     const path = join(dir, file);
     // The whole file is read at once: a stream is ten times slower for files this small.
-    const bytes = kind === 'link' ? await readlink(path) : await readFile(path);
-    return [file, kind, createHash('sha256').update(bytes).digest('hex')];
+    return { kind, bytes: kind === 'link' ? await readlink(path) : await readFile(path) };
   });
-  const digest = valueDigest(contents);
   const newestMs = present.reduce((newest, fact) => Math.max(newest, fact.changedMs), 0);
-  if (Date.now() - newestMs > racyMs) {
+  // A file may be changed after it was read, within the resolution of its times. So its age at the beginning counts.
+  if (readAtMs - newestMs > racyMs) {
     await makeFolder(dirname(memo));
     await writeWhole(memo, digest);
   }
@@ -67,29 +80,79 @@ function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
+/** The kind and the content of a file; the content of a link is its target. */
+interface FileContent {
+  readonly kind: FileFacts['kind'];
+  readonly bytes: Uint8Array | string;
+}
+
+/** The digest of files, from what `read` returns for each of them. A file that is gone when it is read is left out. */
+async function digestFiles<T extends { readonly file: string }>(
+  files: readonly T[],
+  read: (file: T) => Promise<FileContent>,
+): Promise<string> {
+  const contents = await inParallel(files, async (one) => {
+    const found = await readIfThere(read(one));
+    if (found === undefined) return undefined;
+    return [one.file, found.kind, bytesDigest(found.bytes)];
+  });
+  return valueDigest(contents.filter((content) => content !== undefined));
+}
+
 /**
- * Copies the listed files to the new or empty folder `tree`; links stay links. The copies share disk blocks with the originals if
- * the file system supports that.
+ * Copies the files of a described directory to the new or empty folder `tree`; links stay links. The copies share disk blocks
+ * with the originals if the file system supports that. The copied bytes are digested: throws ChangedWhileRead when they are not
+ * those that were described.
  */
 export async function copyWorkingTree(
   dir: string,
   tree: string,
-  files: readonly string[],
+  described: WorkingTree,
 ): Promise<void> {
+  const { files } = described;
   const folders = new Set(['.', ...files.map((file) => dirname(file))]);
   for (const folder of folders) await makeFolder(join(tree, folder));
-  await inParallel(files, async (file) => {
+  const copy = copierOf();
+  const named = files.map((file) => ({ file }));
+  const digest = await digestFiles(named, async ({ file }) => {
     const from = join(dir, file);
     const to = join(tree, file);
-    const { mode, ...kind } = await lstat(from).then((found) => ({
-      mode: found.mode,
-      link: found.isSymbolicLink(),
-    }));
-    if (kind.link) return symlink(await readlink(from), to);
-    await copyFile(from, to, constants.COPYFILE_FICLONE);
+    const found = await lstat(from);
+    if (found.isSymbolicLink()) {
+      const target = await readlink(from);
+      await symlink(target, to);
+      return { kind: 'link', bytes: target };
+    }
+    const bytes = await copy(from, to);
+    const kind = kindOf(found);
     // The build may run as another user, so the mode must not depend on the umask.
-    return chmod(to, (mode & 0o100) === 0 ? 0o644 : 0o755);
+    await chmod(to, kind === 'program' ? 0o755 : 0o644);
+    return { kind, bytes };
   });
+  if (digest !== described.digest) throw new ChangedWhileRead(`${dir} changed while it was copied`);
+}
+
+/**
+ * Returns a function that copies a file and returns the bytes of the copy. While the file system lets copies share disk blocks,
+ * the copy shares them and is then read. Else the file is read once, and what was read is written: this takes no longer than a
+ * copy that is not read.
+ */
+function copierOf(): (from: string, to: string) => Promise<Uint8Array> {
+  let canShare = true;
+  return async (from, to) => {
+    if (canShare) {
+      try {
+        await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
+        return await readFile(to);
+      } catch (error) {
+        if (isCode(error, 'ENOENT')) throw error;
+        canShare = false;
+      }
+    }
+    const bytes = await readFile(from);
+    await writeFile(to, bytes);
+    return bytes;
+  };
 }
 
 interface FileFacts {
@@ -105,15 +168,19 @@ interface FileFacts {
 async function fileFacts(dir: string, file: string): Promise<FileFacts | undefined> {
   const found = await readIfThere(lstat(join(dir, file)));
   if (found === undefined || !(found.isFile() || found.isSymbolicLink())) return undefined;
-  const program = (found.mode & 0o100) !== 0;
   return {
     file,
-    kind: found.isSymbolicLink() ? 'link' : program ? 'program' : 'file',
+    kind: kindOf(found),
     bytes: found.size,
     inode: found.ino,
     modifiedMs: found.mtimeMs,
     changedMs: found.ctimeMs,
   };
+}
+
+function kindOf(found: Stats): FileFacts['kind'] {
+  if (found.isSymbolicLink()) return 'link';
+  return (found.mode & 0o100) === 0 ? 'file' : 'program';
 }
 
 /** The files that git tracks; undefined when the directory is not the top of a git tree. */

@@ -47,10 +47,17 @@ export interface BuildRequest {
 
 /**
  * The end of a build: a kernel, or the verdict why there is no kernel. `checked` has the warnings of `make W=1`, for a request
- * that names sources in `check`; it is absent when they could not be compiled again.
+ * that names sources in `check`; it is absent when they could not be compiled again. `source` is the tree that buildTestKernel()
+ * opened for the kernel, so that what is built later is built from the same tree; it is absent when the kernel was found without
+ * its tree.
  */
 export type BuildOutcome =
-  | { readonly kind: 'built'; readonly kernel: BuiltKernel; readonly checked?: ExtraWarnings }
+  | {
+      readonly kind: 'built';
+      readonly kernel: BuiltKernel;
+      readonly checked?: ExtraWarnings;
+      readonly source?: Source;
+    }
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /** A request for a build that names its source tree. The tree itself need not be in the cache. */

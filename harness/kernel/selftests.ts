@@ -9,6 +9,7 @@ import { printableLine } from '../printable.ts';
 import type { BuiltKernel } from './built-kernel.ts';
 import { inWorkspace } from './kernel.ts';
 import { findBuilt, type MakeSetup, runMake } from './make.ts';
+import { nameSource, openSource } from './source.ts';
 import { planTestKernel, type TestKernelRequest } from './test-kernel.ts';
 import { programsOf } from './toolchain.ts';
 
@@ -82,8 +83,8 @@ done
 `;
 
 /**
- * Builds selftests of the kernel tree, with its patches, in the sandbox. Programs that were built for this kernel before come
- * from the cache. Returns what became of each wanted program, by name. Undefined for a kernel of another architecture than
+ * Builds selftests of the kernel tree, with its patches, in the sandbox. `request.source` is the tree from which the kernel was
+ * built; without it, the tree is opened again. Programs that were built for this kernel and this tree before come from the cache. Returns what became of each wanted program, by name. Undefined for a kernel of another architecture than
  * x86-64, for which no programs are built.
  */
 export async function buildSelftests(
@@ -93,16 +94,18 @@ export async function buildSelftests(
 ): Promise<ReadonlyMap<string, BuiltSelftest> | undefined> {
   if (kernel.arch.name !== 'x86-64') return undefined;
   const { cacheRoot, signal, emit } = request;
+  const [sourceId, from] = await sourceOf(request);
   const entry = await ensureEntry(cacheRoot, {
     kind: 'tool',
-    key: `selftests-${valueDigest([recipe, kernel.id, wanted]).slice(0, 24)}`,
+    // The tree may not be that of the kernel: the user may have edited it since the kernel was built.
+    key: `selftests-${valueDigest([recipe, kernel.id, sourceId, wanted]).slice(0, 24)}`,
     signal,
     make: async (dir) =>
       inStage(
         emit,
         'build',
         'selftests of the tree',
-        async () => makeSelftests(wanted, request, dir),
+        async () => makeSelftests(wanted, from, dir),
         ({ broken, absent }) =>
           `${wanted.programs.length - absent.length - Object.keys(broken).length} selftests of the tree`,
       ),
@@ -117,6 +120,20 @@ export async function buildSelftests(
         : [name, { kind: 'built', file: join(entry.dir, name) }];
     }),
   );
+}
+
+/**
+ * The id of the source of a request, and the request with its source, if the source was opened. The source of a Debian kernel is
+ * not opened, because its package names it.
+ */
+async function sourceOf(
+  request: TestKernelRequest,
+): Promise<readonly [id: string, from: TestKernelRequest]> {
+  const { kernel, source } = request;
+  const named = source === undefined ? await nameSource(kernel, request) : undefined;
+  if (named !== undefined) return [named.id, request];
+  const opened = source ?? (await openSource(kernel, request));
+  return [opened.id, { ...request, source: opened }];
 }
 
 async function makeSelftests(

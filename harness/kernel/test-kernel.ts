@@ -100,7 +100,8 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
     }
   }
   const plan = await planWith(settings, request);
-  return withFragments(await buildKernel(plan), plan);
+  const outcome = withFragments(await buildKernel(plan), plan);
+  return outcome.kind === 'built' ? { ...outcome, source: plan.source } : outcome;
 }
 
 /**

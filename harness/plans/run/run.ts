@@ -79,7 +79,7 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
   const tested =
     built.kind === 'untestable'
       ? { ...untested, verdict: built.verdict }
-      : await testKernel(built.kernel, request, clock);
+      : await testKernel(built.kernel, { ...request, ...openedSource(built) }, clock);
   return {
     schema: 'splat-run/1',
     harness: writtenBy(),
@@ -88,6 +88,12 @@ export async function runPlan(request: RunRequest): Promise<RunResult> {
     seed: request.seed,
     timings: clock.timings(),
   };
+}
+
+function openedSource({
+  source,
+}: Extract<BuildOutcome, { kind: 'built' }>): Pick<RunRequest, 'source'> {
+  return source === undefined ? {} : { source };
 }
 
 type Tested = Omit<RunResult, 'schema' | 'harness' | 'baseline' | 'seed' | 'timings'>;

@@ -9,6 +9,7 @@ import type { Untestable } from '../verdict.ts';
 import { type Agent, GuestGone } from './agent.ts';
 import { type MachineSpec, qemuArgv } from './argv.ts';
 import { awaitBoot, type MachineGuest, startGuest } from './boot.ts';
+import { hostCpu } from './host-cpu.ts';
 import { requireGuestsFault } from './machine.ts';
 import {
   answerTimeoutMs,
@@ -87,7 +88,7 @@ export class BootFailed extends Error {
  * test, before it is used; throws `infra` when that fails. Returns `failed` when the kernel does not become ready.
  */
 export async function ensureCheckpoint(request: CheckpointRequest): Promise<CheckpointOutcome> {
-  const key = checkpointKey(request);
+  const key = checkpointKey(request, await hostCpu());
   let fromCache = true;
   try {
     const entry = await ensureEntry(request.cacheRoot, {
@@ -111,15 +112,21 @@ export async function ensureCheckpoint(request: CheckpointRequest): Promise<Chec
 
 /**
  * The key of a saved guest in the store: the digest of everything that its content depends on. QEMU can load the guest only with
- * the same version and the same devices.
+ * the same version and the same devices. Under KVM the guest runs on the CPU of the host (`-cpu host`), and its saved state has
+ * what that CPU and the host's kernel offer; `cpu` is from hostCpu(). An emulated guest does not depend on the host.
  */
-function checkpointKey(request: CheckpointRequest): string {
-  const { toolsDisk, systemDisk } = request.spec;
+export function checkpointKey(
+  request: Pick<CheckpointRequest, 'spec' | 'identity' | 'bootIndex' | 'qemu'>,
+  cpu: string,
+): string {
+  const { toolsDisk, systemDisk, accel } = request.spec;
   const tools = toolsDisk === undefined ? {} : { toolsDisk: { ...toolsDisk, path: '' } };
   const system = systemDisk === undefined ? {} : { systemDisk: { ...systemDisk, path: '' } };
   const spec = { ...request.spec, kernel: '', initrd: '', swapDisk: '', ...tools, ...system };
   const argv = qemuArgv(spec, '', 'boot');
-  return valueDigest([request.identity, request.bootIndex, request.qemu, argv]).slice(0, 32);
+  const host = accel === 'kvm' ? [cpu] : [];
+  const parts = [request.identity, request.bootIndex, request.qemu, argv, ...host];
+  return valueDigest(parts).slice(0, 32);
 }
 
 function checkpointOf(entry: Entry): Checkpoint {

@@ -8,7 +8,8 @@ import { runTool } from '../host/process.ts';
 import { ensureEntry, fileDigest, findEntry, valueDigest } from '../host/store.ts';
 import type { Accel, MachineSpec } from './argv.ts';
 import { awaitBoot, startGuest } from './boot.ts';
-import { despiteCrash, QemuCrashed, qemuVersion } from './machine.ts';
+import { noGpu } from './devices.ts';
+import { despiteCrash, QemuCrashed, qemuVersion, startMachine } from './machine.ts';
 
 /** The value of `--accel`. */
 export type AccelChoice = 'auto' | Accel;
@@ -40,7 +41,7 @@ const proofMs = 20_000;
 /**
  * Decides between KVM and TCG (emulation). On some machines /dev/kvm opens and virtual machines are created, but no guest runs.
  * So `auto` takes KVM only when a kernel has printed a line under it. This proof is stored, and holds until the host boots again
- * or has another QEMU. `kvm` takes KVM without the proof; a kernel that does not boot is then at fault. Throws `tool` for `kvm`
+ * or has another QEMU. That QEMU cannot use KVM is stored only when the same QEMU starts with TCG. `kvm` takes KVM without the proof; a kernel that does not boot is then at fault. Throws `tool` for `kvm`
  * on a host whose /dev/kvm this user cannot open.
  */
 export async function decideAccel(
@@ -70,8 +71,9 @@ export async function decideAccel(
   const remember = async (): Promise<void> => {
     if (known.entry === undefined) await storeProof(key, proof, options);
   };
-  if (proof.works || !proof.kernelDecides) await remember();
+  if (proof.works || proof.decides === 'host') await remember();
   if (proof.works) return { accel: 'kvm', reason: proof.reason };
+  if (proof.decides === 'nothing') return { accel: 'tcg', reason: proof.reason };
   return { accel: 'tcg', reason: proof.reason, confirm: remember };
 }
 
@@ -85,11 +87,15 @@ async function whyNoDevice(): Promise<string | undefined> {
   }
 }
 
-interface KvmProof {
+/** The result of a try of KVM. */
+export interface KvmProof {
   readonly works: boolean;
   readonly reason: string;
-  /** True when the kernel that was tried may be the reason for the result. False when only the host can be the reason. */
-  readonly kernelDecides: boolean;
+  /**
+   * What may be the reason for the result. `kernel`: also the kernel that was tried. `host`: only the host. `nothing`: something
+   * else than KVM, so the result is not stored.
+   */
+  readonly decides: 'kernel' | 'host' | 'nothing';
 }
 
 /**
@@ -106,11 +112,14 @@ export async function recallAccel(options: HostOptions): Promise<AccelDecision |
   return { accel: works ? 'kvm' : 'tcg', reason };
 }
 
+/** The version of the proof; it must be raised when earlier results may be wrong. */
+const proofRecipe = 2;
+
 /**
  * The key under which the store keeps a proof of KVM. The proof is valid until the host boots again, and for one version of QEMU.
  */
 async function proofKey(qemu: string): Promise<string> {
-  return `kvm-proof-${valueDigest([await hostIdentity(), qemu]).slice(0, 16)}`;
+  return `kvm-proof-${valueDigest([proofRecipe, await hostIdentity(), qemu]).slice(0, 16)}`;
 }
 
 async function storeProof(key: string, proof: KvmProof, options: HostOptions): Promise<void> {
@@ -122,7 +131,21 @@ async function storeProof(key: string, proof: KvmProof, options: HostOptions): P
   });
 }
 
-async function proveKvm(spec: Omit<MachineSpec, 'accel'>, signal: AbortSignal): Promise<KvmProof> {
+/**
+ * The machine for the proof. It has no GPU and no disks, so that a fault of one of them, such as a GPU that this QEMU does not have,
+ * is not taken for a fault of KVM.
+ */
+function bareMachine(spec: Omit<MachineSpec, 'accel'>): Omit<MachineSpec, 'accel'> {
+  const { arch, kernel, initrd, append } = spec;
+  return { arch, kernel, initrd, append, gpu: noGpu, cpus: 1, memoryMiB: 512 };
+}
+
+/** Tries KVM with a guest. `asked` is the machine that the user asked for, of which the proof needs only a part. */
+export async function proveKvm(
+  asked: Omit<MachineSpec, 'accel'>,
+  signal: AbortSignal,
+): Promise<KvmProof> {
+  const spec = bareMachine(asked);
   const dir = await mkdtemp(join(tmpdir(), 'splat-kvm-'));
   try {
     return await despiteCrash(
@@ -132,16 +155,34 @@ async function proveKvm(spec: Omit<MachineSpec, 'accel'>, signal: AbortSignal): 
   } catch (error) {
     if (error instanceof QemuCrashed) {
       const reason = `${kvmDevice} opens, but ${error.message}, twice`;
-      return { works: false, reason, kernelDecides: true };
+      return { works: false, reason, decides: 'kernel' };
     }
     if (!isHarnessError(error, 'tool')) throw error;
-    return {
-      works: false,
-      reason: `${kvmDevice} opens, but QEMU cannot use it`,
-      kernelDecides: false,
-    };
+    // A QEMU that does not start under TCG either does not show anything about KVM.
+    const doesStart = await startsUnderTcg(spec, join(dir, 'tcg.log'), signal);
+    return doesStart
+      ? { works: false, reason: `${kvmDevice} opens, but QEMU cannot use it`, decides: 'host' }
+      : { works: false, reason: 'QEMU starts neither under KVM nor under TCG', decides: 'nothing' };
   } finally {
     await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** True when QEMU starts the machine of the proof with TCG instead of KVM. Its guest need not boot. */
+async function startsUnderTcg(
+  spec: Omit<MachineSpec, 'accel'>,
+  consolePath: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await using _machine = await startMachine(
+      { ...spec, accel: 'tcg' },
+      { start: 'boot', consolePath, signal },
+    );
+    return true;
+  } catch (error) {
+    if (isHarnessError(error, 'tool') || error instanceof QemuCrashed) return false;
+    throw error;
   }
 }
 
@@ -151,7 +192,7 @@ async function bootUnderKvm(
   signal: AbortSignal,
 ): Promise<KvmProof> {
   await using guest = await startGuest({
-    spec: { ...spec, accel: 'kvm', cpus: 1, memoryMiB: 512 },
+    spec: { ...spec, accel: 'kvm' },
     start: 'boot',
     consolePath,
     signal,
@@ -165,16 +206,16 @@ async function bootUnderKvm(
     return {
       works: true,
       reason: `proved: a guest was ready after ${ms} ms`,
-      kernelDecides: false,
+      decides: 'host',
     };
   }
   // The kernel printed, so KVM runs guests, although this guest did not become ready.
   if (guest.console.bytes() > 0)
-    return { works: true, reason: 'proved: a kernel printed', kernelDecides: true };
+    return { works: true, reason: 'proved: a kernel printed', decides: 'kernel' };
   return {
     works: false,
     reason: `${kvmDevice} opens, but nothing ran under it for ${ms} ms`,
-    kernelDecides: true,
+    decides: 'kernel',
   };
 }
 

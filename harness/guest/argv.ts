@@ -37,8 +37,11 @@ export interface MachineSpec {
   readonly initrd: string;
   /** The command line of the kernel. */
   readonly append: string;
-  /** A raw disk image with a swap signature. What the guest writes does not change the image: it goes to a temporary file. */
-  readonly swapDisk: string;
+  /**
+   * A raw disk image with a swap signature. What the guest writes does not change the image: it goes to a temporary file. Absent:
+   * the guest cannot swap.
+   */
+  readonly swapDisk?: string;
   /** The disk with the guest's root. Absent: the initramfs is the root. */
   readonly systemDisk?: SystemDisk;
   /** The disk with programs that are not splat's own. Absent: the guest has no disk of this kind. */
@@ -93,8 +96,7 @@ export function qemuArgv(
     ['-chardev', `socket,id=agent,fd=${agentFd}`],
     ['-device', `virtserialport,chardev=agent,name=${agentPortName}`],
     spec.gpu.argv,
-    ['-drive', `file=${optionValue(spec.swapDisk)},format=raw,if=none,id=swap,snapshot=on`],
-    ['-device', 'virtio-blk-pci,drive=swap'],
+    spec.swapDisk === undefined ? [] : swapArgv(spec.swapDisk),
     spec.systemDisk === undefined ? [] : imageArgv('system', spec.systemDisk.path),
     spec.toolsDisk === undefined ? [] : imageArgv('tools', spec.toolsDisk.path),
     spec.network === true ? networkArgv : [],
@@ -102,6 +104,12 @@ export function qemuArgv(
     start === 'restore' ? ['-incoming', 'fd:0'] : [],
   ];
   return options.flat();
+}
+
+/** The arguments of QEMU for the disk on which the guest swaps. */
+function swapArgv(path: string): readonly string[] {
+  const drive = `file=${optionValue(path)},format=raw,if=none,id=swap,snapshot=on`;
+  return ['-drive', drive, '-device', 'virtio-blk-pci,drive=swap'];
 }
 
 /**

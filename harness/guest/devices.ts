@@ -32,7 +32,13 @@ const virtio: GpuDevice = Object.freeze({
   restorable: true,
 });
 
-const none: GpuDevice = { name: 'none', argv: [], display: ['-display', 'none'], restorable: true };
+/** A guest without a GPU. */
+export const noGpu: GpuDevice = {
+  name: 'none',
+  argv: [],
+  display: ['-display', 'none'],
+  restorable: true,
+};
 
 /** A GPU whose OpenGL Mesa draws on the host's CPU, in a window on an X server without a screen. */
 const virglOnCpu: GpuDevice = {
@@ -92,7 +98,7 @@ export function gpuDevice(name: GpuDevice['name'], renderNode: string | undefine
     case 'virtio':
       return virtio;
     case 'none':
-      return none;
+      return noGpu;
     case 'virgl':
       return renderNode === undefined ? virglOnCpu : { ...virglOnCpu, ...onHostGpu(renderNode) };
     case 'venus':

@@ -31,10 +31,14 @@ export async function qemuVersion({ qemu }: Architecture, signal: AbortSignal): 
 export interface Machine extends AsyncDisposable {
   readonly qmp: Qmp;
   readonly agent: AgentChannel;
-  /** Resolves when QEMU has ended; never rejects. The exit code is 0 when the guest ended QEMU, by a reboot or a panic. */
+  /**
+   * Resolves when QEMU has ended; never rejects. The exit code is 0 when the guest ended QEMU, by a reboot or a panic, and when a
+   * signal such as SIGTERM ended it.
+   */
   readonly ended: Promise<ChildEnd>;
   /**
-   * The fault of the host, such as a full disk, because of which the guest could not go on. QEMU is killed after such a fault.
+   * The fault of the host, such as a full disk or a signal to QEMU, because of which the guest could not go on. QEMU is killed after
+   * such a fault.
    * Undefined: there was no fault.
    */
   readonly hostFault: () => HarnessError | undefined;
@@ -151,13 +155,25 @@ async function startIn(
 
 /**
  * Returns the fault of the host that an event of QEMU reports; undefined for other events. When the guest writes to a full disk,
- * QEMU stops the guest until there is room (`werror=enospc`, qemu(1)). Without this check the kernel would seem to hang.
+ * QEMU stops the guest until there is room (`werror=enospc`, qemu(1)). Without this check the kernel would seem to hang. When
+ * another process sends SIGTERM, SIGINT or SIGHUP, QEMU ends with exit code 0, as it does when the guest has ended itself.
  */
 function hostFaultOf({ event, data }: QmpEvent): HarnessError | undefined {
+  if (event === 'SHUTDOWN' && !String(data['reason']).startsWith('guest-')) {
+    return endedByOthers(`QEMU reports ${String(data['reason'])}`);
+  }
   if (event !== 'BLOCK_IO_ERROR' || data['action'] !== 'stop') return undefined;
   const why = data['nospace'] === true ? 'no space left' : String(data['reason']);
   return new HarnessError('infra', `cannot write the guest's swap to ${temporaryFolder()}: ${why}`);
 }
+
+function endedByOthers(how: string, output?: string): HarnessError {
+  const message = `QEMU was ended, and not by its guest: ${how}`;
+  return new HarnessError('infra', message, output === undefined ? {} : { output });
+}
+
+/** What QEMU prints when a signal ends it: `qemu-system-x86_64: terminating on signal 15 from pid 4711 (kill)` (util/oslib). */
+const terminated = /\bterminating on signal \d+.*/;
 
 /**
  * The folder for QEMU's temporary files: $TMPDIR, or else /var/tmp (util/oslib-posix.c, get_tmp_filename). The guest's swap takes
@@ -204,11 +220,14 @@ async function cpuSecondsOf(pid: number | undefined): Promise<number> {
 }
 
 /**
- * Checks that a guest that is gone has ended itself. Throws `infra` when QEMU crashed, failed, was killed, or met a full disk.
- * Throws nothing when QEMU ended with exit code 0, which means that the kernel ended the guest, and when QEMU still runs after
- * `patienceMs` milliseconds.
+ * Checks that a guest that is gone has ended itself. Throws `infra` when QEMU crashed, failed, was killed or ended by a signal, or
+ * met a full disk. Throws nothing when QEMU ended with exit code 0 and no signal, which means that the kernel ended the guest, and
+ * when QEMU still runs after `patienceMs` milliseconds.
  */
-export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): Promise<void> {
+export async function requireGuestsFault(
+  machine: Pick<Machine, 'hostFault' | 'ended'>,
+  patienceMs = 5_000,
+): Promise<void> {
   const fault = machine.hostFault();
   if (fault !== undefined) throw fault;
   const waiting = new AbortController();
@@ -217,9 +236,15 @@ export async function requireGuestsFault(machine: Machine, patienceMs = 5_000): 
     pause(patienceMs, waiting.signal).then(() => undefined),
   ]);
   waiting.abort();
-  if (end === undefined || end.exitCode === 0) return;
-  if (isCrash(end)) throw new QemuCrashed(end);
+  // The event may have come meanwhile. When it did not, QEMU's own line has the reason.
+  const late = machine.hostFault();
+  if (late !== undefined) throw late;
+  if (end === undefined) return;
   const output = tail(end.stderr);
+  const signal = terminated.exec(end.stderr)?.[0];
+  if (signal !== undefined) throw endedByOthers(signal, output);
+  if (end.exitCode === 0) return;
+  if (isCrash(end)) throw new QemuCrashed(end);
   throw new HarnessError('infra', `QEMU ended on its own: ${howEnded(end)}`, { output });
 }
 

@@ -229,7 +229,7 @@ async function muteGuest(
   const follower = await followConsole(path, () => undefined);
   t.teardown(async () => follower[Symbol.asyncDispose]());
   const channel = openAgentChannel(host);
-  const ended = channel.closed.then(() => ({ exitCode: 0, killedBy: undefined }));
+  const ended = channel.closed.then(() => ({ exitCode: 0, killedBy: undefined, stderr: '' }));
   const machine = {
     agent: channel,
     ended,

@@ -108,28 +108,34 @@ async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<
   if (ours.has(path)) return undefined;
   ours.add(path);
   let file: FileHandle | undefined;
-  let isHeld = false;
+  let token: Token | undefined;
   try {
     file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-    isHeld = await tryFlock(file, '--exclusive', signal);
-    if (!isHeld) return undefined;
+    if (!(await tryFlock(file, '--exclusive', signal))) return undefined;
     await file.truncate(0);
     await file.write(holder, 0);
-    return heldToken(path, file);
+    token = heldToken(path, file);
+    return token;
   } finally {
-    if (!isHeld) {
-      ours.delete(path);
-      await file?.close();
-    }
+    if (token === undefined) await release(path, file);
   }
 }
 
 function heldToken(path: string, file: FileHandle): Token {
   return {
     giveBack: async () => {
-      await file.truncate(0);
-      await file.close();
-      ours.delete(path);
+      // The text may stay: a file that is not locked names no holder.
+      await file.truncate(0).catch(() => undefined);
+      await release(path, file);
     },
   };
+}
+
+/** Closes the file of a token, which unlocks it, so that this process may try it again. */
+async function release(path: string, file: FileHandle | undefined): Promise<void> {
+  try {
+    await file?.close();
+  } finally {
+    ours.delete(path);
+  }
 }

@@ -123,22 +123,28 @@ interface GuestPools {
   readonly chunks: number;
 }
 
-/** Takes both kinds of token, or neither. */
+/** Takes both kinds of token, or neither, also when it throws. */
 async function tryRoom(
   { processors, memory, chunks }: GuestPools,
   holder: TokenOptions,
 ): Promise<Token | undefined> {
   const processor = await tryToken(processors, holder);
   if (processor === undefined) return undefined;
-  const room = await tryTokens(memory, chunks, holder);
-  if (room === undefined) {
-    await processor.giveBack();
-    return undefined;
+  let room: Token | undefined;
+  try {
+    room = await tryTokens(memory, chunks, holder);
+  } finally {
+    if (room === undefined) await processor.giveBack();
   }
+  if (room === undefined) return undefined;
+  const { giveBack } = room;
   return {
     giveBack: async () => {
-      await room.giveBack();
-      await processor.giveBack();
+      try {
+        await giveBack();
+      } finally {
+        await processor.giveBack();
+      }
     },
   };
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir, symlink, unlink, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -141,6 +141,31 @@ void t.test('a run that is stopped while it waits does not keep others waiting',
     child.kill('SIGCONT');
   }
   t.match(String(await itHasRoom), 'has room', 'it goes on where it was');
+});
+
+void t.test('an error with a token keeps no token', async (t) => {
+  const cacheRoot = t.testdir();
+  const folder = join(cacheRoot, 'locks', 'tokens');
+  await mkdir(join(folder, 'memory-0'), { recursive: true });
+  const request = { cacheRoot, memoryMiB: 1024, jobs: 1, dir: 'x', emit: () => undefined };
+  const open = (): ReturnType<typeof openScheduler> =>
+    openScheduler({ ...request, signal: AbortSignal.timeout(20_000) });
+  // More often than there are processor tokens.
+  for (let count = 0; count <= availableParallelism(); count += 1) {
+    await t.rejects(open().takeGuest(), { code: 'EISDIR' });
+  }
+  await rmdir(join(folder, 'memory-0'));
+  await using _room = await open().takeGuest();
+
+  const dir = t.testdir({ full: {} });
+  const pool: TokenPool = { dir: join(dir, 'full'), name: 'memory', count: 1 };
+  // Every write to this device fails.
+  await symlink('/dev/full', join(pool.dir, 'memory-0'));
+  await t.rejects(tryToken(pool, { holder: 'x', signal }));
+  await unlink(join(pool.dir, 'memory-0'));
+  const token = await tryToken(pool, { holder: 'x', signal });
+  t.ok(token, 'the name of the file is free again');
+  await token?.giveBack();
 });
 
 void t.test('an interrupted wait ends at once', async (t) => {

@@ -27,10 +27,10 @@ export const wholeFolders = [
 ] as const;
 
 /**
- * Small folders of the cache. They hold locks, unfinished entries (`drafts`), digests of working trees, the numbers of objects in
- * earlier builds (`totals`), and the counts of the last coverage runs.
+ * Small folders of the cache. They hold unfinished entries (`drafts`), digests of working trees, the numbers of objects in earlier
+ * builds (`totals`), the counts of the last coverage runs, and locks.
  */
-const workFolders = ['locks', 'drafts', 'digests', 'totals', 'coverage'] as const;
+const workFolders = ['drafts', 'digests', 'totals', 'coverage', 'locks'] as const;
 
 /** The name of a folder of the cache that has a subfolder for each entry. */
 type EntryFolder = (typeof entryFolders)[number]['kind'];
@@ -40,7 +40,10 @@ type CacheFolder =
   | (typeof wholeFolders)[number]['name']
   | (typeof workFolders)[number];
 
-/** Every folder of the cache; the cache holds nothing else. */
+/**
+ * Every folder of the cache; the cache holds nothing else. The locks are last: while the cache is removed, nobody else can begin to
+ * use it before all other folders are gone.
+ */
 export const cacheFolders: readonly CacheFolder[] = [
   ...entryFolders.map(({ kind }) => kind),
   ...wholeFolders.map(({ name }) => name),

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
 import { HarnessError } from '../errors.ts';
-import { explainDiskError, makeFolder } from './disk.ts';
+import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
 import { cleanEnv, throwIfAborted } from './process.ts';
 
 export interface LockOptions {
@@ -26,7 +26,7 @@ export async function acquireLock(path: string, options: LockOptions): Promise<A
 
 async function waitForLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
   options.onWait?.();
-  return disposable(requireHeld(await holdLock(path, [], options), path, options.signal));
+  return disposable(requireHeld(await holdNamed(path, [], options), path, options.signal));
 }
 
 function requireHeld(lock: HeldLock | undefined, path: string, signal: AbortSignal): HeldLock {
@@ -43,8 +43,7 @@ export async function tryLock(
   path: string,
   options: Pick<LockOptions, 'signal' | 'shared'>,
 ): Promise<AsyncDisposable | undefined> {
-  await requireFile(path);
-  const held = await holdLock(path, ['--nonblock'], options);
+  const held = await holdNamed(path, ['--nonblock'], options);
   return held === undefined ? undefined : disposable(held);
 }
 
@@ -68,10 +67,9 @@ export async function acquireLease(
   path: string,
   { signal, leaseMs }: Pick<LockOptions, 'signal'> & { readonly leaseMs: number },
 ): Promise<Lease> {
-  await requireFile(path);
   // Only bash can wait for a line with a time limit and start no program for it.
   const listen = `printf .; while read -r -t ${leaseMs / 1000}; do :; done`;
-  const held = await holdLock(path, [], { signal, keeper: ['bash', '-c', listen] });
+  const held = await holdNamed(path, [], { signal, keeper: ['bash', '-c', listen] });
   const lock = requireHeld(held, path, signal);
   let renewedAt = performance.now();
   let isLost = false;
@@ -105,6 +103,42 @@ interface HeldLock {
   /** Writes a line to the child. */
   readonly say: () => void;
   readonly hasEnded: () => boolean;
+  /** True when the locked file is still the one that the path of the lock names. */
+  readonly isNamed: () => Promise<boolean>;
+}
+
+/**
+ * The descriptor at which flock(1) has opened the file of a lock: the first one after stdin, stdout and stderr.
+ */
+const lockFd = 3;
+
+/** True when a path names the file that a process has open as `lockFd`, and when the process cannot be asked. */
+async function isOpenIn(pid: number | undefined, path: string): Promise<boolean> {
+  const locked = await stat(`/proc/${pid}/fd/${lockFd}`).catch(() => undefined);
+  const named = await readIfThere(stat(path));
+  if (locked === undefined) return true;
+  return locked.ino === named?.ino && locked.dev === named.dev;
+}
+
+/** How often a lock is taken again when its file was removed meanwhile. `splat cache prune --all` removes each file once. */
+const attempts = 20;
+
+/**
+ * Takes a lock as holdLock() does, on the file that `path` names when the lock is held. The file may be removed during the wait:
+ * the lock would then be one on a file without a name, which excludes nobody. So it is taken again, on the new file.
+ */
+async function holdNamed(
+  path: string,
+  flags: readonly string[],
+  options: Parameters<typeof holdLock>[2],
+): Promise<HeldLock | undefined> {
+  for (let count = 0; count < attempts; count += 1) {
+    await requireFile(path);
+    const held = await holdLock(path, flags, options);
+    if (held === undefined || (await held.isNamed())) return held;
+    await held.release();
+  }
+  throw new HarnessError('infra', `the file ${path} is removed again and again while it is locked`);
 }
 
 /**
@@ -149,6 +183,7 @@ async function holdLock(
   return {
     say,
     hasEnded: () => isOver,
+    isNamed: async () => isOpenIn(child.pid, path),
     release: async () => {
       child.stdin.end();
       await ended;

@@ -2,7 +2,7 @@ import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { cacheFolder, cacheFolders, entryFolders, wholeFolders } from './cache-folders.ts';
-import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
+import { explainDiskError, isCode, makeFolder, readIfThere } from './disk.ts';
 import { acquireLock, type LockOptions, tryLock } from './lock.ts';
 import { runTool } from './process.ts';
 
@@ -151,7 +151,11 @@ export async function removeCache(root: string): Promise<readonly string[]> {
       await rm(cacheFolder(root, name), { recursive: true, force: true, maxRetries: 3 });
     }
     const left = (await readIfThere(readdir(root))) ?? [];
-    if (left.length === 0) await readIfThere(rmdir(root));
+    if (left.length > 0) return left;
+    await readIfThere(rmdir(root)).catch((error: unknown) => {
+      // Without its locks, the cache is free: another process has begun to use it.
+      if (!isCode(error, 'ENOTEMPTY')) throw error;
+    });
     return left;
   } catch (error) {
     throw explainDiskError(error, root);

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import t from 'tap';
 import { startDeadline } from '../../harness/host/deadline.ts';
 import { explainDiskError, makeFolder, readIfThere, writeWhole } from '../../harness/host/disk.ts';
@@ -17,6 +18,7 @@ import { handOver } from '../../harness/host/hand-over.ts';
 import { acquireLock, tryLock } from '../../harness/host/lock.ts';
 import { runTool } from '../../harness/host/process.ts';
 import { type EntryRequest, ensureEntry, entryDir, findEntry } from '../../harness/host/store.ts';
+import { claimStore, removeCache, useStore } from '../../harness/host/store-use.ts';
 
 const { signal } = new AbortController();
 
@@ -274,6 +276,25 @@ void t.test(
     t.strictSame(fired, ['time', 'signal', 'late']);
   },
 );
+
+void t.test('a lock that was waited for is on the file that others find', async (t) => {
+  const root = join(t.testdir(), 'cache');
+  const pruning = await claimStore(root, signal);
+  const waits: string[] = [];
+  const asked = useStore(root, { signal, onWait: () => void waits.push('waits') });
+  for (let tries = 0; waits.length === 0 && tries < 100; tries += 1) await pause(20);
+  t.strictSame(waits, ['waits']);
+  // flock(1) needs a moment to open the file.
+  await pause(500);
+  t.strictSame(await removeCache(root), []);
+  await pruning?.[Symbol.asyncDispose]();
+  const using = await asked;
+  t.equal(await claimStore(root, signal), undefined, 'the cache is in use');
+  await using[Symbol.asyncDispose]();
+  const free = await claimStore(root, signal);
+  t.ok(free);
+  await free?.[Symbol.asyncDispose]();
+});
 
 void t.test('a resource whose owner could not be built is disposed', async (t) => {
   let disposed = 0;

@@ -1,8 +1,12 @@
-#!/usr/bin/env node
+#!/bin/sh
+':' //; while read -r field mask; do [ "$field" != SigIgn: ] || break; done <"/proc/$$/status"; case $mask in *[13579bdf]) export SPLAT_NOHUP=1 ;; *) unset SPLAT_NOHUP ;; esac; exec node "$0" "$@"
 // SPDX-License-Identifier: MIT
 // The launcher: plain JavaScript of old syntax and no dependencies, so that it runs where nothing is set up yet. It
 // installs the node modules when they are missing, compiles the harness when its sources changed, and then goes on as
 // the harness, in this same process: a harness that is killed leaves no second one behind.
+//
+// The second line is for sh, which becomes this program: nohup(1) lets a program ignore SIGHUP, the first bit of SigIgn in
+// proc(5), but Node undoes that before it runs anything. So the harness hears of it from SPLAT_NOHUP.
 'use strict';
 
 var childProcess = require('child_process');

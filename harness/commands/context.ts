@@ -1,6 +1,6 @@
 /** The parts of the process that a command may use. cli.ts makes it; tests make another. */
 export interface CommandContext {
-  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
+  /** Aborted by the first SIGINT or SIGTERM, and by SIGHUP unless splat runs under nohup(1). */
   readonly signal: AbortSignal;
   readonly stdin: NodeJS.ReadableStream;
   readonly stdout: NodeJS.WritableStream;

@@ -74,7 +74,7 @@ static void drop_requests(struct agent *agent)
 	agent->reading.fd = -1;
 	if (agent->trial.running && !agent->trial.silent) {
 		agent->trial.silent = true;
-		trial_kill();
+		trial_kill(&agent->trial);
 	}
 }
 

@@ -7,43 +7,59 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define DEPTH_MAX 16
 
-static void remove_children(int directory, int depth);
+/* What is done with a cgroup that is open. True when there was something to do. */
+typedef bool (*visit_fn)(int cgroup, int depth);
 
-static void remove_child(int directory, const char *name, int depth)
+static bool visit_child(int directory, const char *name, int depth, visit_fn visit)
 {
 	int child = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	bool did;
 
 	if (child < 0)
-		return;
-	remove_children(child, depth + 1);
+		return false;
+	did = visit(child, depth);
 	close(child);
-	unlinkat(directory, name, AT_REMOVEDIR);
+	return did;
 }
 
-/* opendir() allocates memory; the system call that it uses does not. */
-static void remove_children(int directory, int depth)
+/*
+ * Visits the cgroups in a cgroup, and removes those that are empty afterwards if asked to.
+ * opendir() allocates memory; the system call that it uses does not.
+ */
+static bool visit_children(int directory, int depth, visit_fn visit, bool removes)
 {
 	_Alignas(struct dirent64) char buffer[1024];
 	ssize_t length;
+	bool did = false;
 
 	if (depth == DEPTH_MAX)
-		return;
+		return false;
 	while ((length = getdents64(directory, buffer, sizeof(buffer))) > 0) {
 		for (ssize_t at = 0; at < length;) {
 			const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
 
-			if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 &&
-			    strcmp(entry->d_name, "..") != 0)
-				remove_child(directory, entry->d_name, depth);
 			at += entry->d_reclen;
+			if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 ||
+			    strcmp(entry->d_name, "..") == 0)
+				continue;
+			did = visit_child(directory, entry->d_name, depth + 1, visit) || did;
+			if (removes)
+				unlinkat(directory, entry->d_name, AT_REMOVEDIR);
 		}
 	}
+	return did;
+}
+
+static bool remove_children(int cgroup, int depth)
+{
+	return visit_children(cgroup, depth, remove_children, true);
 }
 
 bool cgroup_remove(const char *path)
@@ -55,6 +71,54 @@ bool cgroup_remove(const char *path)
 		close(directory);
 	}
 	return rmdir(path) == 0 || errno == ENOENT;
+}
+
+/* Sends SIGKILL to every process that a cgroup lists; true if it lists one. */
+static bool kill_listed(int cgroup)
+{
+	char text[512];
+	ssize_t length;
+	pid_t pid = 0;
+	bool did = false;
+	int fd = openat(cgroup, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	while ((length = read(fd, text, sizeof(text))) > 0) {
+		for (ssize_t at = 0; at < length; at++) {
+			if (text[at] >= '0' && text[at] <= '9') {
+				pid = pid * 10 + (text[at] - '0');
+			} else if (pid > 0) {
+				kill(pid, SIGKILL);
+				did = true;
+				pid = 0;
+			}
+		}
+	}
+	close(fd);
+	return did;
+}
+
+static bool kill_tree(int cgroup, int depth)
+{
+	bool did = kill_listed(cgroup);
+
+	return visit_children(cgroup, depth, kill_tree, false) || did;
+}
+
+bool cgroup_kill(const char *path)
+{
+	int directory;
+	bool did;
+
+	if (cgroup_write(path, "cgroup.kill", "1"))
+		return true;
+	directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return true;
+	did = kill_tree(directory, 0);
+	close(directory);
+	return !did;
 }
 
 bool cgroup_parent(char *path, size_t size)

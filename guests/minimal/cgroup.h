@@ -14,6 +14,14 @@
 bool cgroup_remove(const char *path);
 
 /*
+ * Sends SIGKILL to every process in a cgroup and in the cgroups below it. Allocates nothing. True
+ * when the kernel does it at once (cgroup.kill, since 5.14), or when no process was found. False
+ * when processes were killed one by one: meanwhile they may have started others, so it has to be
+ * called again when one of them has ended.
+ */
+bool cgroup_kill(const char *path);
+
+/*
  * Writes the path of the cgroup below which a workload may make cgroups with the memory
  * controller. This is the parent of the workload's own cgroup (TRIAL_CGROUP under the agent),
  * since a cgroup with processes cannot give controllers to its children; it is the root cgroup

@@ -91,9 +91,9 @@ int trial_start(struct trial *trial, int epoll_fd, uint64_t id, uint64_t timeout
 	return 0;
 }
 
-void trial_kill(void)
+void trial_kill(struct trial *trial)
 {
-	write_file(TRIAL_CGROUP "/cgroup.kill", "1");
+	trial->some_left = !cgroup_kill(TRIAL_CGROUP);
 }
 
 /*
@@ -110,7 +110,7 @@ static bool reap(struct trial *trial)
 			trial->ended = true;
 			trial->wait_status = status;
 			trial->end_ns = monotonic_ns();
-			trial_kill();
+			trial_kill(trial);
 		}
 		if (pid <= 0)
 			return pid < 0 && errno == ECHILD;
@@ -189,13 +189,16 @@ bool trial_step(struct trial *trial, struct port *port)
 		return false;
 	if (!trial->timed_out && !trial->ended && monotonic_ns() >= trial->deadline_ns) {
 		trial->timed_out = true;
-		trial_kill();
+		trial_kill(trial);
 	}
 	/*
 	 * The order matters: what was written before the last writer ended is still in the
 	 * pipe.
 	 */
 	reaped_all = reap(trial);
+	/* Each process that was killed ends with a SIGCHLD, which leads here. */
+	if (trial->some_left && !reaped_all)
+		trial_kill(trial);
 	moved = forward_output(trial, port, 0);
 	moved = forward_output(trial, port, 1) || moved;
 	if (port_space(port) < 2 * PORT_REPLY_BYTES)

@@ -21,6 +21,7 @@ struct trial {
 	bool silent;    /* the host has gone, so no reply is sent */
 	bool ended;     /* the program has ended; what it left behind may still run */
 	bool timed_out;
+	bool some_left; /* what was killed may have started processes that are still to be killed */
 	uint64_t id;
 	struct spawned program; /* an output_fd is -1 after its end */
 	int wait_status;
@@ -51,6 +52,6 @@ int trial_start(struct trial *trial, int epoll_fd, uint64_t id, uint64_t timeout
 bool trial_step(struct trial *trial, struct port *port);
 
 /* Kills everything in the cgroup; trial_step() then ends the run. */
-void trial_kill(void);
+void trial_kill(struct trial *trial);
 
 #endif

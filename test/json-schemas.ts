@@ -4,11 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { bisectReportSchema } from '../harness/records/bisect.ts';
 import { bisectFactSchema } from '../harness/records/bisect-journal.ts';
+import { cacheListSchema } from '../harness/records/cache-list.ts';
 import { cellJobSchema, cellResultSchema } from '../harness/records/cell-job.ts';
 import { controlsResultSchema } from '../harness/records/controls.ts';
 import { coverageSchema } from '../harness/records/coverage.ts';
+import { doctorSchema } from '../harness/records/doctor.ts';
 import { stampedEventSchema } from '../harness/records/event.ts';
 import { triageSchema } from '../harness/records/finding.ts';
+import { historyListSchema } from '../harness/records/history-list.ts';
 import { knownFileSchema } from '../harness/records/known-issues.ts';
 import { lockOrderSchema } from '../harness/records/lock-order.ts';
 import { matrixSchema } from '../harness/records/matrix.ts';
@@ -16,10 +19,11 @@ import { nightSchema } from '../harness/records/night.ts';
 import { nightPlanSchema } from '../harness/records/night-plan.ts';
 import { nightRowSchema } from '../harness/records/night-row.ts';
 import { noticeSchema } from '../harness/records/notice.ts';
+import { runListSchema } from '../harness/records/run-list.ts';
 import { runRecordSchema } from '../harness/records/run-request.ts';
 import { runResultSchema } from '../harness/records/run-result.ts';
 import type { RecordSchema } from '../harness/records/schema.ts';
-import { seriesReportSchema } from '../harness/records/series.ts';
+import { seriesListSchema, seriesReportSchema } from '../harness/records/series.ts';
 import { seriesFactSchema } from '../harness/records/series-journal.ts';
 import { shardSchema } from '../harness/records/shard.ts';
 import { manifestSchema, sealedManifestSchema } from '../harness/records/store.ts';
@@ -72,6 +76,11 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
       what: 'the part of a manifest of a shared store that is signed',
     },
     triage: { schema: triageSchema, what: '`splat triage --json`' },
+    doctor: { schema: doctorSchema, what: '`splat doctor --json`' },
+    list: { schema: runListSchema, what: '`splat list --json`' },
+    cache: { schema: cacheListSchema, what: '`splat cache --json`' },
+    history: { schema: historyListSchema, what: '`splat history --json`' },
+    'series-list': { schema: seriesListSchema, what: '`splat series --list --json`' },
   };
 
 /** The text of each file of schemas/, by its name. */

@@ -10,6 +10,7 @@ import {
   type StoreItem,
 } from '../host/store-use.ts';
 import { describeStored } from '../kernel/built-kernel.ts';
+import type { CacheList } from '../records/cache-list.ts';
 import type { StoreOrigin } from '../records/store.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
@@ -70,7 +71,7 @@ export async function run(argv: CacheArguments, context: CommandContext): Promis
   const items = await describeKernels(await listStore(root, context.signal));
   context.stdout.write(
     argv.json
-      ? toJson('items', root, items)
+      ? toJson({ root, items: items.map(rowOf) })
       : `${summarize(items)}${describeItems(items, `in ${root}`)}`,
   );
   return exitCodes.clean;
@@ -117,7 +118,9 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
   if (argv.all && !argv.dryRun) await removeRest(root, context);
   const what = argv.dryRun ? 'would be removed' : 'removed';
   context.stdout.write(
-    argv.json ? toJson('removed', root, removed) : describeItems(removed, `${what} from ${root}`),
+    argv.json
+      ? toJson({ root, removed: removed.map(rowOf) })
+      : describeItems(removed, `${what} from ${root}`),
   );
   return exitCodes.clean;
 }
@@ -160,12 +163,16 @@ function amount(flag: string, value: number): number {
   throw new HarnessError('usage', `--${flag} ${value}: it must be a number, 0 or more`);
 }
 
-function toJson(field: string, root: string, items: readonly (StoreItem | ListedItem)[]): string {
-  const rows = items.map(({ usedAtMs, ...item }) => ({
-    ...item,
-    usedAt: new Date(usedAtMs).toISOString(),
-  }));
-  return `${JSON.stringify({ schema: 'splat-cache/1', root, [field]: rows })}\n`;
+function toJson(list: Omit<CacheList, 'schema'>): string {
+  const document: CacheList = { schema: 'splat-cache/1', ...list };
+  return `${JSON.stringify(document)}\n`;
+}
+
+function rowOf<Item extends StoreItem>({
+  usedAtMs,
+  ...item
+}: Item): Omit<Item, 'usedAtMs'> & { readonly usedAt: string } {
+  return { ...item, usedAt: new Date(usedAtMs).toISOString() };
 }
 
 /** A line for each kind with its number and size, the largest first, and then an empty line. */

@@ -2,7 +2,8 @@ import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { typedCommand } from '../host/package-root.ts';
 import { cacheRoot } from '../host/store.ts';
-import { type Check, canRun, examineHost } from '../plans/doctor.ts';
+import { canRun, examineHost } from '../plans/doctor.ts';
+import type { Check, DoctorReport } from '../records/doctor.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import { styleFor } from '../report/style.ts';
@@ -37,10 +38,9 @@ export async function run(argv: DoctorArguments, context: CommandContext): Promi
     emit: progressWriter(context.stderr, context.live),
   });
   const ready = canRun(checks);
+  const report: DoctorReport = { schema: 'splat-doctor/1', ready, checks };
   context.stdout.write(
-    argv.json
-      ? `${JSON.stringify({ schema: 'splat-doctor/1', ready, checks })}\n`
-      : describeChecks(checks, ready, context.colour),
+    argv.json ? `${JSON.stringify(report)}\n` : describeChecks(checks, ready, context.colour),
   );
   return ready ? exitCodes.clean : exitCodes.harness;
 }

@@ -2,26 +2,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { History } from '../history/database.ts';
 import { type EvidenceNight, evidenceOf } from '../history/evidence.ts';
-import type { ListedIssue } from '../history/list-issues.ts';
 import { readIfThere } from '../host/disk.ts';
+import type { KeptEvidence, KeptNight, ListedIssue } from '../records/history-list.ts';
 import { plain } from '../report/plain.ts';
 import { shownPath } from './runs-folder.ts';
-
-/** A night that is evidence about an issue (a splat of a cell), with those of its run directories that still exist. */
-interface KeptNight {
-  readonly night: string;
-  /** The absolute paths of the runs. */
-  readonly runs: readonly string[];
-}
-
-interface KeptEvidence {
-  readonly signature: string;
-  readonly cell: string;
-  readonly ranOn: string;
-  readonly lastPass: KeptNight | null;
-  readonly firstFail: KeptNight | null;
-  readonly newestFail: KeptNight | null;
-}
 
 /**
  * Returns, for each issue (a splat of a cell) that is still open, the nights that prove it and their run directories that still

@@ -2,10 +2,11 @@ import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { backupHistory, type History, openHistory, storedJson } from '../history/database.ts';
-import { type ListedIssue, listIssues } from '../history/list-issues.ts';
+import { listIssues } from '../history/list-issues.ts';
 import { nightsSince } from '../history/nights.ts';
 import { importRun } from '../plans/night/import-run.ts';
 import { readRun } from '../plans/run/run-record.ts';
+import type { HistoryList, ListedIssue } from '../records/history-list.ts';
 import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
@@ -82,9 +83,10 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
     harness: night.harness,
   }));
   const evidence = await keptEvidence(history, issues);
+  const list: HistoryList = { schema: 'splat-history/1', nights, issues, evidence };
   context.stdout.write(
     argv.json
-      ? `${JSON.stringify({ schema: 'splat-history/1', nights, issues, evidence })}\n`
+      ? `${JSON.stringify(list)}\n`
       : describeHistory(issues, nights, word !== undefined) +
           (word === undefined ? '' : describeEvidence(evidence, context.cwd)),
   );

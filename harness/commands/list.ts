@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { type ListEntry, listRuns } from '../plans/run/run-list.ts';
+import type { ListedRun, RunList } from '../records/run-list.ts';
 import { plain } from '../report/plain.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
@@ -23,31 +24,6 @@ export function builder(yargs: Argv): Argv<ListArguments> {
     .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
 }
 
-/** A row of `splat list --json`. */
-interface ListedRun {
-  /** A run, a series or a bisection. Null: the folder has only a journal, which does not say which of them it is. */
-  readonly kind: ListEntry['kind'];
-  readonly dir: string;
-  readonly state: ListEntry['state'];
-  readonly startedAt: string;
-  readonly kernel: string | null;
-  readonly release: string | null;
-  readonly series: readonly string[];
-  readonly verdict: string | null;
-  readonly trials: number;
-  /** How many patches a series has. Null for a run and a bisection. */
-  readonly patches: number | null;
-  /** The commit that a bisection found. Null when it found no single commit, and for a run and a series. */
-  readonly culprit: string | null;
-  /**
-   * How many commits a bisection left as candidates. It is 0 when it found a single commit or has no answer. Null for a run and a
-   * series.
-   */
-  readonly candidates: number | null;
-  /** Why the state of the folder is `broken`. Null for any other state. */
-  readonly message: string | null;
-}
-
 /**
  * Lists the runs, series and bisections in a folder. Returns 0. When the folder is missing, throws `usage` if the user named it,
  * and lists nothing otherwise.
@@ -56,11 +32,8 @@ export async function run(argv: ListArguments, context: CommandContext): Promise
   const { folder = runsFolder(context) } = argv;
   const absentIsEmpty = argv.folder === undefined;
   const runs = (await listRuns(resolve(context.cwd, folder), { absentIsEmpty })).map(listedRun);
-  context.stdout.write(
-    argv.json
-      ? `${JSON.stringify({ schema: 'splat-list/1', runs })}\n`
-      : describeRuns(runs, context.cwd),
-  );
+  const list: RunList = { schema: 'splat-list/1', runs };
+  context.stdout.write(argv.json ? `${JSON.stringify(list)}\n` : describeRuns(runs, context.cwd));
   return exitCodes.clean;
 }
 

@@ -1,24 +1,5 @@
+import type { ListedIssue } from '../records/history-list.ts';
 import type { History } from './database.ts';
-
-/**
- * A splat of a cell (one combination of kernel, guest and workload), as `splat history` lists it. `cell` is the id of the cell,
- * `name` its name. `firstSeen` and `lastSeen` are names of nights.
- */
-export interface ListedIssue {
-  /** The splat's signature; empty for a splat without a report, such as silence. */
-  readonly signature: string;
-  readonly title: string;
-  readonly cell: string;
-  readonly name: string;
-  /** The accelerator on which the cell's guests ran, `kvm` or `tcg`. */
-  readonly ranOn: string;
-  readonly state: string;
-  readonly firstSeen: string;
-  readonly lastSeen: string;
-  /** How many trials of all nights showed the splat (`hits`), and how many could have shown it (`trials`). */
-  readonly hits: number;
-  readonly trials: number;
-}
 
 /**
  * Lists the issues (splats of cells) that nights have seen. The issue that was first seen last is at the top. Only issues count

@@ -13,20 +13,8 @@ import { describeSandbox, openSandbox } from '../host/sandbox.ts';
 import type { SharedStore } from '../host/shared/shared-store.ts';
 import { useStore } from '../host/store-use.ts';
 import { findKernel } from '../kernel/built-kernel.ts';
+import type { Check } from '../records/doctor.ts';
 import { openGuestSource } from '../trial/guest-source.ts';
-
-/** The result of a check of this host: one thing that a run needs. */
-export interface Check {
-  readonly name: string;
-  /**
-   * `bad`: no run works. `doubtful`: a run works, but perhaps slower or less confined than it could, or splat cannot tell yet.
-   */
-  readonly state: 'good' | 'doubtful' | 'bad';
-  /** What the check found, in one line. */
-  readonly text: string;
-  /** What the user can do about it; absent when there is nothing to do. */
-  readonly next?: string;
-}
 
 export interface DoctorRequest {
   readonly cacheRoot: string;

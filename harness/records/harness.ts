@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { described, type Recorded } from './schema.ts';
 
-const harnessSchema = v.object({
+export const harnessSchema = v.object({
   version: described(v.string(), 'Of splat; `unknown` in records of before it was recorded.'),
   signatures: described(
     v.number(),

@@ -1,14 +1,29 @@
+import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import t from 'tap';
 import ts from 'typescript';
+import { openHistory } from '../../harness/history/database.ts';
+import { importRun } from '../../harness/plans/night/import-run.ts';
+import { cacheListSchema } from '../../harness/records/cache-list.ts';
+import { doctorSchema } from '../../harness/records/doctor.ts';
+import { historyListSchema } from '../../harness/records/history-list.ts';
 import { nightSchema } from '../../harness/records/night.ts';
+import { runListSchema } from '../../harness/records/run-list.ts';
 import { runResultSchema } from '../../harness/records/run-result.ts';
-import { checkValue } from '../../harness/records/schema.ts';
+import { checkValue, type RecordSchema } from '../../harness/records/schema.ts';
+import { seriesListSchema } from '../../harness/records/series.ts';
 import { jsonSchemas } from '../json-schemas.ts';
-import { aNight, aNightCell, aRunResult, aTrialResult } from '../made-records.ts';
+import {
+  aNight,
+  aNightCell,
+  aRunRecord,
+  aRunResult,
+  aSplat,
+  aTrialResult,
+} from '../made-records.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -151,6 +166,53 @@ export const wrong = (page: RunPageInput): number | undefined => page.run.trials
 function isSchema(name: string): boolean {
   return name === 'valibot' || name.startsWith('harness/records/');
 }
+
+void t.test('a document that a command prints is as its schema says', async (t) => {
+  const dir = t.testdir({
+    'run.json': JSON.stringify(aRunRecord()),
+    'result.json': JSON.stringify(aRunResult()),
+    cache: { kernel: { k: { image: 'x' } } },
+  });
+  const path = join(dir, 'h.db');
+  {
+    await using history = await openHistory(path, {
+      signal: AbortSignal.timeout(60_000),
+      create: true,
+    });
+    const splats = [aSplat()];
+    const verdict = { kind: 'splat', titles: [aSplat().title] } as const;
+    await importRun(
+      history,
+      dir,
+      aRunRecord(),
+      aRunResult({ trials: [aTrialResult({ splats, verdict })] }),
+    );
+  }
+  const patch = join(root, 'test/e2e/patches/hmm-allocates-under-notifier-lock.patch');
+  const rows: readonly (readonly [RecordSchema, readonly string[]])[] = [
+    [doctorSchema, ['doctor']],
+    [runListSchema, ['list', dir]],
+    [cacheListSchema, ['cache']],
+    [cacheListSchema, ['cache', 'prune', '--all', '--dry-run']],
+    [historyListSchema, ['history', '--history', path]],
+    [seriesListSchema, ['series', patch, '--list']],
+  ];
+  for (const [schema, args] of rows) {
+    const { stdout, stderr } = spawnSync(join(root, 'splat'), [...args, '--json'], {
+      cwd: dir,
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        NODE_V8_COVERAGE: '',
+        NODE_OPTIONS: '',
+        SPLAT_CACHE: join(dir, 'cache'),
+      },
+    });
+    const value: unknown = JSON.parse(stdout || JSON.stringify(stderr));
+    // A field that the schema does not name would be left out.
+    t.strictSame(checkValue(schema, value), { isRight: true, value }, args.join(' '));
+  }
+});
 
 void t.test('splat triage loads no schema, and nothing that starts programs', async (t) => {
   const { metafile } = await build({

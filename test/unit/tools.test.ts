@@ -21,12 +21,13 @@ import {
   useStore,
 } from '../../harness/host/store-use.ts';
 import { readSeries } from '../../harness/patch/series.ts';
-import { type Check, canRun, parseToolVersion } from '../../harness/plans/doctor.ts';
+import { canRun, parseToolVersion } from '../../harness/plans/doctor.ts';
 import { baselineOf, distrustOf, readBaseline } from '../../harness/plans/run/baseline.ts';
 import { askAgain, keepInputs, type RequestedRun } from '../../harness/plans/run/keep-inputs.ts';
 import { compareRuns } from '../../harness/plans/run/replay.ts';
 import { listRuns } from '../../harness/plans/run/run-list.ts';
 import { copyOut, parseCopy } from '../../harness/plans/shell.ts';
+import type { Check } from '../../harness/records/doctor.ts';
 import type { RunResult } from '../../harness/records/run-result.ts';
 import { chooseWorkloads, whyNotRunnable } from '../../harness/trial/choose-workloads.ts';
 import { planTrials } from '../../harness/trial/plan-trials.ts';

@@ -31,7 +31,7 @@ export function builder(yargs: Argv): Argv<ReplayArguments> {
     .positional('run', {
       type: 'string',
       demandOption: true,
-      describe: 'a run directory, or RUN/TRIAL for one of its trials',
+      describe: 'a run directory; or RUN/TRIAL or RUN/trials/TRIAL for one of its trials',
     })
     .option('out', {
       string: true,

@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, readIfThere, writeWhole } from '../host/disk.ts';
+import { findTrial } from '../plans/run/replay.ts';
 import { readRun } from '../plans/run/run-record.ts';
 import { drawLocks } from '../report/locks-svg.ts';
 import { plain } from '../report/plain.ts';
@@ -22,7 +23,8 @@ export function builder(yargs: Argv): Argv<ReportArguments> {
     .positional('run', {
       type: 'string',
       demandOption: true,
-      describe: 'a run directory, the folder of one night, or the parent folder of several nights',
+      describe:
+        'a run directory, or RUN/TRIAL or RUN/trials/TRIAL for the page of its run; the folder of one night, or the parent folder of several nights',
     })
     .option('out', {
       string: true,
@@ -38,19 +40,21 @@ const largestShownBytes = 16 * 1024 * 1024;
 /** Writes the page of a run, of a night, or of a folder of nights. Returns 0, whatever the verdict is. */
 export async function run(argv: ReportArguments, context: CommandContext): Promise<number> {
   const { cwd } = context;
-  const dir = resolve(cwd, argv.run);
-  const isNight = await isThere(join(dir, 'night.json'));
-  if (isNight || (await holdsNights(dir))) {
+  const named = resolve(cwd, argv.run);
+  const isNight = await isThere(join(named, 'night.json'));
+  if (isNight || (await holdsNights(named))) {
     if (argv.out !== undefined) {
       throw new HarnessError(
         'usage',
         '--out is only valid for a run; the pages of a night are written into its folder',
       );
     }
-    const file = isNight ? await reportNight(dir, cwd) : await reportNights(dir, cwd);
+    const file = isNight ? await reportNight(named, cwd) : await reportNights(named, cwd);
     context.stdout.write(`${plain(relative(cwd, file))}\n`);
     return exitCodes.clean;
   }
+  const isRun = await isThere(join(named, 'run.json'));
+  const dir = isRun ? named : ((await findTrial(named))?.dir ?? named);
   const shown = await readRun(dir, largestShownBytes);
   const file = argv.out === undefined ? join(dir, 'report.html') : resolve(cwd, argv.out);
   await requireFileOrNothing(file, argv.out);

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import t, { type Test } from 'tap';
@@ -450,6 +450,20 @@ void t.test('a result that is not whole is refused by name, and no page is writt
     t.match(String(failed), says);
     t.throws(() => readFileSync(join(dir, 'report.html')));
   }
+});
+
+void t.test('the folder of a trial stands for its run', async (t) => {
+  const dir = runDirectory(t, { trials: [trial] });
+  const context = { cwd: join(dir, '..'), stdout: new PassThrough() } as unknown as CommandContext;
+  for (const named of ['run1/munmap', 'run1/trials/munmap']) {
+    rmSync(join(dir, 'report.html'), { force: true });
+    t.equal(await report({ run: named, out: undefined }, context), 0, named);
+    t.ok(existsSync(join(dir, 'report.html')), named);
+  }
+  await t.rejects(report({ run: 'run1/trials/nope', out: undefined }, context), {
+    code: 'usage',
+    message: /run1 has no trial nope; its trials are munmap$/,
+  });
 });
 
 void t.test('where the page cannot be written is a matter of --out', async (t) => {

@@ -24,7 +24,7 @@ import { readSeries } from '../../harness/patch/series.ts';
 import { canRun, parseToolVersion } from '../../harness/plans/doctor.ts';
 import { baselineOf, distrustOf, readBaseline } from '../../harness/plans/run/baseline.ts';
 import { askAgain, keepInputs, type RequestedRun } from '../../harness/plans/run/keep-inputs.ts';
-import { compareRuns } from '../../harness/plans/run/replay.ts';
+import { compareRuns, findReplayed } from '../../harness/plans/run/replay.ts';
 import { listRuns } from '../../harness/plans/run/run-list.ts';
 import { copyOut, parseCopy } from '../../harness/plans/shell.ts';
 import type { Check } from '../../harness/records/doctor.ts';
@@ -615,6 +615,32 @@ void t.test('a replay repeats when kind, cause and titles are the same', (t) => 
   const gone = compareRuns(ran({ x: both }), unbuilt, undefined);
   t.match(gone, { repeated: false, sameKernel: false, trials: [{ id: 'kernel' }] });
   t.end();
+});
+
+void t.test('a trial is named by its id, or by its folder, which a shell completes', async (t) => {
+  const cwd = t.testdir({
+    run: {
+      'run.json': JSON.stringify(aRunRecord()),
+      'result.json': JSON.stringify(aRunResult({ trials: [aTrialResult({ id: 'repro' })] })),
+      trials: { repro: {}, 'repro.again': {} },
+    },
+  });
+  const dir = join(cwd, 'run');
+  for (const named of [
+    'run/repro',
+    'run/trials/repro',
+    'run/trials/repro/',
+    'run/trials/repro.again',
+  ]) {
+    t.match(await findReplayed(named, cwd), { dir, trials: ['repro'] }, named);
+  }
+  t.equal((await findReplayed('run', cwd)).trials, undefined);
+  for (const [named, message] of [
+    ['run/trials/nope', `${dir} has no trial nope; its trials are repro`],
+    ['elsewhere/trials/repro', /^elsewhere\/trials\/repro: neither a run directory nor a trial/],
+  ] as const) {
+    await t.rejects(findReplayed(named, cwd), { code: 'usage', message });
+  }
 });
 
 void t.test("a trial's plan does not depend on which others are run", (t) => {

@@ -4,6 +4,7 @@ import { HarnessError } from '../../errors.ts';
 import { readIfThere } from '../../host/disk.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
+import { guestFolders } from '../../trial/runner.ts';
 import type { Verdict } from '../../verdict.ts';
 import { readRun } from './run-record.ts';
 
@@ -36,8 +37,8 @@ export interface Comparison {
 }
 
 /**
- * Finds the run that the argument of `splat replay` names: a run's folder, or the folder of a trial in it. Throws `usage` when
- * there is no finished run, or no such trial.
+ * Finds the run that the argument of `splat replay` names: a run's folder, or one of its trials. Throws `usage` when there is no
+ * finished run, or no such trial.
  */
 export async function findReplayed(target: string, cwd: string): Promise<Replayed> {
   const path = resolve(cwd, target);
@@ -45,20 +46,32 @@ export async function findReplayed(target: string, cwd: string): Promise<Replaye
     const { record, result } = await readRun(path);
     return { dir: path, record, result, trials: record.request.trials ?? undefined };
   }
-  const dir = dirname(path);
-  if (!(await isFile(join(dir, 'run.json')))) {
-    throw new HarnessError(
-      'usage',
-      `${target}: neither a run directory nor a trial of one; splat list shows the runs`,
-    );
+  const found = await findTrial(path);
+  if (found !== undefined) return found;
+  throw new HarnessError(
+    'usage',
+    `${target}: neither a run directory nor a trial of one; splat list shows the runs`,
+  );
+}
+
+/**
+ * Finds the trial that a path names, as RUN/TRIAL, or as the folder RUN/trials/TRIAL, which a shell completes. Returns undefined
+ * when the path is not inside the folder of a run. Throws `usage` when the run is not finished or has no such trial.
+ */
+export async function findTrial(path: string): Promise<Replayed | undefined> {
+  const parent = dirname(path);
+  const runs = basename(parent) === 'trials' ? [parent, dirname(parent)] : [parent];
+  for (const dir of runs) {
+    if (!(await isFile(join(dir, 'run.json')))) continue;
+    const { record, result } = await readRun(dir);
+    const name = basename(path);
+    // A trial that was tried again has further folders.
+    const trial = result.trials.find(({ id }) => guestFolders(id).includes(name));
+    if (trial !== undefined) return { dir, record, result, trials: [trial.id] };
+    const ids = result.trials.map(({ id }) => id).join(', ');
+    throw new HarnessError('usage', `${dir} has no trial ${name}; its trials are ${ids}`);
   }
-  const { record, result } = await readRun(dir);
-  const id = basename(path);
-  if (result.trials.every((trial) => trial.id !== id)) {
-    const ids = result.trials.map((trial) => trial.id).join(', ');
-    throw new HarnessError('usage', `${dir} has no trial ${id}; its trials are ${ids}`);
-  }
-  return { dir, record, result, trials: [id] };
+  return undefined;
 }
 
 async function isFile(path: string): Promise<boolean> {

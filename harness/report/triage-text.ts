@@ -87,10 +87,15 @@ export function titleOf({ title }: Finding): string {
   return escapeLogText(title.replace(unknownFunction, ''));
 }
 
-function damageOf({ corrupted, corruptedReason = 'damaged' }: Finding): string {
+function damageOf({ corrupted, corruptedReason = 'damaged', stack }: Finding): string {
   if (!corrupted) return '';
-  return noStack.test(corruptedReason) ? ' (no stack in the log)' : ` (cut: ${corruptedReason})`;
+  if (noStack.test(corruptedReason) && stack.length === 0) return ' (no stack in the log)';
+  // The stack is below the title, and only the title lacks a function: the report is not cut.
+  return corruptedReason === noBlame ? '' : ` (cut: ${corruptedReason})`;
 }
+
+/** The reason of a report with a stack on which all functions are helpers. */
+const noBlame = 'no frames to blame';
 
 /** The first line of a report, cut to 200 characters; empty when the title says the same. */
 function headerOf({ title, text }: Finding): string[] {

@@ -480,3 +480,21 @@ void t.test(
     );
   },
 );
+
+void t.test('"no stack in the log" stands above no stack', async (t) => {
+  const log = [
+    'BUG: Bad page state in process hog  pfn:12345',
+    'page:ffffea000048d140 refcount:-1 mapcount:0 mapping:0000000000000000 index:0x1 pfn:0x12345',
+    'page dumped because: nonzero _refcount',
+    'CPU: 1 PID: 77 Comm: hog Not tainted 6.1.0 #1',
+    'Call Trace:',
+    ' dump_stack_lvl+0x45/0x5e',
+    ' bad_page.cold+0x63/0x94',
+    ' free_pcppages_bulk+0x1a3/0x2f0',
+    ' do_exit+0x2d0/0xa10',
+  ].map((line) => `[   12.345678] ${line}\n`);
+  const { output } = await triage({ file: '-' }, log.join(''));
+  t.match(output, /^BUG: Bad page state\n[^]* {6}free_pcppages_bulk\+0x1a3/);
+  const cut = await triage({ file: '-' }, log.slice(0, 4).join(''));
+  t.match(cut.output, /^BUG: Bad page state \(no stack in the log\)\n/);
+});

@@ -27,6 +27,7 @@ import { seriesListSchema, seriesReportSchema } from '../harness/records/series.
 import { seriesFactSchema } from '../harness/records/series-journal.ts';
 import { shardSchema } from '../harness/records/shard.ts';
 import { manifestSchema, sealedManifestSchema } from '../harness/records/store.ts';
+import { triageFolderSchema } from '../harness/records/triage-folder.ts';
 import { trialRecordSchema } from '../harness/records/trial.ts';
 
 /**
@@ -75,7 +76,11 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
       schema: manifestSchema,
       what: 'the part of a manifest of a shared store that is signed',
     },
-    triage: { schema: triageSchema, what: '`splat triage --json`' },
+    triage: { schema: triageSchema, what: '`splat triage --json` of one log' },
+    'triage-folder': {
+      schema: triageFolderSchema,
+      what: '`splat triage --json` of a folder, or of several logs',
+    },
     doctor: { schema: doctorSchema, what: '`splat doctor --json`' },
     list: { schema: runListSchema, what: '`splat list --json`' },
     cache: { schema: cacheListSchema, what: '`splat cache --json`' },

@@ -65,7 +65,7 @@ export const manuals: Readonly<Record<string, Manual>> = {
   triage: {
     examples: [
       ['triage console.log', 'print the splats of a log'],
-      ['triage logs/ --json', 'group the splats of all logs of a folder'],
+      ['triage logs/ --json', 'group the splats of all logs of a folder, or of *.log'],
       ['triage --follow /var/log/serial.log', 'follow a log that is still written'],
       [
         'triage --rescan splat-nights --history splat-history.db',

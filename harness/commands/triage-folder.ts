@@ -1,182 +1,180 @@
-import { lstat, readdir } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { lstat, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
-import { readFaultIn } from '../host/disk.ts';
-import type { Finding } from '../records/finding.ts';
-import { escapeLogText, formatFinding, titleOf } from '../report/triage-text.ts';
-import { createScanner, scanLog } from '../splat/scanner.ts';
+import { readFaultIn, readIfThere } from '../host/disk.ts';
 import type { CommandContext } from './context.ts';
+import type { JudgedFindings, RecordedConsoles, TrialConsole } from './run-consoles.ts';
+import { shownPath } from './runs-folder.ts';
 import type { TriageArguments } from './triage-arguments.ts';
-import { readLog, throwIfAborted } from './triage-input.ts';
+import { groupsToJson, openGroups, type ReadLogs, tellGroups } from './triage-groups.ts';
+import { isFolder, readLog, throwIfAborted } from './triage-input.ts';
 import { isDecisive, write } from './triage-output.ts';
+import { faultIn, type ScannedLog, scanChunks } from './triage-scan.ts';
 
-/** The place of a finding: the path of a file below the folder, and the line. */
-interface Place {
-  readonly file: string;
-  readonly line: number;
+/** A log, or why something is none. `path` is absolute. */
+type Source =
+  | { readonly path: string; readonly scan: () => Promise<ScannedSource | undefined> }
+  | { readonly path: string; readonly why: string };
+
+/** What was read of a log. `judged` is there for the console of a trial: findings that are in none of its lists do not count. */
+interface ScannedSource extends ScannedLog {
+  readonly judged?: JudgedFindings;
 }
 
-/** The findings with one signature in all files. */
-interface Group {
-  readonly finding: Finding;
-  readonly files: Set<string>;
-  readonly first: Place;
-  last: Place;
-  count: number;
-}
-
-interface Unreadable {
-  readonly file: string;
-  readonly why: string;
-}
+/** Files that splat writes into the folder of a run, a series or a bisection, beside its folder `trials`. */
+const marksOfRun = ['run.json', 'series.json', 'bisect.json', 'journal.jsonl'];
 
 /**
- * The regular files below a folder, sorted by name. Links are not followed. A folder that cannot be listed is added to
- * `unreadable`.
+ * The logs below a folder, sorted by name. Links are not followed. Of the folder of a run, only the consoles are logs: its other
+ * files repeat their text. A folder that cannot be listed has a reason.
  */
-async function* filesBelow(
-  folder: string,
-  root: string,
-  unreadable: Unreadable[],
-): AsyncGenerator<string> {
+async function* logsBelow(folder: string, context: CommandContext): AsyncGenerator<Source> {
   let names: string[];
   try {
     names = (await readdir(folder)).toSorted();
   } catch (error) {
-    unreadable.push({ file: relative(root, folder) || '.', why: readFaultIn(error) });
+    yield { path: folder, why: readFaultIn(error) };
     return;
   }
+  if (marksOfRun.some((mark) => names.includes(mark))) {
+    // The module that knows runs loads the schemas of records, which a folder of other logs does not need.
+    const { findConsoles } = await import('./run-consoles.ts');
+    const recorded = await findConsoles(folder);
+    if (recorded !== undefined) {
+      yield* consolesOf(folder, recorded);
+      return;
+    }
+  }
+  // The files of a night beside the folder of its runs are no logs either.
+  const isNight = names.includes('night.json');
   for (const name of names) {
     const path = join(folder, name);
     const kind = await lstat(path).catch(() => undefined);
-    if (kind?.isDirectory()) yield* filesBelow(path, root, unreadable);
-    else if (kind?.isFile()) yield path;
+    if (kind?.isDirectory()) yield* logsBelow(path, context);
+    else if (kind?.isFile() && !isNight) yield { path, scan: () => scanFile(path, context) };
   }
 }
 
-/** The findings in a file. `fault` is the reason when the file could not be read to its end. */
-interface Scanned {
-  readonly found: readonly Finding[];
-  readonly fault?: HarnessError;
+/** The consoles of a run. With `only`, those of the folder of one trial. */
+async function* consolesOf(
+  dir: string,
+  { consoles, bootSplats }: RecordedConsoles,
+  only?: string,
+): AsyncGenerator<Source> {
+  const { judgeFindings, scanConsole } = await import('./run-consoles.ts');
+  const scan = async (console: TrialConsole): Promise<ScannedSource | undefined> => {
+    const scanned = await scanConsole(dir, console);
+    return scanned && { ...scanned, judged: judgeFindings(console, scanned.found) };
+  };
+  for (const console of consoles) {
+    const path = join(dir, 'trials', console.folder, 'console.log');
+    if (only === undefined || only === console.folder) yield { path, scan: () => scan(console) };
+  }
+  if (bootSplats > 0 && only === undefined) {
+    const why = `the boots showed ${bootSplats === 1 ? 'a splat' : `${bootSplats} splats`}, and a run does not keep the console of a boot`;
+    yield { path: join(dir, 'result.json'), why };
+  }
 }
 
-/** Scans a file as far as it can be read: a file that is cut off has findings and a fault. An interruption is thrown. */
-async function scanFile(path: string, context: CommandContext): Promise<Scanned> {
-  if (path.endsWith('.xz')) {
-    // The module that runs programs is loaded only for files that need a program.
-    const { runTool } = await import('../host/process.ts');
-    const args = ['--decompress', '--stdout', '--keep', '--', path];
-    try {
-      const { stdout } = await runTool('xz', args, { signal: context.signal });
-      return { found: scanLog(stdout) };
-    } catch (error) {
-      return { found: [], fault: faultIn(error) };
+/** The logs of a folder that the user named. The folder may be that of the trials of a run, or of one of them. */
+async function* logsOf(folder: string, context: CommandContext): AsyncGenerator<Source> {
+  const isTrial = basename(dirname(folder)) === 'trials';
+  if (isTrial || basename(folder) === 'trials') {
+    const { findConsoles } = await import('./run-consoles.ts');
+    const dir = isTrial ? dirname(dirname(folder)) : dirname(folder);
+    const recorded = await findConsoles(dir);
+    if (recorded !== undefined) {
+      yield* consolesOf(dir, recorded, isTrial ? basename(folder) : undefined);
+      return;
     }
   }
-  const scanner = createScanner();
-  const found: Finding[] = [];
-  let fault: HarnessError | undefined;
+  yield* logsBelow(folder, context);
+}
+
+async function scanFile(path: string, context: CommandContext): Promise<ScannedLog> {
+  if (!path.endsWith('.xz')) return await scanChunks(readLog(path, context), path);
+  // The module that runs programs is loaded only for files that need a program.
+  const { runTool } = await import('../host/process.ts');
+  const args = ['--decompress', '--stdout', '--keep', '--', path];
   try {
-    for await (const chunk of readLog(path, context)) found.push(...scanner.push(chunk));
+    const { stdout } = await runTool('xz', args, { signal: context.signal });
+    return await scanChunks([stdout], path);
   } catch (error) {
-    fault = faultIn(error);
+    return { found: [], isRead: false, fault: faultIn(error, path) };
   }
-  found.push(...scanner.end());
-  return { found: found.toSorted((a, b) => a.line - b.line), ...(fault && { fault }) };
-}
-
-function faultIn(error: unknown): HarnessError {
-  if (!(error instanceof HarnessError) || error.code === 'interrupted') throw error;
-  return error;
 }
 
 /**
- * A copy of a finding with its own strings. The strings of the finding itself are parts of the log, and would keep the log in
- * memory.
+ * Scans the named logs and every log below the named folders, and groups the findings by signature, the most frequent group first.
+ * With one folder, the names of files are paths below it. Returns 1 when a splat was found, else 0. Throws `usage` when no log
+ * could be read.
  */
-function kept(finding: Finding): Finding {
-  return structuredClone({ ...finding, text: finding.text.slice(0, 1), evidence: [] });
-}
-
-function note(groups: Map<string, Group>, finding: Finding, file: string): void {
-  const place = { file, line: finding.line };
-  const group = groups.get(finding.signature);
-  if (!group) {
-    const files = new Set([file]);
-    groups.set(finding.signature, {
-      finding: kept(finding),
-      files,
-      first: place,
-      last: place,
-      count: 1,
-    });
-    return;
+export async function runFolder(
+  named: readonly string[],
+  argv: TriageArguments,
+  context: CommandContext,
+): Promise<number> {
+  const [only = '.', ...others] = named;
+  const root = resolve(context.cwd, only);
+  const nameOf = (path: string): string =>
+    (others.length === 0 ? relative(root, path) : shownPath(path, context.cwd)) || '.';
+  const read = await readAll(sourcesOf(named, context), nameOf, context);
+  await (argv.json ? write(context, groupsToJson(read)) : tellGroups(read, context));
+  if (read.logs === 0) {
+    const why = read.leftOut.length === 0 ? 'no log in it' : 'no log in it could be read';
+    throw new HarnessError('usage', `${named.join(' ')}: ${why}`);
   }
-  group.files.add(file);
-  group.last = place;
-  group.count++;
-}
-
-/**
- * Scans every log below a folder and groups the findings by signature. With `--json`, prints `{groups: [{signature, title, kind,
- * count, files, first, last}], unreadable: [{file, why}]}`, the most frequent group first. `files` are paths below the folder;
- * `first` and `last` are `{file, line}`, by the order of the paths. Returns 1 when a splat was found, else 0, also when files
- * could not be read.
- */
-export async function runFolder(argv: TriageArguments, context: CommandContext): Promise<number> {
-  const root = resolve(context.cwd, argv.file ?? '.');
-  const groups = new Map<string, Group>();
-  const unreadable: Unreadable[] = [];
-  let logs = 0;
-  for await (const path of filesBelow(root, root, unreadable)) {
-    throwIfAborted(context.signal);
-    const file = relative(root, path);
-    const { found, fault } = await scanFile(path, context);
-    for (const finding of found) note(groups, finding, file);
-    if (fault) unreadable.push({ file, why: fault.message });
-    logs++;
-  }
-  const all = [...groups.values()].toSorted((a, b) => b.count - a.count);
-  const print = argv.json ? printGroups : tellGroups;
-  await print(all, unreadable, logs, context);
-  const isSplat = all.some(({ finding }) => isDecisive(finding));
+  const isSplat = read.found.all().some(({ finding }) => isDecisive(finding));
   return isSplat ? exitCodes.splat : exitCodes.clean;
 }
 
-async function printGroups(
-  all: readonly Group[],
-  unreadable: readonly Unreadable[],
-  _logs: number,
+async function* sourcesOf(
+  named: readonly string[],
   context: CommandContext,
-): Promise<void> {
-  const groups = all.map(({ finding, files, first, last, count }) => {
-    const { signature, title, kind } = finding;
-    return { signature, title, kind, count, files: [...files], first, last };
-  });
-  await write(context, `${JSON.stringify({ groups, unreadable })}\n`);
+): AsyncGenerator<Source> {
+  for (const one of named) {
+    if (one === '-' || one === '') {
+      throw new HarnessError('usage', '- is standard input, which is read alone');
+    }
+    const path = resolve(context.cwd, one);
+    if (isFolder(one, context)) yield* logsOf(path, context);
+    else if ((await readIfThere(stat(path))) !== undefined)
+      yield { path, scan: () => scanFile(path, context) };
+    else throw new HarnessError('usage', `cannot read ${one}: no such file`);
+  }
 }
 
-async function tellGroups(
-  all: readonly Group[],
-  unreadable: readonly Unreadable[],
-  logs: number,
+async function readAll(
+  sources: AsyncIterable<Source>,
+  nameOf: (path: string) => string,
   context: CommandContext,
-): Promise<void> {
-  const style = { colour: context.colour, frames: 4 };
-  for (const { finding, files, first, last, count } of all) {
-    await write(
-      context,
-      `${formatFinding(finding, style)}\n    ${count} in ${files.size} of ${logs} files, first ${placeOf(first)}, last ${placeOf(last)}\n\n`,
-    );
+): Promise<ReadLogs> {
+  const [found, seeded] = [openGroups(), openGroups()];
+  const [leftOut, readInPart]: [ReadLogs['leftOut'][number][], ReadLogs['readInPart'][number][]] = [
+    [],
+    [],
+  ];
+  let logs = 0;
+  for await (const source of sources) {
+    throwIfAborted(context.signal);
+    const file = nameOf(source.path);
+    if ('why' in source) {
+      leftOut.push({ file, why: source.why });
+      continue;
+    }
+    const scanned = await source.scan();
+    if (scanned === undefined) continue;
+    if (scanned.isRead) logs++;
+    if (scanned.fault !== undefined) {
+      (scanned.isRead ? readInPart : leftOut).push({ file, why: scanned.fault });
+    }
+    const { judged = { found: scanned.found, seeded: [] } } = scanned;
+    const [counting, planned] = [new Set(judged.found), new Set(judged.seeded)];
+    for (const [at, finding] of scanned.found.entries()) {
+      const place = { file, line: finding.line, number: at + 1 };
+      if (counting.has(finding)) found.add(finding, place);
+      if (planned.has(finding)) seeded.add(finding, place);
+    }
   }
-  for (const { file, why } of unreadable) {
-    await write(context, `not read: ${escapeLogText(file)}: ${escapeLogText(why)}\n`);
-  }
-  const splats = all.filter(({ finding }) => isDecisive(finding));
-  const names = splats.map(({ finding }) => titleOf(finding)).join('; ');
-  await write(context, `${logs} logs: ${names === '' ? 'no splats' : names}\n`);
-}
-
-function placeOf({ file, line }: Place): string {
-  return `${escapeLogText(file)}:${line}`;
+  return { found, seeded, leftOut, readInPart, logs };
 }

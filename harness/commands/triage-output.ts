@@ -11,6 +11,22 @@ export function toJson({ evidence: _evidence, text: _text, ...finding }: Finding
   return JSON.stringify(finding);
 }
 
+/**
+ * A copy of a finding with its own strings, without what only `--explain` prints. The strings of the finding itself are parts of
+ * the log, and would keep the log in memory.
+ */
+export function keptFinding(finding: Finding): Finding {
+  return structuredClone({ ...finding, text: finding.text.slice(0, 1), evidence: [] });
+}
+
+/**
+ * The order in which findings are printed and numbered, given the line of each in the order in which they were complete. Returns
+ * their indices, sorted by line.
+ */
+export function orderByLine(lines: readonly number[]): readonly number[] {
+  return [...lines.keys()].toSorted((a, b) => (lines[a] ?? 0) - (lines[b] ?? 0));
+}
+
 /** Writes to standard output. Resolves when more can be written, so that output is not produced faster than it is read. */
 export async function write(context: CommandContext, text: string): Promise<void> {
   if (context.stdout.write(text)) return;

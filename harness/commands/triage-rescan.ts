@@ -7,7 +7,6 @@ import { readEntry } from '../plans/run/run-record.ts';
 import type { Finding } from '../records/finding.ts';
 import type { RunResult } from '../records/run-result.ts';
 import { plain } from '../report/plain.ts';
-import { createScanner } from '../splat/scanner.ts';
 import { signatureScheme } from '../splat/signature.ts';
 import {
   type ComparedRules,
@@ -16,8 +15,7 @@ import {
   type RenamedSplat,
 } from '../trial/compare-rules.ts';
 import type { CommandContext } from './context.ts';
-import { openInside } from './inside-file.ts';
-import { findTrialFolders } from './run-page.ts';
+import { findConsoles, judgeFindings, scanConsole } from './run-consoles.ts';
 import { shownPath } from './runs-folder.ts';
 import type { TriageArguments } from './triage-arguments.ts';
 import { throwIfAborted } from './triage-input.ts';
@@ -59,7 +57,7 @@ export async function runRescan(argv: TriageArguments, context: CommandContext):
         changed.push({ ...one, run, trial, place });
       };
       note(compareTexts(result.bootSplats), 'boot', `${run}, boot`);
-      for await (const one of rescanTrials(dir, result)) {
+      for await (const one of rescanTrials(dir)) {
         consoles++;
         note(one, one.trial, join(run, 'trials', one.trial));
       }
@@ -99,6 +97,7 @@ function nameOf({ title, signature, line }: Named): Named {
   return { title, signature, line };
 }
 
+/** The finished runs in a folder and below it. */
 async function* runsBelow(
   dir: string,
   depth: number,
@@ -118,30 +117,15 @@ async function* runsBelow(
 
 async function* rescanTrials(
   dir: string,
-  result: RunResult,
 ): AsyncGenerator<ComparedRules & { readonly trial: string }> {
-  const folders = await findTrialFolders(dir, result);
-  for (const { id, canary, splats, hang } of result.trials) {
-    const [folder] = folders.get(id) ?? [];
-    if (folder === undefined || canary !== undefined) continue;
-    const found = await scanInside(dir, join('trials', folder, 'console.log'));
-    if (found === undefined) continue;
-    const compared = compareRules(splats, found);
-    // The console also has what the kernel printed when splat pressed SysRq. That is not a complaint of the kernel, so it does
-    // not count as new.
-    yield { ...compared, trial: id, appeared: hang?.asked === true ? [] : compared.appeared };
+  for (const console of (await findConsoles(dir))?.consoles ?? []) {
+    const { trial, decides } = console;
+    if (trial === undefined || !decides || trial.canary !== undefined) continue;
+    const scanned = await scanConsole(dir, console);
+    if (scanned === undefined) continue;
+    const { found } = judgeFindings(console, scanned.found);
+    yield { ...compareRules(trial.splats, found), trial: trial.id };
   }
-}
-
-async function scanInside(dir: string, path: string): Promise<readonly Finding[] | undefined> {
-  const handle = await openInside(dir, path);
-  if (handle === undefined) return undefined;
-  const scanner = createScanner();
-  const found: Finding[] = [];
-  for await (const chunk of handle.createReadStream()) {
-    found.push(...scanner.push(chunk as Uint8Array));
-  }
-  return [...found, ...scanner.end()];
 }
 
 async function mapHistory(

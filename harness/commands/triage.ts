@@ -11,23 +11,25 @@ import {
 } from '../report/triage-text.ts';
 import { createScanner, scanLog } from '../splat/scanner.ts';
 import type { CommandContext } from './context.ts';
-import type { TriageArguments } from './triage-arguments.ts';
+import { requireNoFlagOfOneLog, requireSense, type TriageArguments } from './triage-arguments.ts';
 import { isFolder, nameOfLog, readLog, throwIfAborted } from './triage-input.ts';
-import { isDecisive, toJson, write } from './triage-output.ts';
+import { isDecisive, keptFinding, orderByLine, toJson, write } from './triage-output.ts';
 import { openSample } from './triage-sample.ts';
 import type { Symbols } from './triage-symbols.ts';
 
-export const command = 'triage [file]';
+export const command = 'triage [files..]';
 
 export function builder(yargs: Argv): Argv<TriageArguments> {
   return yargs
-    .positional('file', {
+    .positional('files', {
       type: 'string',
-      describe: 'a console log (.gz too), - for stdin, or a folder with logs (.gz and .xz too)',
+      array: true,
+      describe:
+        'a console log (.gz too), or - for stdin; or logs and folders with logs (.gz and .xz too), or folders of runs, which are read together',
     })
     .option('json', {
       type: 'boolean',
-      describe: 'print one JSON document; the findings of a folder are in groups, by signature',
+      describe: 'print one JSON document; the findings of several logs are in groups, by signature',
     })
     .option('batch', {
       type: 'boolean',
@@ -46,7 +48,8 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     })
     .option('explain', {
       type: 'number',
-      describe: 'for one log: print the lines that led to finding N (from 1); with --json, as data',
+      describe:
+        'for one log: print the lines that led to finding N, whose number is printed with it; with --json, as data',
     })
     .option('follow', {
       type: 'boolean',
@@ -62,12 +65,7 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
       type: 'string',
       describe:
         'with --rescan: a history database, in which splat renames the splats that this version names differently; without --history, nothing is renamed',
-    })
-    .conflicts('rescan', ['batch', 'explain', 'vmlinux', 'follow'])
-    .implies('history', 'rescan')
-    .conflicts('json', 'batch')
-    .conflicts('batch', ['explain', 'vmlinux'])
-    .conflicts('follow', ['batch', 'explain', 'vmlinux']);
+    });
 }
 
 /** Yields the findings as they complete. At the end of an input without findings, throws `usage` when the input is not a log. */
@@ -104,32 +102,40 @@ async function printJson(found: AsyncIterable<Finding>, context: CommandContext)
     lines.push(finding.line);
     if (isDecisive(finding)) code = exitCodes.splat;
   }
-  const order = [...rows.keys()].toSorted((a, b) => (lines[a] ?? 0) - (lines[b] ?? 0));
-  await write(context, `{"findings":[${order.map((index) => rows[index]).join(',\n')}]}\n`);
+  const sorted = orderByLine(lines).map((index) => rows[index]);
+  await write(context, `{"findings":[${sorted.join(',\n')}]}\n`);
   return code;
 }
 
 async function printText(found: AsyncIterable<Finding>, context: CommandContext): Promise<number> {
   const style = { colour: context.colour, frames: 8 };
-  const groups = new Map<string, { first: Finding; count: number }>();
+  const lines: number[] = [];
+  const groups = new Map<string, FindingGroup & { readonly index: number }>();
   for await (const finding of found) {
+    const index = lines.push(finding.line) - 1;
     const group = groups.get(finding.signature);
-    if (group) group.count++;
-    else {
-      // A copy has strings of its own. Strings of the finding itself are parts of the log and would keep it in memory.
-      const first = structuredClone({ ...finding, text: [], evidence: [] });
-      groups.set(finding.signature, { first, count: 1 });
-      await write(context, `${formatFinding(finding, style)}\n\n`);
-    }
+    const count = (group?.count ?? 0) + 1;
+    const isFirst = group === undefined || finding.line < group.first.line;
+    groups.set(
+      finding.signature,
+      isFirst ? { first: keptFinding(finding), index, count } : { ...group, count },
+    );
   }
-  const all: FindingGroup[] = [...groups.values()];
+  const order = orderByLine(lines);
+  const numbers = new Map(order.map((index, at) => [index, at + 1]));
+  const all = [...groups.values()].toSorted(
+    (a, b) => (numbers.get(a.index) ?? 0) - (numbers.get(b.index) ?? 0),
+  );
+  for (const { first, index } of all) {
+    await write(context, `${formatFinding(first, style, numbers.get(index))}\n\n`);
+  }
   await write(context, `${formatSummary(all, style)}\n`);
   return all.some(({ first }) => isDecisive(first)) ? exitCodes.splat : exitCodes.clean;
 }
 
 /**
  * Prints the finding with the number `wanted` and the lines of the log from which it was made. Findings are numbered from 1, in
- * the order in which they were complete. Throws `usage` when the log has fewer findings.
+ * the order of their first lines. Throws `usage` when the log has fewer findings.
  */
 async function printExplanation(
   found: AsyncIterable<Finding>,
@@ -137,19 +143,30 @@ async function printExplanation(
   json: boolean,
   context: CommandContext,
 ): Promise<number> {
+  // The first `wanted` findings of those that are complete. The log is read to its end, because a report that is complete later
+  // may have begun earlier.
+  const first: Finding[] = [];
   let count = 0;
   for await (const finding of found) {
-    if (++count !== wanted) continue;
-    const text = json
-      ? JSON.stringify({ findings: [finding] })
-      : formatExplanation(finding, { colour: context.colour, frames: 0 });
-    await write(context, `${text}\n`);
-    return isDecisive(finding) ? exitCodes.splat : exitCodes.clean;
+    count++;
+    const at = first.findLastIndex(({ line }) => line <= finding.line) + 1;
+    if (at >= wanted) continue;
+    // A copy has strings of its own. Strings of the finding itself are parts of the log and would keep it in memory.
+    first.splice(at, 0, structuredClone(finding));
+    first.length = Math.min(first.length, wanted);
   }
-  throw new HarnessError(
-    'usage',
-    `--explain ${wanted}: the log has ${count === 1 ? '1 finding' : `${count} findings`}`,
-  );
+  const finding = first[wanted - 1];
+  if (finding === undefined) {
+    throw new HarnessError(
+      'usage',
+      `--explain ${wanted}: the log has ${count === 1 ? '1 finding' : `${count} findings`}`,
+    );
+  }
+  const text = json
+    ? JSON.stringify({ findings: [finding] })
+    : formatExplanation(finding, { colour: context.colour, frames: 0 });
+  await write(context, `${text}\n`);
+  return isDecisive(finding) ? exitCodes.splat : exitCodes.clean;
 }
 
 async function runBatch(argv: TriageArguments, context: CommandContext): Promise<number> {
@@ -189,26 +206,30 @@ async function* decorated(
 }
 
 /**
- * Scans a log or a folder for splats. Returns 1 when it finds a splat, else 0. With `--batch` and `--rescan`, always returns 0.
+ * Scans a log, or several logs and folders, for splats. Returns 1 when it finds a splat, else 0. With `--batch` and `--rescan`,
+ * always returns 0.
  */
-export async function run(argv: TriageArguments, context: CommandContext): Promise<number> {
-  const { explain } = argv;
-  if (explain !== undefined && (!Number.isInteger(explain) || explain < 1)) {
-    throw new HarnessError(
-      'usage',
-      `--explain ${explain}: it must be the number of a finding, 1 or more`,
-    );
-  }
-  if (argv.rescan !== undefined) {
+export async function run(typed: TriageArguments, context: CommandContext): Promise<number> {
+  requireSense(typed);
+  if (typed.rescan !== undefined) {
     const { runRescan } = await import('./triage-rescan.ts');
-    return await runRescan(argv, context);
+    return await runRescan(typed, context);
   }
+  const { files = [] } = typed;
+  if (files.length > 1) {
+    requireNoFlagOfOneLog(typed, `${files.length} were named`);
+    return await runOnFolder(files, typed, context);
+  }
+  const argv = { ...typed, file: files[0] ?? typed.file };
   if (argv.batch) return runBatch(argv, context);
   if (argv.follow) {
     const { runFollow } = await import('./triage-follow.ts');
     return await runFollow(argv, context);
   }
-  if (isFolder(argv.file, context)) return await runOnFolder(argv, context);
+  if (argv.file !== undefined && isFolder(argv.file, context)) {
+    requireNoFlagOfOneLog(argv, `${argv.file} is a folder`);
+    return await runOnFolder([argv.file], argv, context);
+  }
   const found = findSplats(argv, context);
   if (argv.vmlinux === undefined) return print(argv, found, context);
   // The module that runs programs is loaded only here, because it makes the start slower.
@@ -217,13 +238,13 @@ export async function run(argv: TriageArguments, context: CommandContext): Promi
   return await print(argv, decorated(found, symbols), context);
 }
 
-async function runOnFolder(argv: TriageArguments, context: CommandContext): Promise<number> {
-  if (argv.explain !== undefined || argv.vmlinux !== undefined) {
-    const option = argv.explain === undefined ? '--vmlinux' : '--explain';
-    throw new HarnessError('usage', `${option} is for one log; ${argv.file} is a folder`);
-  }
+async function runOnFolder(
+  named: readonly string[],
+  argv: TriageArguments,
+  context: CommandContext,
+): Promise<number> {
   const { runFolder } = await import('./triage-folder.ts');
-  return await runFolder(argv, context);
+  return await runFolder(named, argv, context);
 }
 
 function print(

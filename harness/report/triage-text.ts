@@ -105,10 +105,14 @@ function headerOf({ title, text }: Finding): string[] {
 
 const longestHeader = 200;
 
-/** One finding as a block of lines, without the last newline. */
-export function formatFinding(finding: Finding, style: TriageStyle): string {
+/**
+ * One finding as a block of lines, without the last newline. `number` is the finding's number for `--explain`; without it, no
+ * number is printed.
+ */
+export function formatFinding(finding: Finding, style: TriageStyle, number?: number): string {
   const isSplat = finding.kind === 'splat' && !finding.suppressed;
-  const where = `lines ${finding.line}-${finding.endLine}`;
+  const shownNumber = number === undefined ? '' : `finding ${number}, `;
+  const where = `${shownNumber}lines ${finding.line}-${finding.endLine}`;
   const mark = paint(style, 'yellow', damageOf(finding));
   const title = paint(style, isSplat ? 'red' : 'bold', titleOf(finding));
   const stack = withoutMachinery(finding.stack);

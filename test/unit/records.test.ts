@@ -15,6 +15,7 @@ import { runListSchema } from '../../harness/records/run-list.ts';
 import { runResultSchema } from '../../harness/records/run-result.ts';
 import { checkValue, type RecordSchema } from '../../harness/records/schema.ts';
 import { seriesListSchema } from '../../harness/records/series.ts';
+import { triageFolderSchema } from '../../harness/records/triage-folder.ts';
 import { jsonSchemas } from '../json-schemas.ts';
 import {
   aNight,
@@ -172,6 +173,7 @@ void t.test('a document that a command prints is as its schema says', async (t) 
     'run.json': JSON.stringify(aRunRecord()),
     'result.json': JSON.stringify(aRunResult()),
     cache: { kernel: { k: { image: 'x' } } },
+    logs: { 'a.log': '[    1.000000] Out of memory: Killed process 12 (hog) total-vm:4kB\n' },
   });
   const path = join(dir, 'h.db');
   {
@@ -196,6 +198,7 @@ void t.test('a document that a command prints is as its schema says', async (t) 
     [cacheListSchema, ['cache', 'prune', '--all', '--dry-run']],
     [historyListSchema, ['history', '--history', path]],
     [seriesListSchema, ['series', patch, '--list']],
+    [triageFolderSchema, ['triage', join(dir, 'logs')]],
   ];
   for (const [schema, args] of rows) {
     const { stdout, stderr } = spawnSync(join(root, 'splat'), [...args, '--json'], {

@@ -13,72 +13,14 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import t, { type Test } from 'tap';
-import type { CommandContext } from '../../harness/commands/context.ts';
-import { run } from '../../harness/commands/triage.ts';
-import type { TriageArguments } from '../../harness/commands/triage-arguments.ts';
-import { isHarnessError } from '../../harness/errors.ts';
+import t from 'tap';
 import { escapeLogText } from '../../harness/report/triage-text.ts';
+import { refusal, aSplatLog as splat, triage } from '../triage-command.ts';
 
-const splat = [
-  'divide error: 0000 [#1] SMP',
-  'CPU: 0 PID: 7 Comm: demo Not tainted 6.1.0-test #1',
-  'Call Trace:',
-  ' demo_divide+0x10/0x20',
-  ' demo_ioctl+0x10/0x20',
-  '---[ end trace 0000000000000000 ]---',
-  '',
-].join('\n');
 const event = '[    1.000000] Out of memory: Killed process 12 (hog) total-vm:4kB\n';
 
 function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
-}
-
-interface Outcome {
-  readonly code: number;
-  readonly output: string;
-}
-
-async function triage(
-  argv: TriageArguments,
-  stdin = '',
-  more: Partial<CommandContext> = {},
-): Promise<Outcome> {
-  const stdout = new PassThrough();
-  const parts: string[] = [];
-  stdout.on('data', (chunk: Buffer) => parts.push(chunk.toString()));
-  const context: CommandContext = {
-    signal: new AbortController().signal,
-    stdin: Readable.from([stdin]),
-    stdout,
-    stderr: new PassThrough(),
-    env: {},
-    cwd: '/',
-    colour: false,
-    live: false,
-    ...more,
-  };
-  const code = await run(argv, context);
-  await new Promise((done) => stdout.end(done));
-  return { code, output: parts.join('') };
-}
-
-/** The one line that a user reads when the command refuses. */
-async function refusal(
-  t: Test,
-  argv: TriageArguments,
-  stdin = '',
-  more: Partial<CommandContext> = {},
-): Promise<string> {
-  try {
-    await triage(argv, stdin, more);
-  } catch (error) {
-    if (!isHarnessError(error, 'usage', 'config', 'interrupted')) throw error;
-    t.notMatch(error.message, /\n/, 'one line');
-    return error.message;
-  }
-  return t.fail('it should have refused') ? '' : '';
 }
 
 void t.test('the exit code says whether there was a splat', async (t) => {
@@ -413,7 +355,7 @@ void t.test('a folder is looked through, packed logs too, and grouped by signatu
       kind: 'splat',
       count: 6,
       files: ['b.log', 'b.log.xz', 'deeper/c.log.gz', 'deeper/e.log.gz'],
-      first: { file: 'b.log', line: 1 },
+      first: { file: 'b.log', line: 1, number: 1 },
       last: { file: 'deeper/e.log.gz', line: 1 },
     },
     { title: 'OOM kill of hog', kind: 'event', count: 1, files: ['deeper/a.log'] },
@@ -422,10 +364,14 @@ void t.test('a folder is looked through, packed logs too, and grouped by signatu
     { file: 'deeper/d.log.gz', why: /damaged or cut off/ },
     { file: 'deeper/e.log.gz', why: /damaged or cut off/ },
   ]);
-  t.match((await triage({ file: folder })).output, /6 in 4 of 6 files, first b.log:1/);
+  t.match((await triage({ file: folder })).output, /6 in 4 of 6 logs, first b.log:1 \(finding 1\)/);
   t.match(await refusal(t, { file: folder, explain: 1 }), /--explain is for one log/);
   t.equal((await triage({ file: join(folder, 'deeper/a.log') })).code, 0);
 });
+
+function other(name: string): string {
+  return splat.replaceAll('demo_divide', name);
+}
 
 void t.test('a log is followed as it grows, is rotated and truncated', async (t) => {
   const file = join(t.testdir({ 'console.log': splat }), 'console.log');
@@ -441,7 +387,6 @@ void t.test('a log is followed as it grows, is rotated and truncated', async (t)
     for (let look = 0; titles.length < count && look < 400; look++) await sleep(50);
     t.equal(titles.length, count, titles.join('; '));
   };
-  const other = (name: string) => splat.replaceAll('demo_divide', name);
   const context = { signal: stop.signal, stdout, cwd: '/', stdin: Readable.from([]) };
   const followed = triage({ file, follow: true, json: true }, '', context);
   await seen(1);

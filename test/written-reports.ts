@@ -225,6 +225,8 @@ const kinds: readonly (readonly [string, string])[] = [
     'UBSAN: integer subtraction overflow in demo_take',
   ],
   ['Unhandled prefetch abort: debug event (0x222) at 0x00000000', 'Unhandled fault in demo_take'],
+  [`Oops: Split lock detected\n: 0000 [#1] SMP NOPTI\n${pc}`, 'Oops in demo_take'],
+  [`Split lock detected\n: 0000 [#1] SMP\n${pc}`, 'Oops in demo_take'],
   ['Trap instruction in kernel code[#1]:', 'kernel BUG in demo_take'],
   ['Oops - BUG[#1]:', 'Oops in demo_take'],
   [
@@ -571,6 +573,29 @@ const longer: readonly (readonly [string, readonly string[], string])[] = [
     `rust_kernel: panicked at drivers/demo.rs:12:3:\nindex out of bounds\n${pc}`,
     body,
     'Rust panic in demo_take',
+  ],
+  [
+    'Division by zero in kernel.',
+    [
+      'CPU: 0 PID: 12 Comm: demo Not tainted 6.1.0 #1',
+      'Call trace: ',
+      ' unwind_backtrace from show_stack+0x10/0x14',
+      ' show_stack from dump_stack_lvl+0x40/0x4c',
+      ' dump_stack_lvl from Ldiv0_64+0x8/0x18',
+      ' Ldiv0_64 from __aeabi_uldivmod+0x10/0x20',
+      ' __aeabi_uldivmod from demo_take+0x10/0x20 [demo]',
+    ],
+    'Division by zero in kernel in demo_take',
+  ],
+  [
+    'pagealloc: memory corruption',
+    ['ffff888012345000: 41 41 41 41                                      AAAA', ...body],
+    'pagealloc: memory corruption',
+  ],
+  [
+    'pagealloc: single bit error',
+    ['ffff888012345000: ab                                               .', ...body],
+    'pagealloc: single bit error',
   ],
   ['get_swap_device: Bad swap file entry 3ffffffffffff', [], 'Bad swap file entry'],
   ['swap_info_get: Bad swap offset entry 000fffff', [], 'Bad swap offset entry'],

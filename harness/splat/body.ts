@@ -53,7 +53,7 @@ const headings: readonly (readonly [RegExp, SectionKind])[] = [
     'trace',
   ],
   [
-    /\b(?:[Bb]acktrace|stack backtrace|Call [Tt]race|stack trace):\s*(?:\(|$)|^Backtrace: ?/,
+    /\b(?:[Bb]acktrace(?: \(crc [0-9a-f]{1,16}\))?|stack backtrace|Call [Tt]race|stack trace):\s*(?:\(|$)|^Backtrace: ?/,
     'trace',
   ],
   [

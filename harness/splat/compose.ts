@@ -217,7 +217,7 @@ function commonName(name: string, { frame }: Rule): string {
 
 /** The two functions of a race, sorted by name, because the kernel may print either first. */
 function pairOf({ header }: Fit): string[] {
-  return [header[2] ?? '', header[3] ?? ''].toSorted();
+  return [header[2] ?? '', header[3] ?? ''].map(functionOfSymbol).toSorted();
 }
 
 function expand(template: string, found: Fit, frame: string): string {

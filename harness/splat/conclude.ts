@@ -5,6 +5,7 @@ import { type ReportLine, readSections, type Section } from './body.ts';
 import { type Composition, compose, inlinedHeader } from './compose.ts';
 import { corruptionOf } from './corruption.ts';
 import { readBlocker, readFacts, readNonBlock } from './facts.ts';
+import { isOfDying } from './incident.ts';
 import { hasSymbols, withoutSymbols } from './markup.ts';
 import type { OpenReport } from './open-report.ts';
 import { rules } from './rules/index.ts';
@@ -155,7 +156,7 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
     ...(facts.task !== undefined && { task: decodeText(facts.task) }),
     corrupted: reason !== undefined,
     ...(reason !== undefined && { corruptedReason: reason }),
-    suppressed: composition.rule.suppressed === true,
+    suppressed: composition.rule.suppressed === true || isOfDying({ ...facts, stack }),
     ...(report.panicked && { panicked: true as const }),
     stack,
     ...(blocker && { blocker }),

@@ -138,6 +138,14 @@ function withoutTypesetting(text: string): string {
   return text.replaceAll('\xc2\xa0', ' ').replace(/\b0\xc3\x97(?=[0-9a-f])/g, '0x');
 }
 
+/** What kmemleak puts before each line of a leak, when it prints the leaks to the console (kmemleak.verbose, mm/kmemleak.c). */
+const ofKmemleak = /^kmemleak: (?=unreferenced object | {2})/;
+
+function withoutKmemleak(line: ConsoleLine): ConsoleLine {
+  if (!line.text.startsWith('kmemleak: ')) return line;
+  return { ...line, text: line.text.replace(ofKmemleak, '') };
+}
+
 /**
  * Removes prefix, escapes and markup from a line. `raw` is one line without its newline, as latin1 or as decoded text. This takes
  * a time that is linear in the length of the line.
@@ -146,7 +154,7 @@ export function readConsoleLine(raw: string): ConsoleLine {
   let text = controls.test(raw) ? raw.replace(escapes, '') : raw;
   if (hasMarkup.test(text)) text = withoutMarkup(text);
   if (typeset.test(text)) text = withoutTypesetting(text);
-  const line = withoutPrefix(text);
+  const line = withoutKmemleak(withoutPrefix(text));
   if (!line.text.includes('(')) return line;
   const named = withSymbols(line.text);
   return named === line.text ? line : { ...line, text: named };

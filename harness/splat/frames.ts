@@ -42,18 +42,15 @@ const decodedPlaces =
 
 const symbolWithOffset = new RegExp(withOffset);
 
-const compilerSuffix =
-  /\.(?:isra|constprop|part|cold|llvm|lto_priv|clone|resolved)(?:\.\d+)*(?=\.|$)/g;
-
 /**
- * The function of a symbol, without suffixes of the compiler: `do_con_write.part.23` becomes `do_con_write`, `foo.cold` becomes
- * `foo`.
+ * The function of a symbol, without suffixes of the compiler: `do_con_write.part.23` becomes `do_con_write`, `foo.__uniq.1234.cfi`
+ * becomes `foo`. No function of C has a dot in its name. The dot before a name marks a function of 64-bit powerpc (ELF ABI v1).
  */
 export function functionOfSymbol(symbol: string): string {
   if (symbol.startsWith('_R') || symbol.startsWith('_Z')) return demangle(symbol);
-  const dot = symbol.indexOf('.');
-  if (dot <= 0) return symbol.startsWith('.') ? symbol.slice(1) : symbol;
-  return symbol.replace(compilerSuffix, '').replace(/\.\d+$/, '');
+  const start = symbol.startsWith('.') ? 1 : 0;
+  const dot = symbol.indexOf('.', start);
+  return dot > start ? symbol.slice(start, dot) : symbol.slice(start);
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Finding } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 import { inlinedHeader } from './compose.ts';
 import type { OpenReport } from './open-report.ts';
@@ -34,20 +35,68 @@ const continuesOwn: readonly (readonly [RegExp, RegExp])[] = [
   [/CFI failure at /, /WARNING: (?:CPU: \d+ PID: \d+ )?at /],
   [/rust_kernel/, /kernel BUG at rust\//],
 ];
+/**
+ * The same for a report of SLUB. Since Linux 6.14 (6.12.y too) object_err() and __slab_err() end with WARN_ON(1) in place of
+ * dump_stack(): below the stacks of allocation and free, the warning prints the stack of the report (mm/slub.c).
+ */
+const warningOfSlub = [
+  /\bBUG \S+(?: \([^)]*\))?(?: \((?:Not tainted|Tainted: [^)]*)\))?: [A-Z]/,
+  /WARNING: .*(?:\bmm\/slub\.c:\d|\b(?:object_err|__slab_err)\+0x)/,
+] as const;
+/** The same for a cache that is destroyed: below the report of SLUB, the destroyer warns of the same objects (mm/slab_common.c). */
+const warningOfDestroy = [
+  /\bBUG .*: Objects remaining (?:in|on) /,
+  /Slab cache still has objects|WARNING: .*(?:\bmm\/slab_common\.c:\d|\bkmem_cache_destroy\+0x)/,
+] as const;
 /** Lines that only say that an earlier report was fatal: a panic, or the end of a task that faulted again. */
 const secondHand =
-  /Kernel panic - not syncing:? (?:[\w-]+: ){0,3}(?:panic_on_warn set|\w+\.(?:panic|fault)(?:=panic)? set|Fatal exception|hung_task: |softlockup: |RCU Stall|Aiee)|Attempted to kill (?:init|the idle)|Fixing recursive fault but reboot is needed/;
-/** A panic within this many lines after a splat is the end of that splat, not another splat. */
-const aftermathLines = 400;
+  /Kernel panic - not syncing:? (?:[\w-]+: ){0,3}(?:panic_on_warn set|\w+\.(?:panic|fault)(?:=panic)? set|Fatal exception|hung_task: |softlockup: |RCU Stall|Hard LOCKUP|Aiee)|Attempted to kill (?:init|the idle)|Fixing recursive fault but reboot is needed/;
+/** What follows from a splat comes within this many lines after it: its panic, and the splats of the task that dies of it. */
+export const aftermathLines = 400;
+/** The largest number of lines that the message of a WARN() has. */
+const longestMessage = 3;
 
 /** True when a line that looks like a header only continues the report that is open. */
 export function continues(report: OpenReport, text: string): boolean {
   if (continuesAny.test(text)) return true;
   if (owner.test(text)) return (report.lines[0]?.text ?? '').includes('INFO: task ');
-  if (report.frames > 0) return false;
   const header = report.lines[0]?.text ?? '';
-  if (continuesOwn.some(([first, second]) => second.test(text) && first.test(header))) return true;
+  const isPair = ([first, second]: readonly [RegExp, RegExp]) =>
+    second.test(text) && first.test(header);
+  if (!report.ended && isPair(warningOfSlub)) return true;
+  if (isPair(warningOfDestroy)) return true;
+  if (report.frames > 0) return false;
+  if (continuesOwn.some(isPair)) return true;
   return continuesFault.test(text) || inlinedHeader.test(report.lines.at(-1)?.text ?? '');
+}
+
+/** The line with which powerpc says which CPUs are stuck. Each of them then prints a report (arch/powerpc/kernel/watchdog.c). */
+const stuckCpus = /detected hard LOCKUP on other CPUs/;
+const stuckCpu = /watchdog: CPU \d+ Hard LOCKUP/;
+const warning = /WARNING: (?:CPU: \d+ PID: \d+ )?at |WARNING: .*:\d+ at /;
+
+/**
+ * True when an open report is only what the kernel says above the report that begins with `line`: the message of a WARN(), which
+ * may begin with `BUG: `, or powerpc's list of the CPUs that are stuck.
+ */
+export function isPrelude(report: OpenReport, line: ReportLine): boolean {
+  if (report.frames > 0) return false;
+  if (stuckCpu.test(line.text)) return stuckCpus.test(report.lines[0]?.text ?? '');
+  const isMessage =
+    report.rule.mayBeMessage === true && report.lines.at(-1)?.caller === line.caller;
+  return isMessage && report.own < longestMessage && warning.test(line.text);
+}
+
+/** Functions through which a task that faulted leaves the kernel: kernel/exit.c, arch/x86/entry, and die() of each architecture. */
+const dying = /^(?:make_task_dead|rewind_stack_(?:and_make_dead|do_exit)|oops_end|die)$/;
+
+/**
+ * True for a splat about a task that an oops has killed. What a dying task left behind, such as locks and a preemption count, is
+ * the work of this oops. The kernel has the taint of an oops then: `G      D`, or `[D]=DIE`.
+ */
+export function isOfDying({ taint = '', stack }: Pick<Finding, 'taint' | 'stack'>): boolean {
+  const hasDied = taint.includes('=') ? taint.includes('[D]') : taint.includes('D');
+  return hasDied && stack.some((frame) => dying.test(frame.function));
 }
 
 /**

@@ -30,7 +30,7 @@ const checkers = [
   // lib/debugobjects.c and its users, DEBUG_LOCK_ALLOC, kernel/dma/debug.c
   '^_*debug_(?:objects?|check_no|print_object|smp_processor|timer|hrtimer|work|rcu|mutex|rt_mutex|rwsem|spin|read|write|lockdep|locks|percpu_counter|dma|exception|(?:de)?activate|assert_init|init)(?:_|$)',
   // mm/slub.c, mm/usercopy.c, mm/kmemleak.c
-  '^check_(?:poison_obj|bytes_and_report|pad_bytes|valid_pointer|object$|slab$|canary|bogus_address)|^(?:alloc|free)_(?:debug_processing|consistency_checks)|^restore_bytes|^on_freelist|^_*check_(?:heap_object|object_size|stack_object)|^object_err|^slab_(?:err|bug|fix|pad)|^kmemleak_|^create_object',
+  '^check_(?:poison_obj|bytes_and_report|pad_bytes|valid_pointer|object$|slab$|canary|bogus_address)|^(?:alloc|free)_(?:debug_processing|consistency_checks)|^restore_bytes|^on_freelist|^_*check_(?:heap_object|object_size|stack_object)|^object_err|^_*slab_(?:err|bug|fix|pad)|^kmemleak_|^create_object',
   '^usercopy_(?:warn|abort)|^report_usercopy|^_*copy_overflow|^__bad_copy',
   // kernel/locking/lockdep.c
   '^_*(?:lock_acquire|lock_release|lock_acquired|lock_(?:sync|contended|downgrade|repin|unpin|pin|set_class|is_held)|lockdep_|mark_(?:lock|held|usage|irqflags)|validate_chain|valid_state|register_lock_class|assign_lock_key|look_?up_lock|hlock_class|check_lock_chain_key|check_(?:flags|prevs?_add|noncircular|irq_usage|deadlock|usage|wait_context|chain_key|redundant)|add_lock_to|trace_(?:hardirqs|softirqs|lock))|^__?bfs$|^__lock_(?:acquire|release)|^reacquire_held|^find_(?:held_lock|usage_)|^(?:add|lookup)_chain_cache|^graph_(?:un)?lock|^rcu_lock_(?:acquire|release)',
@@ -55,6 +55,8 @@ const locking = [
 const allocation = [
   // mm/slub.c, mm/slab.c, mm/vmalloc.c, mm/util.c
   '^(?:_*do_|_*)(?:k|kv|v|vz|kz|kvz|vm|kvm|devm_k|devm_kz)(?:m|z|c)?alloc(?:$|_(?!to_|fault|info|dump|sync|nr_))|^_*(?:k|kv)realloc|^kv?free$|^kfree_sensitive$|^kzfree$|^_{2,4}(?:do_)?cache_alloc|^cache_alloc_(?:refill|debugcheck)|^_*kmem_cache|^_*slab_(?:alloc|post|pre|free)|^_*new_slab$|^_*allocate_slab$|^alloc_slab_page|^_*get_(?:any_)?partial|^_*(?:put|unfreeze|deactivate)_(?:cpu_)?(?:partials?|slab)$|^_+cache_free$|^fallback_alloc|^cache_(?:grow|free_block|free_alien|flusharray)|^do_slab_free|^_*k\\w*malloc_',
+  // mm/slub.c since Linux 6.6: partial lists, and since 6.18 the sheaves of each CPU (pcs)
+  '^free_to_partial_list$|^get_from_(?:any_)?partial(?:_node)?$|^alloc_single_from_(?:new_slab|partial)$|(?:^|_)sheaf(?:_|$)|^__pcs_(?:replace_(?:empty|full)_main|flush_all_cpu)$|^(?:alloc_from|_*free_to)_pcs(?:_bulk|_batch)?$|^_*refill_objects(?:_node|_any)?$',
   // mm/truncate.c, mm/filemap.c: functions that drop the pages of a file
   '^truncate_(?:inode_pages|inode_folio|pagecache|setsize|folio_batch)|^(?:__)?invalidate_(?:inode|mapping)_(?:pages|folio)|^find_(?:lock|get)_entries$|^pagevec_lookup_entries$',
   // mm/page_alloc.c, mm/filemap.c, mm/mempolicy.c

@@ -18,7 +18,7 @@ export const stallAnchors = union([
   '^_*do_softirq|^handle_softirqs|^call_timer_fn|^_{0,2}run_timers|^run_timer_softirq|^expire_timers|^_{0,2}hrtimer_run|^hrtimer_run_softirq|^tasklet_action|^rcu_do_batch|^rcu_core|^irq_exit|^invoke_softirq',
   '^start_secondary|^secondary_start|^cpu_startup_entry|^cpu_idle|^rest_init|^start_kernel',
   '^vfs_(?:write|read|ioctl|readv|writev|fsync|fsync_range|(?:iocb_)?iter_(?:read|write)|fallocate|splice_read)$|^__vfs_(?:write|read)$|^do_(?:readv|writev|readv_writev|preadv|pwritev|iter_read|iter_write|iter_readv_writev|loop_readv_writev|vfs_ioctl|iter_readv)|^do_dentry_open$|^call_(?:read|write)_iter$|^new_sync_(?:read|write)$|^do_splice|^splice_|^do_sendfile|^aio_(?:read|write)$|^io_(?:read|write)$',
-  '^ksys_(?:read|write|ioctl|fallocate)|^(?:__x64_|__ia32_|__arm64_|__se_|__do_)?(?:compat_)?sys_ioctl|^SyS_ioctl|^C?_?SYSC_ioctl|^compat_SyS_ioctl|compat_ioctl|^blkdev_(?:driver_)?ioctl|^do_vfs_ioctl|^file_ioctl',
+  '^ksys_(?:read|write|ioctl|fallocate)|^(?:__(?:x64|ia32|arm64|s390x?|riscv|powerpc|se|do)_)?(?:compat_)?sys_ioctl|^SyS_ioctl|^C?_?SYSC_ioctl|^compat_SyS_ioctl|compat_ioctl|^blkdev_(?:driver_)?ioctl|^do_vfs_ioctl|^file_ioctl',
   '^_{0,2}sock_(?:sendmsg|release|close)(?:_nosec)?$|^sock_(?:write)_iter$|^kernel_(?:sendmsg|setsockopt|connect|bind|listen)$|^sock_(?:common_)?setsockopt$|^__sys_(?:setsockopt|getsockopt|bind|connect|listen|accept|shutdown)|^do_sock_setsockopt',
   '^__fput$|^fput$|^task_work_run',
   '^_{0,2}do_fault$|^_{0,3}do_page_fault$|^exit_to_user|^do_notify_resume$|^prepare_exit_to|^syscall_exit_to|^mmap_region$',

@@ -13,7 +13,14 @@ import {
   rebootFinding,
   tailFinding,
 } from './events.ts';
-import { BootWatch, continues, isAftermath } from './incident.ts';
+import {
+  aftermathLines,
+  BootWatch,
+  continues,
+  isAftermath,
+  isOfDying,
+  isPrelude,
+} from './incident.ts';
 import type { HeaderPlace, HeaderTest, ReadLine } from './line-reader.ts';
 import { feed, type OpenReport, openReport, withLines } from './open-report.ts';
 import { rules } from './rules/index.ts';
@@ -30,6 +37,8 @@ const eventPatience = { own: 4, anybody: 200 };
  * log.
  */
 const tailLines = 400;
+/** The largest number of tasks of which the last splat is remembered. */
+const mostTasks = 16;
 /** The largest number of reports that are open at once; a console that opens more is noise. */
 const mostOpen = 16;
 
@@ -86,6 +95,8 @@ export class Tracker {
   #open: OpenReport[] = [];
   #waiting: WaitingEvent[] = [];
   #lastSplatLine = Number.NEGATIVE_INFINITY;
+  /** The last lines of the last splats of the tasks that had splats last, by `comm/pid`. */
+  readonly #splatLines = new Map<string, number>();
   /** `comm/pid` of the process that the OOM killer killed last. The oom_reaper works for this process. */
   #victim: string | undefined;
 
@@ -182,7 +193,7 @@ export class Tracker {
   #start(rule: Rule, line: ReportLine, fromKernel: boolean): void {
     let held: OpenReport | undefined;
     const isDropped = (report: OpenReport) =>
-      report.tentative && report.lines[0]?.caller === line.caller;
+      (report.tentative && report.lines[0]?.caller === line.caller) || isPrelude(report, line);
     this.#open = this.#open.filter((report) => !isDropped(report));
     for (const report of this.#open) {
       if (report.lines[0]?.caller !== line.caller || rule.oneLine) continue;
@@ -217,9 +228,21 @@ export class Tracker {
     if (report.tentative) return;
     const finding = conclude(report);
     if (!finding) return;
+    if (finding.kind === 'event' || !this.#isKnown(finding)) this.#found.push(finding);
     if (finding.kind === 'splat')
       this.#lastSplatLine = Math.max(this.#lastSplatLine, finding.endLine);
-    this.#found.push(finding);
+  }
+
+  /** True when a splat only follows from an earlier splat of the same task, which is dying of it. */
+  #isKnown(finding: Finding): boolean {
+    const { task, line, endLine } = finding;
+    if (task === undefined) return false;
+    const last = this.#splatLines.get(task);
+    this.#splatLines.delete(task);
+    this.#splatLines.set(task, endLine);
+    const [oldest] = this.#splatLines.keys();
+    if (this.#splatLines.size > mostTasks && oldest !== undefined) this.#splatLines.delete(oldest);
+    return last !== undefined && line - last < aftermathLines && isOfDying(finding);
   }
 
   #closeAll(): void {

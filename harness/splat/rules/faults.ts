@@ -79,6 +79,20 @@ export const faultRules: readonly Rule[] = [
   },
   { header: /divide[ _]error: [0-9a-f]{4}\b/, title: 'divide error in {frame}', frame: fault },
   { header: /invalid opcode: /, title: 'invalid opcode in {frame}', frame: fault },
+  {
+    // The text that exc_alignment_check() gives to die() ends in a newline, so the line breaks off (arch/x86/kernel/traps.c).
+    header: /^(?:Oops: )?Split lock detected\s*$/,
+    title: 'Oops in {frame}',
+    alt: badAccess,
+    frame: fault,
+    fromKernel: true,
+  },
+  {
+    // __div0() of 32-bit ARM, arch/arm/kernel/traps.c, and the functions of the compiler that call it
+    header: /Division by zero in kernel\./,
+    title: 'Division by zero in kernel in {frame}',
+    frame: { from: ['trace'], skip: /^L?_*(?:div0|aeabi_|[us]?div|[us]?mod)/ },
+  },
   { header: /\bint3: [0-9a-f]{4} /, title: 'int3 in {frame}', frame: fault },
   { header: /stack segment: [0-9a-f]{4} /, title: 'stack segment fault in {frame}', frame: fault },
   { header: /alignment check: [0-9a-f]{4} /, title: 'alignment check in {frame}', frame: fault },

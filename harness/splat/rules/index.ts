@@ -29,10 +29,13 @@ const otherRules: readonly Rule[] = [
     fromKernel: true,
   },
   {
-    header: /^(?!.*\b(?:BIOS|[Ff]irmware|ACPI|vendor)\b).*?\bBUG: (?<text>\S.*)/,
+    // bad_page() and the reports of a bad page map count what they left out: `BUG: Bad page state: 12 messages suppressed`.
+    header:
+      /^(?!.*\b(?:BIOS|[Ff]irmware|ACPI|vendor|\d+ messages suppressed)\b).*?\bBUG: (?<text>\S.*)/,
     title: 'BUG: {text}',
     frame: { from: [] },
     fromKernel: true,
+    mayBeMessage: true,
     traceOptional: true,
   },
 ];

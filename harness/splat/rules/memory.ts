@@ -125,7 +125,7 @@ export const memoryRules: readonly Rule[] = [
   { header: /UBSAN: ([a-z-]+) in /, title: 'UBSAN: {1} in {frame}', frame: trace },
   { header: /BUG: memory leak\b/, title: 'memory leak in {frame}', frame: leak },
   {
-    header: /^(?:kmemleak: )?unreferenced object (?:\((?:percpu|phys)\) )?0x/,
+    header: /^unreferenced object (?:\((?:percpu|phys)\) )?0x/,
     title: 'memory leak in {frame}',
     frame: leak,
   },
@@ -134,7 +134,7 @@ export const memoryRules: readonly Rule[] = [
     title: 'BUG: bad usercopy in {frame}',
     frame: named,
   },
-  { header: /BUG: Bad page map\b/, title: 'BUG: Bad page map' },
+  { header: /BUG: Bad page map in /, title: 'BUG: Bad page map' },
   {
     header: /BUG: Bad page state in process/,
     title: 'BUG: Bad page state in {frame}',
@@ -144,6 +144,11 @@ export const memoryRules: readonly Rule[] = [
     header: /BUG: Bad page (?:cache|table)/,
     title: 'BUG: Bad page cache in {frame}',
     frame: trace,
+  },
+  {
+    // check_poison_mem(), mm/page_poison.c. The stack is of the next user of the page, who is not to blame.
+    header: /pagealloc: (memory corruption|single bit error)/,
+    title: 'pagealloc: {1}',
   },
   {
     header: /BUG: Bad rss-counter state/,

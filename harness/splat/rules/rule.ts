@@ -27,6 +27,8 @@ export interface Rule {
   readonly needsReport?: true;
   /** True when this report has no stack of its own: its stack stands in the report directly below. */
   readonly sharesTrace?: true;
+  /** True when the header may also be the message of a WARN(), which the kernel prints directly above the line of the warning. */
+  readonly mayBeMessage?: true;
   /** True when the report is about the test program, not about the kernel. */
   readonly suppressed?: true;
   /** True for an event: it is worth noting but never a splat, and it does not end a report into which it is printed. */

@@ -20,6 +20,9 @@ const pidLine =
   /\bPid: (\d+), comm: (.*?) (?:Not tainted|Tainted: ([^0-9]*?)) +\(?(?:[A-Za-z]\S*-)?(\d+\.\d+[^\s)]*)/;
 /** The line of a lockup: `BUG: soft lockup - CPU#4 stuck for 22s! [docker:2374]` (kernel/watchdog.c). */
 const lockupLine = /CPU#(\d+) stuck for \d+s! \[(.*):(\d+)\]/;
+/** The CPU line up to the taint: a pager may cut what follows. */
+const cutCpuLine =
+  /^CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Kdump: loaded )?(?:Not tainted|Tainted: )/;
 const warningLine = /WARNING: CPU: (\d+) PID: \d+ at |, CPU#(\d+): /;
 const commLine = /\bcomm[: ]+"?([^",]{1,15})"?,? pid[: ]+(\d+)/i;
 const hardwareLine = /^\s*Hardware name: (.*?)\s*$/;
@@ -87,6 +90,8 @@ function readLesserLine(text: string): Facts | undefined {
   if (text.includes('Pid: ')) return readPidLine(text);
   const cpu = warningLine.exec(text);
   if (cpu) return { cpu: Number(cpu[1] ?? cpu[2]) };
+  const cut = text.startsWith('CPU: ') ? cutCpuLine.exec(text) : null;
+  if (cut) return { cpu: Number(cut[1]), task: `${cut[3]}/${cut[2]}` };
   const comm = commLine.exec(text);
   return comm ? { task: `${comm[1]}/${comm[2]}` } : readTask(text);
 }

@@ -1,8 +1,9 @@
 import type { ReportLine } from './body.ts';
 import { type ConsoleLine, isRelayed, readConsoleLine } from './console-line.ts';
+import { DoubledLines } from './doubled-lines.ts';
 import { learnPrefix } from './learnt-prefix.ts';
 import { fromJsonString } from './markup.ts';
-import { ofReport } from './open-report.ts';
+import { hintsAtReport, ofReport } from './open-report.ts';
 import type { Rule } from './rules/rule.ts';
 
 /** The position of a line in the log. */
@@ -22,6 +23,8 @@ export interface ReadLine extends ReportLine {
   readonly raw: string;
   readonly fromKernel: boolean;
   readonly hasTrigger: boolean;
+  /** True for a line that a program wrote: the kernel of this log stamps its lines, and no lines of a report follow this one. */
+  readonly isStray: boolean;
 }
 
 /** The number of lines above a line, and of lines below it, from which the line's prefix is learnt. */
@@ -63,6 +66,8 @@ interface Held {
   readonly place: LinePlace;
   /** The lines above this line, from which its prefix is learnt. Undefined when the prefix is known already. */
   readonly before: readonly string[] | undefined;
+  /** The number of lines below this line that are needed before it is passed on. */
+  readonly wanted: number;
 }
 
 /** False for an empty line, from which nothing can be learnt. */
@@ -89,8 +94,8 @@ export type HeaderTest = (text: string, fromKernel: boolean) => HeaderPlace | un
 
 /**
  * Removes prefixes and formats from the lines of a console and passes the lines on in order. Each line is passed on one line
- * late: the next line may say that the message is printed again. A line that may open a report behind an unknown prefix is passed
- * on `neighbours` lines late.
+ * late: the next line may say that the message is printed again. A line that may open a report behind an unknown prefix, or
+ * without the stamp that the kernel's lines have, is passed on `neighbours` lines late.
  */
 export class LineReader {
   readonly #take: (line: ReadLine) => void;
@@ -105,6 +110,9 @@ export class LineReader {
    * True when the line before was a server-sent event (journalctl -o json-sse). The empty line after it does not belong to the log.
    */
   #wasEvent = false;
+  readonly #doubled = new DoubledLines();
+  /** True when a line of this log had the stamp of the kernel. */
+  #hasStamps = false;
 
   constructor(headerAt: HeaderTest, take: (line: ReadLine) => void) {
     this.#headerAt = headerAt;
@@ -120,7 +128,7 @@ export class LineReader {
   push(raw: string, place: LinePlace, before: () => readonly string[]): void {
     const isGap = this.#wasEvent && raw.trim() === '';
     this.#wasEvent = raw.startsWith('data: {');
-    if (isGap) return;
+    if (isGap || this.#doubled.isCopy(raw, place.number, place.hasTrigger)) return;
     const inner = this.#open(raw, place.hasTrigger);
     if (inner === undefined) return;
     if (inner.includes('** replaying') && replay.test(readConsoleLine(inner).text)) {
@@ -128,13 +136,23 @@ export class LineReader {
       return;
     }
     const isStrange = place.hasTrigger && !this.#isPlain(inner);
-    this.#hold({ inner, raw, place, before: isStrange ? before() : undefined });
+    const mayStray = place.hasTrigger && this.#isUnstamped(inner, before);
+    const wanted = isStrange || mayStray ? neighbours : 1;
+    this.#hold({ inner, raw, place, before: isStrange ? before() : undefined, wanted });
+  }
+
+  /** True for a line with a header and without a stamp, in a log in which lines above have stamps. */
+  #isUnstamped(inner: string, before: () => readonly string[]): boolean {
+    const { text, fromKernel } = this.#read(inner);
+    if (fromKernel || !this.#headerAt(text, false)) return false;
+    this.#hasStamps ||= before().some((raw) => readConsoleLine(raw).fromKernel);
+    return this.#hasStamps;
   }
 
   #hold(line: Held): void {
     const [only] = this.#held;
     // The usual case, without a queue: a single line is held, and it waits only for the next one.
-    const isNext = only !== undefined && this.#held.length === 1 && only.before === undefined;
+    const isNext = only !== undefined && this.#held.length === 1 && only.wanted === 1;
     if (isNext && isTold(only) && isTold(line)) {
       this.#held[0] = line;
       this.#hand(only);
@@ -185,8 +203,7 @@ export class LineReader {
     for (;;) {
       const [first] = this.#held;
       if (!first) return;
-      const wanted = first.before === undefined ? 1 : neighbours;
-      if (!all && !this.#hasBelow(wanted)) return;
+      if (!all && !this.#hasBelow(first.wanted)) return;
       this.#held.shift();
       if (first.before) this.#learn(first, first.before, this.#held);
       this.#hand(first);
@@ -222,11 +239,24 @@ export class LineReader {
 
   #hand({ inner, raw, place, before }: Held): void {
     const { text: own, caller, fromKernel: isStamped } = this.#read(inner);
-    const fromKernel = isStamped || (before !== undefined && this.#hasReport(this.#held));
+    const fromKernel = isStamped || (before !== undefined && this.#hasReport(ofReport));
     const { number, start, hasTrigger } = place;
+    this.#hasStamps ||= isStamped;
+    const isStray = hasTrigger && this.#hasStamps && !fromKernel && !this.#hasReport(hintsAtReport);
     const joined = hasTrigger || this.#wrapped > 0 ? this.#unwrap(own, fromKernel) : undefined;
     const { text, end } = joined ?? { text: own, end: place.end };
-    this.#take({ text, caller, isStamped, number, start, end, raw, fromKernel, hasTrigger });
+    this.#take({
+      text,
+      caller,
+      isStamped,
+      number,
+      start,
+      end,
+      raw,
+      fromKernel,
+      hasTrigger,
+      isStray,
+    });
   }
 
   /**
@@ -251,14 +281,14 @@ export class LineReader {
   }
 
   /**
-   * True when the lines below show that a header without a stamp is the kernel's: a line of a report, such as a stack frame,
-   * comes before any further header and before any line with a stamp.
+   * True when the lines below show that a header without a stamp is the kernel's: a line that fits `expected`, such as a stack
+   * frame, comes before any further header and before any line with a stamp.
    */
-  #hasReport(below: readonly Held[]): boolean {
-    for (const { inner } of below) {
+  #hasReport(expected: RegExp): boolean {
+    for (const { inner } of this.#held) {
       const { text, fromKernel } = this.#read(inner);
       if (fromKernel) return false;
-      if (ofReport.test(text)) return true;
+      if (expected.test(text)) return true;
       if (this.#headerAt(text, false)) return false;
     }
     return false;

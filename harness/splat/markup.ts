@@ -25,7 +25,7 @@ const entities: Readonly<Record<string, string>> = {
   apos: "'",
   nbsp: ' ',
 };
-const entity = /&(?:(amp|lt|gt|quot|apos|nbsp)|#(\d{2,3})|#x([0-9a-f]{2}));/g;
+const entity = /&(?:(amp|lt|gt|quot|apos|nbsp)|#(\d{2,3})|#[xX]([0-9a-fA-F]{2}));/g;
 const tags = /<\/?(?:pre|code|br|span|div|td|tr|p|li)\b[^>]{0,200}>/g;
 
 /** Decodes the characters between the quotes of a JSON string to latin1. `\n`, `\r`, `\b` and `\f` are dropped. */

@@ -30,6 +30,9 @@ const reportLike =
 /** Matches lines that occur only in reports. */
 export const ofReport =
   /^\s*(?:\[<[0-9a-f]+>\] )?(?:\? )?[\w.$]+\+0x[0-9a-f]+\/0x|^\s*(?:CPU: \d+ |NIP: +\[?[0-9a-f]{8}|Call [Tt]race:|Modules linked in:|Hardware name:|<TASK>|<IRQ>)/;
+/** Matches lines that a program hardly writes below a line that looks like a header. */
+export const hintsAtReport =
+  /\+0x[0-9a-f]+\/0x[0-9a-f]|\b[Tt]ainted\b|^\s*(?:CPU: \d|Call [Tt]race|Modules linked in|Hardware name|<TASK>|<IRQ>|[RE]IP: |NIP: |in_atomic\(\)|(?:Read|Write) of size|page:|raw: |flags: 0x|comm "|unreferenced object|#PF: |PGD |Oops|Internal error|Mem abort info|\[<[0-9a-f]+>\])/;
 /** A line of a stack, not of a register such as `    pc: c000000000301240: f+0x10/0x20` or ` RP(r2): f+0x10/0x20`. */
 const frameLike = /^[\s[(?](?!\s*[A-Za-z][\w()[\]]{0,8} ?: ).*\+0x[0-9a-f]+\/0x/;
 const traceEnd = '---[ end trace';

@@ -116,7 +116,7 @@ export class Tracker {
     if (mayBoot && this.#boots.isReboot(raw, text)) {
       this.#closeAll();
       this.#found.push(rebootFinding(line));
-    } else if (hasTrigger) this.#consider(line, fromKernel);
+    } else if (hasTrigger) this.#consider(line);
     if (this.#waiting.length > 0) this.#correctKill(line);
     for (const report of before) {
       if (!this.#open.includes(report)) continue;
@@ -141,7 +141,8 @@ export class Tracker {
   }
 
   /** Handles a line that may be a header or an event. */
-  #consider(line: ReportLine, fromKernel: boolean): void {
+  #consider(line: ReadLine): void {
+    const { fromKernel } = line;
     const event = readEvent(line);
     if (event && (attachesToSplat(event) || isChoice(event, line.text))) {
       this.#waiting.push({ event, caller: line.caller, ...eventPatience });
@@ -154,6 +155,7 @@ export class Tracker {
     if (isTail(line.text) && this.#isUnknown(line)) this.#found.push(tailFinding(line));
     const rule = this.#headerAt(line.text, fromKernel)?.rule;
     if (!rule || isAftermath(line, this.#lastSplatLine)) return;
+    if (line.isStray && !rule.fromProgram && !rule.byAnyone) return;
     const mine = this.#open.filter(
       (report) => report.lines[0]?.caller === line.caller && !report.tentative,
     );

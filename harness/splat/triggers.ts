@@ -13,6 +13,8 @@ export const triggerWords: readonly string[] = [
   'BUG:\r',
   'BUG at ',
   'WARNING: ',
+  // the end of a word that `grep --color=always` found; the word itself may end before the blank: `BUG:`
+  '\x1b[m\x1b[K',
   'Badness ',
   'Debug: sleeping ',
   'INFO: ',

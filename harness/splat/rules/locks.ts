@@ -114,8 +114,8 @@ export const lockRules: readonly Rule[] = [
     frame: trace,
   },
   {
-    // `Debug:` until Linux 2.6.17
-    header: /(?:BUG|Debug): sleeping function called from invalid context/,
+    // `Debug:` until Linux 2.6.17. A pager may cut the line in front of the file, `called from invalid conte>`.
+    header: /(?:BUG|Debug): sleeping function called from invalid con/,
     title: 'BUG: sleeping function called from invalid context in {frame}',
     frame: trace,
   },

@@ -2,7 +2,8 @@ import { badAccess, type FrameRule, fault, named, type Rule, trace } from './rul
 
 const invalidFree = ['invalid-free in {frame}'];
 const accessed = /\b(Read|Write) (?:of size \d|at addr )/;
-const symbol = /[\w.$]+\+0x[0-9a-f]+\/0x[0-9a-f]+/.source;
+/** A function and its offset. Pagers cut long lines, so the size may be missing. */
+const symbol = /[\w.$]+\+0x[0-9a-f]+\//.source;
 
 /**
  * Skips allocators of objects and ids, whoever called them: their names begin or end with these words. A driver's own function with

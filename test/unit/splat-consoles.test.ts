@@ -1,0 +1,120 @@
+import t from 'tap';
+import { readConsoleLine } from '../../harness/splat/console-line.ts';
+import { scanLog } from '../../harness/splat/scanner.ts';
+
+/** The logs of this file are written. */
+
+const sleep = [
+  'BUG: sleeping function called from invalid context at kernel/locking/mutex.c:585',
+  'in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 31, name: ring',
+  'preempt_count: 1, expected: 0',
+  'CPU: 1 UID: 0 PID: 31 Comm: ring Not tainted 7.3.4 #1',
+  'Hardware name: QEMU Standard PC (i440FX + PIIX, 1996), BIOS 1.16.2 04/01/2014',
+  'Call Trace:',
+  ' <TASK>',
+  ' dump_stack_lvl+0x1a/0x20',
+  ' __might_resched+0x1a/0x20',
+  ' ring_push+0x1a/0x20',
+  ' ring_push+0x1a/0x20',
+  ' ring_ioctl+0x1a/0x20',
+  ' </TASK>',
+];
+const named = { title: 'BUG: sleeping function called from invalid context in ring_push' };
+const boot = Array.from({ length: 6 }, (_, at) => `usb 1-${at}: new high-speed USB device`);
+
+function stampOf(at: number): string {
+  return `[${(50 + at / 1000).toFixed(6).padStart(12)}] `;
+}
+
+function stamped(lines: readonly string[], from = 0): string[] {
+  return lines.map((line, at) => `${stampOf(from + at)}${line}`);
+}
+
+function scan(lines: readonly string[]) {
+  return scanLog(lines.map((line) => `${line}\n`).join(''));
+}
+
+void t.test('a console that prints each line twice gives one splat', async (t) => {
+  const lines = stamped([...boot, ...sleep, ...boot]);
+  const copies: readonly ((line: string) => string)[] = [
+    (line) => line,
+    (line) => `<4>${line}`,
+    (line) => `2026-11-30T12:00:00.123Z ${line}`,
+  ];
+  const [plain] = scan(lines);
+  for (const copy of copies) {
+    const found = scan(lines.flatMap((line) => [line, copy(line)]));
+    t.match(found, [{ ...named, line: 13, corrupted: false, signature: plain?.signature }]);
+    t.equal(found.length, 1);
+    t.strictSame(found[0]?.stack, plain?.stack, 'a frame that the stack has twice stays');
+  }
+});
+
+void t.test('reports at one time, and lines that repeat in a report, are no copies', async (t) => {
+  const [header = ''] = sleep;
+  const apart = stamped(sleep).flatMap((line, at) => [
+    line,
+    `[   60.00000${at % 10}] ${line.slice(15)}`,
+  ]);
+  t.equal(scan(apart).length, 2, 'the times differ');
+  const bare = scan([header, header, ...sleep.slice(1)]);
+  t.equal(bare.length, 2, 'no line has a time');
+  const same = sleep.map((line) => `${stampOf(0)}${line}`);
+  t.equal(scan(same)[0]?.stack.filter((frame) => frame.function === 'ring_push').length, 2);
+});
+
+void t.test('lines of programs are no splats where the kernel stamps its lines', async (t) => {
+  const lines = [
+    'not ok 3 kasan: BUG: KASAN: slab-out-of-bounds in kmalloc_oob_right not seen',
+    'echo "BUG: scheduling while atomic" > /dev/null',
+    'lava-dispatcher: error: Kernel panic - not syncing matched',
+    'BUG: unable to handle kernel paging request at 0',
+    'tests.py:12: UserWarning: WARNING: at line 12 in file',
+    'WARNING: CPU: 0 PID: 1 at foo.c:12 foo+0x1/0x2',
+    'INFO: task ring:31 blocked for more than 120 seconds.',
+  ];
+  for (const line of lines) {
+    const around = ['starting the tests', 'of the ring', line, 'more of the tests'];
+    t.strictSame(scan([...stamped(boot), ...around, ...stamped(boot, 90)]), [], line);
+    t.strictSame(scan([...stamped(boot), ...around]), [], `${line} near the end`);
+  }
+});
+
+void t.test('a report without stamps counts where one may expect it', async (t) => {
+  t.match(scan([...stamped(boot), ...sleep]), [named], 'its lines follow');
+  t.match(scan(sleep), [named], 'no line of the log has a stamp');
+  t.match(scan([...sleep, ...stamped(boot)]), [named], 'the stamps come later');
+  const [header = '', ...rest] = sleep;
+  t.match(scan([header, ...stamped([...rest, ...boot])]), [named], 'the first line was cut');
+  const wrapped = ['BUG: sleeping function called from', 'invalid context at mm/slab.h:1'];
+  t.match(scan([...stamped(boot), ...wrapped, ...rest]), [named], 'a wrapper lost the stamps');
+  const program = ['SYZFAIL: repeatedly failed to execute the program', 'done'];
+  t.match(scan([...stamped(boot), ...program]), [{ title: /^SYZFAIL/ }]);
+});
+
+void t.test('lines that a pager cut are read as far as they go', async (t) => {
+  for (const end of ['>', '...', '\xe2\x80\xa6']) {
+    const cut = sleep.map((line) => {
+      const whole = `Jan 02 03:04:05 host kernel: ${line}`;
+      return whole.length > 77 ? whole.slice(0, 77) + end : whole;
+    });
+    t.match(scan(cut), [{ ...named, cpu: 1, task: 'ring/31', corrupted: false }], end);
+  }
+  const kasan = [
+    'BUG: KASAN: slab-use-after-free in ring_push+0x1c/0...',
+    'Read of size 8 at addr ffff888101a2b000 by task rin...',
+    ...sleep.slice(3),
+  ];
+  t.match(scan(stamped(kasan)), [{ title: 'KASAN: slab-use-after-free Read in ring_push' }]);
+});
+
+void t.test('a report is found in the coloured output of grep', async (t) => {
+  for (const word of ['BUG:', 'BUG', 'BUG: sleeping']) {
+    const coloured = sleep.map((line) => line.replace(word, '\x1b[01;31m\x1b[K$&\x1b[m\x1b[K'));
+    t.match(scan(stamped(coloured)), [named], word);
+  }
+});
+
+void t.test('hexadecimal entities may have upper-case digits', async (t) => {
+  t.equal(readConsoleLine('at fs&#x2F;nfs&#X2f;x.c').text, 'at fs/nfs/x.c');
+});

@@ -54,7 +54,7 @@ const monitored = [
 ].join('\n');
 const site =
   'x/1 is trying to acquire lock:\n (&l){+.+.}, at: [<ffffffff81234567>] demo_take+0x1/0x2';
-const access = 'Read of size 8 at addr ffff888012345678 by task x/1';
+const access = 'Read of size 8 at addr ffff888012345678 by task demo/12';
 
 /** Headers, some with the lines right below them, and their titles. */
 const kinds: readonly (readonly [string, string])[] = [
@@ -207,7 +207,7 @@ const kinds: readonly (readonly [string, string])[] = [
     'WARNING: refcount bug in demo_take',
   ],
   [
-    'WARNING: mm/slub.c:6740 at __kvmalloc_node_noprof+0x1/0x2, CPU#0: x/1',
+    'WARNING: mm/slub.c:6740 at __kvmalloc_node_noprof+0x1/0x2, CPU#0: demo/12',
     'WARNING: kmalloc bug in demo_take',
   ],
   ['BUG: executor-detected bug', 'BUG: executor-detected bug'],

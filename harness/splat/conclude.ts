@@ -7,6 +7,7 @@ import { corruptionOf } from './corruption.ts';
 import { readBlocker, readFacts, readNonBlock } from './facts.ts';
 import { isOfDying } from './incident.ts';
 import { hasSymbols, withoutSymbols } from './markup.ts';
+import { isMixed } from './mixture.ts';
 import type { OpenReport } from './open-report.ts';
 import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';
@@ -123,19 +124,44 @@ function identityOf(
   ];
 }
 
-function extentOf(header: ReportLine | undefined, last: ReportLine | undefined): Finding['bytes'] {
-  return { start: header?.start ?? 0, end: last?.end ?? 0 };
+/**
+ * The lines and bytes that a report takes up in the log. When the log has its newest lines first (pstore-pieces.ts), the last line
+ * of a report may be above its header.
+ */
+function extentOf(lines: readonly ReportLine[]): Pick<Finding, 'line' | 'endLine' | 'bytes'> {
+  const isReversed = (lines[0]?.number ?? 0) > (lines.at(-1)?.number ?? 0);
+  const sorted = isReversed ? lines.toSorted((a, b) => a.number - b.number) : lines;
+  const first = sorted[0];
+  const last = sorted.at(-1);
+  return {
+    line: first?.number ?? 0,
+    endLine: last?.number ?? 0,
+    bytes: { start: first?.start ?? 0, end: last?.end ?? 0 },
+  };
 }
 
-function makeFinding(report: OpenReport, { lines, sections, composition }: Reading): Finding {
-  const [header] = lines;
-  const last = lines.at(-1);
+function isSuppressed(rule: Rule, found: Parameters<typeof isOfDying>[0]): boolean {
+  return rule.suppressed === true || isOfDying(found);
+}
+
+/** The reason why a report may be incomplete or have lines of another task. Undefined for a report that can be trusted. */
+function damageOf(
+  report: OpenReport,
+  { lines, sections, composition }: Reading,
+): string | undefined {
+  const reason = corruptionOf(composition, sections, report.interrupted);
+  if (reason !== undefined) return reason;
+  return isMixed(composition.rule, lines, sections) ? 'two tasks printed at once' : undefined;
+}
+
+function makeFinding(report: OpenReport, reading: Reading): Finding {
+  const { lines, sections, composition } = reading;
   const stack = stackOf(sections);
   const facts = readFacts(lines);
   const nonBlock = readNonBlock(lines, stack, report.victim);
   const blocker = composition.class.startsWith('INFO: task') ? readBlocker(lines) : undefined;
   const locks = readLockReport(lines.map((line) => line.text));
-  const reason = corruptionOf(composition, sections, report.interrupted);
+  const reason = damageOf(report, reading);
   const frame = decodeText(composition.frame);
   const events = report.events.map((event) => event.title);
   const identity = {
@@ -149,14 +175,12 @@ function makeFinding(report: OpenReport, { lines, sections, composition }: Readi
     title: decodeText(composition.title),
     altTitles: composition.altTitles.map(decodeText),
     class: decodeText(composition.class),
-    line: header?.number ?? 0,
-    endLine: last?.number ?? 0,
-    bytes: extentOf(header, last),
+    ...extentOf(lines),
     ...facts,
     ...(facts.task !== undefined && { task: decodeText(facts.task) }),
     corrupted: reason !== undefined,
     ...(reason !== undefined && { corruptedReason: reason }),
-    suppressed: composition.rule.suppressed === true || isOfDying({ ...facts, stack }),
+    suppressed: isSuppressed(composition.rule, { ...facts, stack }),
     ...(report.panicked && { panicked: true as const }),
     stack,
     ...(blocker && { blocker }),

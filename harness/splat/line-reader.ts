@@ -23,7 +23,7 @@ export interface ReadLine extends ReportLine {
   readonly raw: string;
   readonly fromKernel: boolean;
   readonly hasTrigger: boolean;
-  /** True for a line that a program wrote: the kernel of this log stamps its lines, and no lines of a report follow this one. */
+  /** True for a line without a stamp in a log in which the kernel stamps its lines, unless lines of a report follow it. */
   readonly isStray: boolean;
 }
 
@@ -135,15 +135,15 @@ export class LineReader {
       this.#held.pop();
       return;
     }
-    const isStrange = place.hasTrigger && !this.#isPlain(inner);
-    const mayStray = place.hasTrigger && this.#isUnstamped(inner, before);
+    const line = place.hasTrigger ? this.#read(inner) : undefined;
+    const isStrange = line !== undefined && !this.#isPlain(line);
+    const mayStray = line !== undefined && this.#isUnstamped(line, before);
     const wanted = isStrange || mayStray ? neighbours : 1;
     this.#hold({ inner, raw, place, before: isStrange ? before() : undefined, wanted });
   }
 
   /** True for a line with a header and without a stamp, in a log in which lines above have stamps. */
-  #isUnstamped(inner: string, before: () => readonly string[]): boolean {
-    const { text, fromKernel } = this.#read(inner);
+  #isUnstamped({ text, fromKernel }: ConsoleLine, before: () => readonly string[]): boolean {
     if (fromKernel || !this.#headerAt(text, false)) return false;
     this.#hasStamps ||= before().some((raw) => readConsoleLine(raw).fromKernel);
     return this.#hasStamps;
@@ -194,8 +194,7 @@ export class LineReader {
    * True when no prefix needs to be learnt for a line: a header begins at the start of its text, or its words are not the
    * kernel's own.
    */
-  #isPlain(inner: string): boolean {
-    const { text, fromKernel } = this.#read(inner);
+  #isPlain({ text, fromKernel }: ConsoleLine): boolean {
     return isRelayed(text) || this.#headerAt(text, fromKernel)?.at === 0;
   }
 
@@ -242,7 +241,9 @@ export class LineReader {
     const fromKernel = isStamped || (before !== undefined && this.#hasReport(ofReport));
     const { number, start, hasTrigger } = place;
     this.#hasStamps ||= isStamped;
-    const isStray = hasTrigger && this.#hasStamps && !fromKernel && !this.#hasReport(hintsAtReport);
+    const mayStray = hasTrigger && this.#hasStamps && !fromKernel;
+    const isHeader = mayStray && this.#headerAt(own, false) !== undefined;
+    const isStray = isHeader && !this.#hasReport(hintsAtReport);
     const joined = hasTrigger || this.#wrapped > 0 ? this.#unwrap(own, fromKernel) : undefined;
     const { text, end } = joined ?? { text: own, end: place.end };
     this.#take({
@@ -282,14 +283,14 @@ export class LineReader {
 
   /**
    * True when the lines below show that a header without a stamp is the kernel's: a line that fits `expected`, such as a stack
-   * frame, comes before any further header and before any line with a stamp.
+   * frame, comes before any line with a stamp. For `ofReport`, it also comes before any further header.
    */
   #hasReport(expected: RegExp): boolean {
     for (const { inner } of this.#held) {
       const { text, fromKernel } = this.#read(inner);
       if (fromKernel) return false;
       if (expected.test(text)) return true;
-      if (this.#headerAt(text, false)) return false;
+      if (expected === ofReport && this.#headerAt(text, false)) return false;
     }
     return false;
   }

@@ -1,5 +1,6 @@
 import type { Finding } from '../records/finding.ts';
 import { LineReader, neighbours } from './line-reader.ts';
+import { PstorePieces } from './pstore-pieces.ts';
 import { createHeaderTest, Tracker } from './tracker.ts';
 import { triggerWords } from './triggers.ts';
 import { createWordSearch } from './word-search.ts';
@@ -66,7 +67,9 @@ interface Stretch {
 class LineScanner implements Scanner {
   readonly #headerAt = createHeaderTest();
   readonly #tracker = new Tracker(this.#headerAt);
-  readonly #reader = new LineReader(this.#headerAt, (line) => this.#tracker.take(line));
+  readonly #reader = new PstorePieces(
+    new LineReader(this.#headerAt, (line) => this.#tracker.take(line)),
+  );
   /** The last lines of the input so far, from which prefixes of the next lines may be learnt. */
   #tail: readonly string[] = [];
   /** The bytes of the unfinished line so far: the first `#carried` bytes of this buffer. */

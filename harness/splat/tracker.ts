@@ -155,7 +155,7 @@ export class Tracker {
     if (isTail(line.text) && this.#isUnknown(line)) this.#found.push(tailFinding(line));
     const rule = this.#headerAt(line.text, fromKernel)?.rule;
     if (!rule || isAftermath(line, this.#lastSplatLine)) return;
-    if (line.isStray && !rule.fromProgram && !rule.byAnyone) return;
+    if (line.isStray && !rule.oneLine) return;
     const mine = this.#open.filter(
       (report) => report.lines[0]?.caller === line.caller && !report.tentative,
     );

@@ -54,6 +54,9 @@ export const triggerWords: readonly string[] = [
   'PANIC: ',
   'VFS: B',
   'VFS: C',
+  // the piece of a log with which joined files of pstore begin: `Panic#1 Part1`
+  ' Part1\n',
+  ' Part1\r',
   'SYZFAI',
   'SYZFAT',
   'fatal error: ',

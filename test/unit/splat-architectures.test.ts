@@ -74,7 +74,7 @@ void t.test('a stack of 32-bit ARM has no heading of its own', async (t) => {
     '[<800507b8>] (__schedule_bug) from [<8057c618>] (__schedule+0x400/0x50c)',
     '[<8057c618>] (__schedule) from [<7f0d0248>] (demo_take+0xd8/0x144 [demo])',
   ];
-  const header = 'BUG: scheduling while atomic: demo/903/0x00000202';
+  const header = 'BUG: scheduling while atomic: demo/12/0x00000202';
   const above = ['Preemption disabled at:[<  (null)>]   (null)', '', cpu];
   t.match(splatIn(header, ...above, ...stack), { frame: 'demo_take', corrupted: false });
   // Linux 3.10: each frame has its offset, and in some logs no blank before it

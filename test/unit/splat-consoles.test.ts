@@ -118,3 +118,105 @@ void t.test('a report is found in the coloured output of grep', async (t) => {
 void t.test('hexadecimal entities may have upper-case digits', async (t) => {
   t.equal(readConsoleLine('at fs&#x2F;nfs&#X2f;x.c').text, 'at fs/nfs/x.c');
 });
+
+/** A report whose stack `ring_push` heads, in the words of one kind. */
+function warning(pid: number, name: string): string[] {
+  return [
+    `WARNING: fs/ring/ring.c:12 at ${name}+0x1/0x2 [ring], CPU#1: ring/${pid}`,
+    `CPU: 1 UID: 0 PID: ${pid} Comm: ring Not tainted 7.3.4 #1`,
+    `RIP: 0010:${name}+0x1/0x2 [ring]`,
+    'Code: 0f 0b',
+    'Call Trace:',
+    ' <TASK>',
+    ` ${name}_caller+0x1a/0x20`,
+    ' __x64_sys_ioctl+0x1a/0x20',
+    ' </TASK>',
+    '---[ end trace 0000000000000000 ]---',
+  ];
+}
+
+/** The splats of these lines that are not marked as damaged. */
+function trusted(lines: readonly string[]) {
+  return scan(lines).filter(({ kind, corrupted }) => kind === 'splat' && !corrupted);
+}
+
+void t.test('a report into which another task printed is marked', async (t) => {
+  const first = warning(31, 'ring_push');
+  const second = sleep.map((line) => line.replace('31', '99').replaceAll('ring_', 'pool_'));
+  for (let at = 1; at < first.length; at++) {
+    for (let length = 1; length < second.length; length++) {
+      const mixed = [
+        ...first.slice(0, at),
+        ...second.slice(0, length),
+        ...first.slice(at),
+        ...second.slice(length),
+      ];
+      for (const { frame, title } of trusted(stamped(mixed))) {
+        const isRight = title.startsWith('WARNING') === frame.startsWith('ring_');
+        t.ok(isRight, `${title}, cut at ${at} and ${length}`);
+      }
+    }
+  }
+});
+
+void t.test('a report in which other tasks belong is not marked', async (t) => {
+  const panic = [
+    'Kernel panic - not syncing: kernel: panic_on_warn set ...',
+    'CPU: 0 UID: 0 PID: 7 Comm: other Not tainted 7.3.4 #1',
+    'Call Trace:',
+    ' <TASK>',
+    ' panic+0x1a/0x20',
+    ' </TASK>',
+  ];
+  t.match(trusted(stamped([...warning(31, 'ring_push'), ...panic])), [{ frame: 'ring_push' }]);
+  const lockup = [
+    'watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [ring:31]',
+    'CPU: 1 UID: 0 PID: 31 Comm: ring Not tainted 7.3.4 #1',
+    'RIP: 0010:ring_spin+0x10/0x20 [ring]',
+    'Call Trace:',
+    ' <TASK>',
+    ' ring_ioctl+0x1a/0x20',
+    ' __x64_sys_ioctl+0x1a/0x20',
+    ' do_syscall_64+0x1a/0x20',
+    ' </TASK>',
+    'Sending NMI from CPU 1 to CPUs 0:',
+    'NMI backtrace for cpu 0',
+    'CPU: 0 UID: 0 PID: 8 Comm: other Not tainted 7.3.4 #1',
+    'Call Trace:',
+    ' <TASK>',
+    ' default_idle+0x1a/0x20',
+    ' </TASK>',
+  ];
+  t.match(trusted(stamped(lockup)), [{ frame: 'ring_ioctl' }]);
+  const later = [...warning(31, 'ring_push').slice(0, -1), 'CPU: 0 UID: 0 PID: 8 Comm: other x'];
+  t.match(trusted(stamped(later)), [{ frame: 'ring_push' }], 'its stack was over');
+});
+
+void t.test('pieces of pstore are read with the oldest lines first', async (t) => {
+  const lines = stamped([...boot, ...warning(31, 'ring_push'), 'Kernel panic - not syncing: x']);
+  const [plain] = scan(lines);
+  const piece = (part: number, from: number, to?: number) => [
+    `Panic#1 Part${part}`,
+    ...lines.slice(from, to),
+  ];
+  const oldest = piece(3, 0, 8);
+  const newest = piece(1, 12);
+  const orders = [
+    [...newest, ...piece(2, 8, 12), ...oldest],
+    [...newest, ...oldest, ...piece(2, 8, 12)],
+    [...oldest, ...piece(2, 8, 12), ...newest],
+  ];
+  for (const order of orders) {
+    const [found, ...more] = scan(order);
+    t.strictSame(more, []);
+    t.match(found, { title: plain?.title, signature: plain?.signature, corrupted: false });
+    t.strictSame(
+      found?.text.filter((line) => !line.startsWith('Panic#1')),
+      plain?.text,
+    );
+    const { line = 0, endLine = 0, bytes = { start: 0, end: 0 } } = found ?? {};
+    t.ok(line < endLine && bytes.start < bytes.end, `lines ${line}-${endLine}`);
+  }
+  const two = [...newest, ...oldest, ...[...newest, ...oldest].map((x) => x.replace('#1', '#2'))];
+  t.equal(scan(two).filter(({ title }) => title === plain?.title).length, 2, 'two dumps');
+});

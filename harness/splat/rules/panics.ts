@@ -84,7 +84,6 @@ export const panicRules: readonly Rule[] = [
       /^(?:[\d/: ]{19} )?BUG: (?<text>(?:program execution failed|executor-detected bug)\b.*)/,
     title: 'BUG: {text}',
     oneLine: true,
-    byAnyone: true,
   },
   {
     header: /VFS: Close: file count is (?:0|zero)/,
@@ -123,13 +122,11 @@ export const panicRules: readonly Rule[] = [
     header: /SYZFAIL: (?<text>SIGBUS|.*(?:No space left|annot allocate memory|out of memory).*)/,
     title: 'SYZFAIL: {text}',
     oneLine: true,
-    byAnyone: true,
     suppressed: true,
   },
   {
     header: /(SYZFAIL|SYZFATAL): (?<text>.*)/,
     title: '{1}: {text}',
     oneLine: true,
-    byAnyone: true,
   },
 ];

@@ -35,8 +35,6 @@ export interface Rule {
   readonly event?: true;
   /** True when a program writes the line, not the kernel: the row fits only lines without a printk stamp. */
   readonly fromProgram?: true;
-  /** True when a program may write the line, too, on a console on which the kernel stamps its lines. */
-  readonly byAnyone?: true;
   /** True when the row fits only lines with a printk stamp or level. */
   readonly fromKernel?: true;
 }

@@ -1,0 +1,103 @@
+import type { ReportLine, Section } from './body.ts';
+import type { Rule } from './rules/rule.ts';
+
+/**
+ * Detects reports into which another task printed. A kernel without CONFIG_PRINTK_CALLER does not say which task a line is from,
+ * so the lines of two reports may end up in one.
+ */
+
+/** The line that names CPU and task, once in each report: `CPU: 1 UID: 0 PID: 412 Comm: demo Not tainted 6.12.0 #1`. */
+const cpuLine = /^CPU: \d+ (?:UID: \d+ )?PID: (\d+) Comm: /;
+/** Other lines that name the task that prints the report, above its CPU line. */
+const pidLines: readonly RegExp[] = [
+  /WARNING: CPU: \d+ PID: (\d+) at /,
+  /WARNING: .*, CPU#\d+: .{1,24}\/(\d+)\s*$/,
+  /^in_atomic\(\): .*\bpid: (\d+), name: /,
+  /^(?:Read|Write) (?:of size \d+ )?at addr [0-9a-f]+ by task .{1,40}\/(\d+)\s*$/,
+  /BUG: scheduling while atomic: .{1,40}\/(\d+)\/0x/,
+];
+/** Lines below which a report may show further tasks: the panic that a report causes, a second warning of SLUB, and stacks of other CPUs. */
+const further =
+  /Kernel panic - not syncing|Slab cache still has objects|NMI backtrace for cpu|Sending NMI|Task dump for CPU/;
+const heading = /^Call [Tt]race:/;
+const begin = /^\s*<TASK>/;
+const end = /^\s*<\/TASK>/;
+const traceEnd = '---[ end trace';
+
+/** A cheap check before all other expressions: how the lines begin that they fit. */
+const telling =
+  /^(?:\s{0,4}<\/?TASK>|CPU: |Call |---\[|WARNING: |in_atomic|Read |Write |BUG: sched|Kernel panic|NMI |Sending|Task dump|rcu: Task|kmem_cache_destroy )/;
+
+/** The process that a line says prints the report. Undefined for a line that names none. */
+function pidOf(text: string): string | undefined {
+  const own = cpuLine.exec(text)?.[1];
+  if (own !== undefined) return own;
+  for (const expression of pidLines) {
+    const pid = expression.exec(text)?.[1];
+    if (pid !== undefined) return pid;
+  }
+  return undefined;
+}
+
+/** What the lines of a report that tell tasks apart say, in their order. */
+type Landmark = 'cpu' | 'heading' | 'begin' | 'end' | 'over';
+
+function landmarkOf(text: string): Landmark | undefined {
+  if (text.includes('TASK>'))
+    return begin.test(text) ? 'begin' : end.test(text) ? 'end' : undefined;
+  if (text.startsWith('CPU: ')) return cpuLine.test(text) ? 'cpu' : undefined;
+  if (text.startsWith(traceEnd)) return 'over';
+  return heading.test(text) ? 'heading' : undefined;
+}
+
+/** True when another stack of a task begins before the first one ended, ends after it without a beginning, or follows the report. */
+function isNested(marks: readonly Landmark[]): boolean {
+  const [first, second, third] = marks.filter((mark) => mark === 'begin' || mark === 'end');
+  const isTwice = first === 'begin' && (second === 'begin' || third === 'end');
+  const over = marks.indexOf('over');
+  return isTwice || (over >= 0 && marks.includes('begin', over));
+}
+
+/** True when the CPU line of the report stands between two stacks. */
+function isBelowOther(marks: readonly Landmark[]): boolean {
+  const cpu = marks.indexOf('cpu');
+  const isStack = (mark: Landmark) => mark === 'begin' || mark === 'heading';
+  return cpu > 0 && marks.slice(0, cpu).some(isStack) && marks.slice(cpu).some(isStack);
+}
+
+/** The lines of a report that may tell tasks apart, above the lines below which a report may show further tasks. */
+function tellingLines(lines: readonly ReportLine[]): ReportLine[] {
+  const found: ReportLine[] = [];
+  for (const line of lines) {
+    if (!telling.test(line.text)) continue;
+    if (further.test(line.text)) break;
+    found.push(line);
+  }
+  return found;
+}
+
+/** True when lines above the line with the number `until` name two tasks. */
+function namesTwo(lines: readonly ReportLine[], until: number): boolean {
+  const above = lines.filter(({ number }) => number < until);
+  return new Set(above.flatMap(({ text }) => pidOf(text) ?? [])).size > 1;
+}
+
+/**
+ * True when the lines of a report from which its title was made are from two tasks. False for a report whose lines name their
+ * printk caller. A stack below the end of a report tells, and in reports other than those of stalls and hangs, which show other
+ * tasks, two names of tasks tell.
+ */
+export function isMixed(
+  { frame }: Rule,
+  lines: readonly ReportLine[],
+  sections: readonly Section[],
+): boolean {
+  if (lines[0]?.caller !== '') return false;
+  const own = tellingLines(lines);
+  const marks = own.flatMap(({ text }) => landmarkOf(text) ?? []);
+  if (isNested(marks)) return true;
+  if (frame?.pick === 'stall' || frame?.pick === 'hang') return false;
+  const stack = sections.find(({ kind, frames }) => kind === 'trace' && frames.length > 0);
+  const until = stack?.frames.at(-1)?.line.number ?? Number.POSITIVE_INFINITY;
+  return namesTwo(own, until) || isBelowOther(marks);
+}

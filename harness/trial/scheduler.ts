@@ -155,6 +155,7 @@ function disposable({ giveBack }: Token): AsyncDisposable {
   return { [Symbol.asyncDispose]: giveBack };
 }
 
+/** Emits a note that names the other runs that hold the tokens. Emits none when only runs of this process hold them. */
 async function sayWhoIsWaitedFor(
   pools: readonly TokenPool[],
   { signal, emit }: Pick<SchedulerRequest, 'signal' | 'emit'>,
@@ -165,5 +166,9 @@ async function sayWhoIsWaitedFor(
   );
   if (signal.aborted) return;
   const holders = [...new Set(named.flat())];
-  emit({ kind: 'note', text: `waiting for run ${holders.join(', ') || 'of another process'}` });
+  const others = holders.filter((holder) => !holder.endsWith(`(process ${process.pid})`));
+  if (holders.length > 0 && others.length === 0) return;
+  const runs = others.map((holder) => `run ${holder}`).join(' and ') || 'another process';
+  const text = `waiting for processors and memory: ${runs} ${others.length > 1 ? 'have' : 'has'} them`;
+  emit({ kind: 'note', text });
 }

@@ -46,7 +46,8 @@ void t.test(
   'guests of another run are waited for, named, and a SIGKILL frees their room',
   async (t) => {
     const cacheRoot = t.testdir();
-    const { child, words } = await holdAll(cacheRoot, '/home/me/splat-runs/other');
+    const other = '/home/me/splat-runs/other (process 1)';
+    const { child, words } = await holdAll(cacheRoot, other);
     t.match(words, /^held/);
     const events: HarnessEvent[] = [];
     const scheduler = openScheduler({
@@ -66,7 +67,8 @@ void t.test(
     });
     const asked = scheduler.takeGuest();
     await said;
-    t.strictSame(events, [{ kind: 'note', text: 'waiting for run /home/me/splat-runs/other' }]);
+    const text = `waiting for processors and memory: run ${other} has them`;
+    t.strictSame(events, [{ kind: 'note', text }]);
     child.kill('SIGKILL');
     await using _room = await asked;
     t.ok(scheduler.lanes >= 1);

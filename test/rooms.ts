@@ -70,7 +70,7 @@ export const walls: Readonly<Record<string, Room>> = {
   },
   commands: {
     rooms: [...words, ...leaves, 'patch', 'night', 'history', 'queue', 'trial', 'plans', 'report'],
-    packages: ['yargs'],
+    packages: ['yargs', 'yaml@known-entry.ts'],
   },
   'cli.ts': { rooms: [...words, 'host', 'commands', 'report'], packages: ['yargs'] },
 };

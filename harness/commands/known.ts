@@ -4,18 +4,18 @@ import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { isCode, readFaultIn, readIfThere, readSmallText, writeWhole } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
-import { literalGlob } from '../night/glob.ts';
-import { addKnown, isExpired, parseKnown } from '../night/known-file.ts';
-import type { KnownIssue } from '../records/known-issues.ts';
+import { isExpired, parseKnown } from '../night/known-file.ts';
 import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
+import { enterIssue, requestedIssue } from './known-entry.ts';
 import { number, text } from './run-options.ts';
+import { knownFile, shownPath } from './runs-folder.ts';
 
 export interface KnownArguments {
   readonly action: 'add' | 'check';
   readonly signature: string | undefined;
-  readonly known: string;
+  readonly known: string | undefined;
   readonly title: boolean;
   readonly until: string | undefined;
   readonly reason: string | undefined;
@@ -39,10 +39,10 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
       type: 'string',
       describe: 'with add: the signature of the known splat',
     })
-    .option('known', {
-      ...text('the file of known issues: splats that do not decide a night'),
-      default: 'splat-known.yaml',
-    })
+    .option(
+      'known',
+      text('the file of known issues: splats that do not decide a night; default ./splat-known.yaml'),
+    )
     .option('title', {
       boolean: true,
       default: false,
@@ -70,48 +70,43 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
 }
 
 /**
- * Adds an entry to the file of known issues, or checks the file. `add` returns 0. `check` returns 0, or 1 when an entry has
- * expired. Throws `config` for a malformed file or entry, and `usage` for a file that cannot be read.
+ * Adds an entry to the file of known issues, or checks the file. `add` returns 0; it renews an entry that the file already has.
+ * `check` returns 0, or 1 when an entry has expired. Throws `config` for a malformed file, and `usage` for a malformed entry and
+ * for a file that cannot be read.
  */
 export async function run(argv: KnownArguments, context: CommandContext): Promise<number> {
   return argv.action === 'add' ? addEntry(argv, context) : checkFile(argv, context);
 }
 
 async function addEntry(argv: KnownArguments, context: CommandContext): Promise<number> {
-  const { signature, until, reason, link, owner, cell, maxBlind } = argv;
-  if (signature === undefined || until === undefined || reason === undefined) {
-    throw new HarnessError('usage', 'known add needs SIGNATURE, --until DAY and --reason WHY');
-  }
-  const glob = literalGlob(signature);
-  const issue: KnownIssue = {
-    ...(argv.title ? { title: glob } : { signature: glob }),
-    ...(cell === undefined ? {} : { cell }),
-    reason,
-    ...(link === undefined ? {} : { link }),
-    ...(owner === undefined ? {} : { owner }),
-    expires: until,
-    ...(maxBlind === undefined ? {} : { maxBlind }),
-  };
-  const named = resolve(context.cwd, argv.known);
+  const issue = requestedIssue(argv, openClock(context.env)());
+  const { named, shown } = knownPath(argv, context);
   // A link stays a link: the file that it leads to is changed.
   const path = (await readIfThere(realpath(named))) ?? named;
+  const entered = async () => enterIssue(await readKnown(path, shown, ''), issue, basename(path));
+  // A refused entry leaves no lock file behind.
+  await entered();
   const mode = (await readIfThere(stat(path)))?.mode;
   await using _lock = await acquireLock(`${path}.lock`, context);
-  const before = await readKnown(path, argv.known, '');
-  parseKnown(before === '' ? 'issues: []' : before, basename(path));
-  const after = addKnown(before, issue);
-  // The new entry is checked before anything is written.
-  parseKnown(after, basename(path));
+  const { text: after, isRenewed } = await entered();
   await writeWhole(path, after, mode === undefined ? undefined : mode & 0o777);
-  if (isExpired(issue, openClock(context.env)())) {
-    context.stderr.write(`splat: ${plain(until)} is over: the entry is expired\n`);
-  }
+  const until = `${isRenewed ? 'renewed: ' : ''}known until ${issue.expires}`;
   context.stdout.write(
     argv.json
-      ? `${JSON.stringify({ schema: 'splat-known/1', added: issue })}\n`
-      : `${plain(argv.known)}: known until ${plain(until)}\n`,
+      ? `${JSON.stringify({ schema: 'splat-known/1', added: issue, renewed: isRenewed })}\n`
+      : `${plain(shown)}: ${plain(until)}\n`,
   );
   return exitCodes.clean;
+}
+
+/** The file of known issues, and its name for people. In a kernel tree, the default is below the state folder. */
+function knownPath(
+  { known }: KnownArguments,
+  { cwd, env }: CommandContext,
+): { readonly named: string; readonly shown: string } {
+  if (known !== undefined) return { named: resolve(cwd, known), shown: known };
+  const named = knownFile(cwd, env);
+  return { named, shown: shownPath(named, cwd) };
 }
 
 async function checkFile(argv: KnownArguments, context: CommandContext): Promise<number> {
@@ -121,8 +116,8 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
       `known check: unexpected argument ${argv.signature}; --known names the file`,
     );
   }
-  const path = resolve(context.cwd, argv.known);
-  const { value } = parseKnown(await readKnown(path, argv.known), basename(path));
+  const { named, shown } = knownPath(argv, context);
+  const { value } = parseKnown(await readKnown(named, shown), basename(named));
   const nowMs = openClock(context.env)();
   const issues = value.issues.map((issue) => ({ ...issue, expired: isExpired(issue, nowMs) }));
   const rows = issues.map(({ signature, title, expired, expires, reason, owner }) => {
@@ -143,7 +138,7 @@ async function readKnown(path: string, shown: string, absent?: string): Promise<
     return await readSmallText(path);
   } catch (cause) {
     if (absent !== undefined && isCode(cause, 'ENOENT')) return absent;
-    throw new HarnessError('usage', `cannot read --known ${shown}: ${readFaultIn(cause)}`, {
+    throw new HarnessError('usage', `cannot read ${shown}: ${readFaultIn(cause)}`, {
       cause,
     });
   }

@@ -277,6 +277,7 @@ const inTreeElsewhere = new Set([
   'bisect',
   'nightly',
   'history',
+  'known',
   'list',
 ]);
 const stateFolderText =

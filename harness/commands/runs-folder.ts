@@ -34,7 +34,21 @@ export function nightStamp(name: string): string {
  */
 export function historyFile(dir: string, env: NodeJS.ProcessEnv): string {
   if (!isInKernelTree(dir)) return join(dir, 'splat-history.db');
-  return join(stateFolder(env), `history-${basename(dir)}-${valueDigest(dir).slice(0, 8)}.db`);
+  return join(stateFolder(env), `history-${nameOfTree(dir)}.db`);
+}
+
+/**
+ * The path of the default file of known issues for a folder: `splat-known.yaml` in it. For a kernel tree, the file is in the state
+ * folder.
+ */
+export function knownFile(dir: string, env: NodeJS.ProcessEnv): string {
+  if (!isInKernelTree(dir)) return join(dir, 'splat-known.yaml');
+  return join(stateFolder(env), `known-${nameOfTree(dir)}.yaml`);
+}
+
+/** The name of a folder, and a digest of its path. */
+function nameOfTree(dir: string): string {
+  return `${basename(dir)}-${valueDigest(dir).slice(0, 8)}`;
 }
 
 /** The folder of the documents for KCIDB that wait to be sent to the server `host`. */
@@ -48,7 +62,8 @@ function stateFolder(env: NodeJS.ProcessEnv): string {
   return join(state.startsWith('/') ? state : join(homedir(), '.local/state'), 'splat');
 }
 
-function isInKernelTree(dir: string): boolean {
+/** True in the top folder of a Linux tree, and in every folder below it. */
+export function isInKernelTree(dir: string): boolean {
   for (let at = dir; ; at = dirname(at)) {
     if (marksOfTree.every((mark) => existsSync(join(at, mark)))) return true;
     if (at === dirname(at)) return false;

@@ -118,7 +118,8 @@ void t.test(
     );
 
     const add = ['known', 'add', news?.signature ?? '', '--known', known, '--reason', 'seeded'];
-    t.equal((await splat([...add, '--until', '2027-01-04'])).exitCode, 0);
+    const today = { SPLAT_CLOCK: '2027-01-03T12:00:00Z' };
+    t.equal((await splat([...add, '--until', '2027-01-04'], today)).exitCode, 0);
     const held = await night('2027-01-04');
     t.equal(held.exitCode, 0, JSON.stringify(held.night.verdict));
     t.match(held.night.known, [

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import {
   historyFile,
+  knownFile,
   nightsFolder,
   runsFolder,
   shownPath,
@@ -297,6 +298,8 @@ void t.test('a run in a kernel tree leaves its folder elsewhere', (t) => {
   t.match(historyFile(tree, env), /^\/state\/splat\/history-.+-[0-9a-f]{8}\.db$/);
   t.not(historyFile(tree, env), historyFile(join(tree, 'mm'), env), 'each folder has its own');
   t.equal(historyFile(dir, env), join(dir, 'splat-history.db'));
+  t.match(knownFile(tree, env), /^\/state\/splat\/known-.+-[0-9a-f]{8}\.yaml$/);
+  t.equal(knownFile(dir, env), join(dir, 'splat-known.yaml'));
   t.match(
     runsFolder({ cwd: tree, env: { XDG_STATE_HOME: 'not/absolute' } }),
     /\/\.local\/state\/splat$/,

@@ -293,7 +293,9 @@ void t.test('splat known adds what splat known checks', async (t) => {
   t.teardown(() => import('node:fs').then(({ rmSync }) => rmSync(dir, { recursive: true })));
   const file = join(dir, 'known.yaml');
   const add = ['known', 'add', 'warning-in-f-0123', '--known', file, '--reason', 'a vkms bug'];
-  const first = await splat([...add, '--until', '2027-01-31', '--link', 'https://example.org/1']);
+  const today = { SPLAT_CLOCK: '2027-01-01T12:00:00Z' };
+  const link1 = ['--link', 'https://example.org/1'];
+  const first = await splat([...add, '--until', '2027-01-31', ...link1], today);
   t.equal(first.exitCode, 0, first.stderr);
   t.equal((await splat([...add, '--until', 'tomorrow'])).exitCode, 129);
   t.equal((await splat([...add.with(2, '*'), '--until', '2027-01-31'])).exitCode, 129);
@@ -308,11 +310,8 @@ void t.test('splat known adds what splat known checks', async (t) => {
   const link = join(dir, 'link.yaml');
   symlinkSync(file, link);
   chmodSync(file, 0o640);
-  const linked = await splat([
-    ...add.with(2, 'warning-in-g-1').with(4, link),
-    '--until',
-    '2027-01-31',
-  ]);
+  const other = add.with(2, 'warning-in-g-1').with(4, link);
+  const linked = await splat([...other, '--until', '2027-01-31'], today);
   t.equal(linked.exitCode, 0, linked.stderr);
   t.ok(lstatSync(link).isSymbolicLink());
   t.match(readFileSync(file, 'utf8'), 'warning-in-g-1');

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { defaultArch } from '../arch.ts';
 import { HarnessError } from '../errors.ts';
 import { defaultGpu } from '../guest/devices.ts';
 import { guestNames } from '../guest/recipes.ts';
-import { readFaultIn, readSmallText } from '../host/disk.ts';
+import { readFaultIn, readIfThere, readSmallText } from '../host/disk.ts';
 import { parseKnown } from '../night/known-file.ts';
 import { parseMatrix, type ReadMatrix } from '../night/matrix.ts';
 import { requireInputs } from '../plans/night/require-inputs.ts';
@@ -12,7 +13,7 @@ import type { KnownIssue } from '../records/known-issues.ts';
 import { plain } from '../report/plain.ts';
 import { workloads } from '../stress/workloads.ts';
 import type { CommandContext } from './context.ts';
-import { historyFile } from './runs-folder.ts';
+import { historyFile, knownFile, shownPath } from './runs-folder.ts';
 
 /** What a night is made from: the command line, and the files that it names. */
 export interface NightInputs {
@@ -56,6 +57,7 @@ export async function readNightInputs(
   const { source, matrix, cwd, historyPath } = await readMatrix(argv, context);
   await requireInputs(matrix, { cwd, signal: context.signal });
   for (const line of matrix.warnings) context.stderr.write(`splat: ${plain(line)}\n`);
+  await requireKnownFile(matrix, cwd, context);
   const { cell } = argv;
   if (cell !== undefined && matrix.cells.every(({ id }) => id !== cell)) {
     throw new HarnessError(
@@ -71,6 +73,23 @@ export async function readNightInputs(
     known: await readKnown(matrix.value, cwd),
     historyPath,
   };
+}
+
+/** Throws `config`, with the place in the matrix, when the file of known issues does not exist. */
+async function requireKnownFile(
+  { value: { known }, placeOf }: ReadMatrix,
+  cwd: string,
+  context: CommandContext,
+): Promise<void> {
+  if (known === undefined) return;
+  const path = resolve(cwd, known);
+  if ((await readIfThere(stat(path))) !== undefined) return;
+  const isDefault = path === knownFile(context.cwd, context.env);
+  const maker = isDefault ? '' : ` --known ${shownPath(path, context.cwd)}`;
+  throw new HarnessError(
+    'config',
+    `${placeOf(['known'])}: known: ${known} does not exist; splat known add${maker} creates it, or remove this line`,
+  );
 }
 
 /**

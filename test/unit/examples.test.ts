@@ -6,6 +6,8 @@ import { CronExpressionParser, CronFileParser } from 'cron-parser';
 import { build } from 'esbuild';
 import t, { type Test } from 'tap';
 import yargs from 'yargs';
+import type { CommandContext } from '../../harness/commands/context.ts';
+import { readNightInputs } from '../../harness/commands/nightly-inputs.ts';
 import { seriesOptions } from '../../harness/commands/series-options.ts';
 import { needs } from '../../harness/host/packages.ts';
 
@@ -106,4 +108,20 @@ void t.test('systemd finds nothing wrong with the timer and its service', (t) =>
     t.match(execFileSync('systemd-analyze', ['calendar', when], { encoding: 'utf8' }), /02:17:00/);
   }
   t.end();
+});
+
+void t.test('a night takes the matrix, which the documents show as it is', async (t) => {
+  const text = read('matrix.yaml');
+  const shown = readFileSync(new URL('../../docs/nightly.md', import.meta.url), 'utf8');
+  t.match(shown, text.replaceAll(/^/gm, '    ').trimEnd());
+  const cwd = t.testdir({ 'matrix.yaml': text, 'with.yaml': text.replace('# known', 'known') });
+  const { signal } = new AbortController();
+  const context = { cwd, signal, env: {} } as unknown as CommandContext;
+  const inputs = (matrix: string) => readNightInputs({ matrix, cell: undefined }, context);
+  t.equal((await inputs('matrix.yaml')).matrix.cells.length, 5);
+  await t.rejects(inputs('with.yaml'), {
+    code: 'config',
+    message:
+      'with.yaml:8:8: known: splat-known.yaml does not exist; splat known add creates it, or remove this line',
+  });
 });

@@ -19,9 +19,13 @@ the worst is listed first.
                   canary-missed    a seeded bug was not reported
                   hung             the guest fell silent once
                   workload-failed  the workload ended with an error and without a splat
-                  not-run          the kernel or the guest lacks something; the reason is printed
+                  not-run          a workload that you named cannot run; the reason is printed
   clean         No splat, every detector alive to the end, every required witness non-zero, and
                 every canary caught whose rule this kernel checks. Exit code 0.
+
+A workload of splat's own that this kernel cannot run, or that a known bug excludes, is "not run" and
+does not change the verdict of the run. A workload that was named (--workload) and cannot run makes
+the run inconclusive.
 `,
   witnesses: () => `\
 A witness is a counter of the kernel that proves that the code under test ran.

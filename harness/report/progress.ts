@@ -1,6 +1,9 @@
 import type { HarnessEvent } from '../records/event.ts';
+import { inconclusive, verdictPhrase } from '../verdict.ts';
 import { plain } from './plain.ts';
 import { percent } from './series-words.ts';
+
+const notRunPhrase = verdictPhrase(inconclusive('not-run', ''));
 
 /**
  * Returns a function that writes the events of a run to the stream. A note, the end of a stage and the state of a series get a
@@ -21,8 +24,10 @@ export function progressWriter(
   const status = (text: string): void => {
     if (live) stream.write(`${clear}${plain(text)}`);
   };
-  const trialStatus = (): void =>
-    status(`trials: ${finished} of ${total}, now ${[...running].join(', ')}`);
+  const trialStatus = (): void => {
+    const now = running.size === 0 ? '' : `, now ${[...running].join(', ')}`;
+    status(`trials: ${finished} of ${total}${now}`);
+  };
   return (event) => {
     switch (event.kind) {
       case 'note':
@@ -49,7 +54,7 @@ export function progressWriter(
       case 'trial-end':
         running.delete(event.id);
         finished += 1;
-        if (!live) line(`${event.id}: ${event.phrase} ${seconds(event.durationMs)}`);
+        if (!live) line(`${event.id}: ${trialWords(event.phrase)} ${seconds(event.durationMs)}`);
         return trialStatus();
       case 'so-far':
         return line(soFarWords(event));
@@ -57,6 +62,11 @@ export function progressWriter(
         return status(`${event.trial}: ${event.title}`);
     }
   };
+}
+
+/** The verdict of a trial as the table of trials has it. */
+function trialWords(phrase: string): string {
+  return phrase === notRunPhrase ? 'not run' : phrase;
 }
 
 function ending(

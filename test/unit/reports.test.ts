@@ -10,9 +10,14 @@ import { openEvents } from '../../harness/commands/run-events.ts';
 import { requireReports, writeRecord } from '../../harness/commands/write-record.ts';
 import { exitCodeOfError } from '../../harness/errors.ts';
 import { inStage } from '../../harness/events.ts';
-import { type StampedEvent, stampedEventSchema } from '../../harness/records/event.ts';
+import {
+  type HarnessEvent,
+  type StampedEvent,
+  stampedEventSchema,
+} from '../../harness/records/event.ts';
 import { runResultSchema } from '../../harness/records/run-result.ts';
 import { checkValue } from '../../harness/records/schema.ts';
+import { progressWriter } from '../../harness/report/progress.ts';
 import { aRunRecord, aRunResult } from '../made-records.ts';
 
 void t.test('a report that throws costs neither the record nor the other reports', async (t) => {
@@ -129,5 +134,21 @@ void t.test('a run goes on without its events, and says so at its end', (t) => {
   for (const text of ['a', 'b']) events.emit({ kind: 'note', text });
   t.equal(events.failures().length, 1);
   t.match(events.failures()[0], /^events\.jsonl: ENOENT/);
+  t.end();
+});
+
+void t.test('the progress has the words of the table, and ends without an empty list', (t) => {
+  const events: readonly HarnessEvent[] = [
+    { kind: 'trial-start', id: 'kvm', index: 0, total: 1 },
+    { kind: 'trial-end', id: 'kvm', phrase: 'inconclusive: not-run', durationMs: 700 },
+  ];
+  const shown = (live: boolean): string => {
+    let text = '';
+    const report = progressWriter({ write: (more) => (text += more) }, live);
+    for (const event of events) report(event);
+    return text;
+  };
+  t.equal(shown(false), 'kvm: not run (0.7 s)\n');
+  t.equal(shown(true).split('\u001B[K').at(-1), 'trials: 1 of 1');
   t.end();
 });

@@ -2,10 +2,11 @@ import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
 import { checkCommandLine, keepTyped, wantsHelp } from './commands/command-line.ts';
 import type { CommandContext } from './commands/context.ts';
+import { requireHelpWord, topicOf } from './commands/help-words.ts';
 import { explainCommand } from './commands/manual.ts';
 import { didYouMean } from './commands/nearest.ts';
 import type { StoreArguments } from './commands/run-options.ts';
-import { topicNames, topics } from './commands/topics.ts';
+import { topicNames } from './commands/topics.ts';
 import { watchSignals } from './commands/watch-signals.ts';
 import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
 import { explainDiskError } from './host/disk.ts';
@@ -168,6 +169,7 @@ async function dispatch(
     return exitCodes.clean;
   }
   const [name = ''] = args;
+  if (typedArgs[0] === 'help') requireHelpWord(typedArgs[1], Object.keys(commands));
   const chosen = Object.hasOwn(commands, name) ? commands[name] : undefined;
   const parser = yargs([...args])
     .scriptName('splat')
@@ -213,13 +215,6 @@ const overviewEpilogue = [
   `splat help TOPIC explains ${topicNames.join(', ')}.`,
   'Exit codes: 0 clean, 1 splat, 125 untestable or inconclusive, 128 the harness failed, 129 usage, 130 interrupted.',
 ].join('\n');
-
-/** The text of `splat help TOPIC`; undefined for any other command line. */
-function topicOf(args: readonly string[]): string | undefined {
-  const [name = '', topic = '', ...rest] = args;
-  if (name !== 'help' || rest.length > 0 || !Object.hasOwn(topics, topic)) return undefined;
-  return topics[topic]?.();
-}
 
 /** Turns `help run` into `run --help`; other arguments stay as they are. */
 function explained(args: readonly string[]): readonly string[] {

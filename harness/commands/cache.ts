@@ -68,6 +68,7 @@ export function builder(yargs: Argv): Argv<CacheArguments> {
 export async function run(argv: CacheArguments, context: CommandContext): Promise<number> {
   const root = cacheRoot(context.env);
   if (argv.action === 'prune') return prune(root, argv, context);
+  requireNoPruneFlags(argv);
   const items = await describeKernels(await listStore(root, context.signal));
   context.stdout.write(
     argv.json
@@ -123,6 +124,14 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
       : describeItems(removed, `${what} from ${root}`),
   );
   return exitCodes.clean;
+}
+
+function requireNoPruneFlags({ olderThan, maxSize, all, dryRun }: CacheArguments): void {
+  const given = { 'older-than': olderThan, 'max-size': maxSize, all, 'dry-run': dryRun };
+  for (const [flag, value] of Object.entries(given)) {
+    if (value === undefined || value === false) continue;
+    throw new HarnessError('usage', `cache list: --${flag} is a flag of splat cache prune`);
+  }
 }
 
 /** Returns a function that chooses the items of the cache to remove. Throws `usage` when the flags do not say which. */

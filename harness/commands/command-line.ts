@@ -226,7 +226,11 @@ function checkPositionals(
     const value = typed[index];
     const shown = positional.name.toUpperCase();
     if (value === undefined) {
-      if (positional.isRequired) throw new HarnessError('usage', `${name} needs ${shown}`);
+      if (positional.isRequired) {
+        const words = declared.choices[positional.name] ?? [];
+        const which = words.length === 0 ? '' : `: ${words.join(' or ')}`;
+        throw new HarnessError('usage', `${name} needs ${shown}${which}`);
+      }
     } else if (value === '') throw new HarnessError('usage', `${name}: ${shown} is empty`);
     else requireChoice(name, value, declared.choices[positional.name]);
   }

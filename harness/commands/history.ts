@@ -151,6 +151,6 @@ function describeHistory(
         .map(({ night, state, exitCode }) =>
           plain(`${night}  ${state}${exitCode === null ? '' : `, exit code ${exitCode}`}`),
         );
-  const heads = rows.length === 0 ? ['no splat is known'] : rows;
+  const heads = rows.length === 0 ? ['no night saw a splat'] : rows;
   return `${[...heads, ...(shown.length > 0 ? ['', ...shown] : [])].join('\n')}\n`;
 }

@@ -46,10 +46,7 @@ export function requestedIssue(entry: RequestedEntry, nowMs: number): KnownIssue
 function requirePattern(typed: string, glob: string, isTitle: boolean): void {
   const shown = `known add ${JSON.stringify(typed)}`;
   if (!isTitle && /\s/.test(typed.trim())) {
-    throw new HarnessError(
-      'usage',
-      `${shown}: a signature has no spaces: add --title for a title`,
-    );
+    throw new HarnessError('usage', `${shown}: a signature has no spaces: add --title for a title`);
   }
   if (literalLetters(glob) < 3) {
     const what = isTitle ? 'title' : 'signature';

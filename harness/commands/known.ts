@@ -41,7 +41,9 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
     })
     .option(
       'known',
-      text('the file of known issues: splats that do not decide a night; default ./splat-known.yaml'),
+      text(
+        'the file of known issues: splats that do not decide a night; default ./splat-known.yaml',
+      ),
     )
     .option('title', {
       boolean: true,

@@ -33,7 +33,9 @@ export async function run(argv: ListArguments, context: CommandContext): Promise
   const absentIsEmpty = argv.folder === undefined;
   const runs = (await listRuns(resolve(context.cwd, folder), { absentIsEmpty })).map(listedRun);
   const list: RunList = { schema: 'splat-list/1', runs };
-  context.stdout.write(argv.json ? `${JSON.stringify(list)}\n` : describeRuns(runs, context.cwd));
+  const shown = shownPath(resolve(context.cwd, folder), context.cwd);
+  const text = runs.length === 0 ? `no runs in ${plain(shown)}\n` : describeRuns(runs, context.cwd);
+  context.stdout.write(argv.json ? `${JSON.stringify(list)}\n` : text);
   return exitCodes.clean;
 }
 
@@ -108,7 +110,6 @@ function shownSeries([first, ...others]: readonly string[]): string {
 }
 
 function describeRuns(runs: readonly ListedRun[], cwd: string): string {
-  if (runs.length === 0) return 'no runs\n';
   const heads = ['date', 'verdict', 'trials', 'kernel', 'series', 'dir'];
   const rows = runs.map((one) => [
     one.startedAt.slice(0, 16).replace('T', ' '),

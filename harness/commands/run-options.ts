@@ -88,11 +88,14 @@ export interface KernelArguments extends ToolchainArguments {
   readonly configBase: string | undefined;
 }
 
+/** The kernel of a command line without --kernel. */
+export const defaultKernel = 'debian:6.1';
+
 export function kernelOptions<T>(yargs: Argv<T>): Argv<T & KernelArguments> {
   const options = yargs
     .option('kernel', {
       string: true,
-      default: 'debian:6.1',
+      default: defaultKernel,
       describe:
         'the kernel to test: debian:6.1, debian:newest, DIR, DIR@REV or a tarball (splat help kernels)',
       requiresArg: true,

@@ -8,7 +8,6 @@ import type { RequestedRun } from '../plans/run/keep-inputs.ts';
 import { runRequested } from '../plans/run/requested-run.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeRun } from '../report/run-summary.ts';
-import { requireWorkloads } from '../trial/choose-workloads.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { type GuestArguments, guestChoice, guestNeeds, requestedGuest } from './guest-options.ts';
@@ -16,6 +15,7 @@ import { installPackages } from './install.ts';
 import { abandonRun, openRunDirectory, writeReports } from './run-directory.ts';
 import { openEvents } from './run-events.ts';
 import {
+  defaultKernel,
   jobsText,
   type KernelArguments,
   kernelOptions,
@@ -27,7 +27,8 @@ import {
   wholeNumber,
 } from './run-options.ts';
 import { replayCommand } from './run-page.ts';
-import { shownPath } from './runs-folder.ts';
+import { kernelTreeNote, shownPath } from './runs-folder.ts';
+import { requireNamed } from './workload-names.ts';
 import { requireReports } from './write-record.ts';
 
 export interface RunArguments extends KernelArguments, GuestArguments, MachineArguments {
@@ -141,12 +142,14 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
 export async function run(argv: RunArguments, context: CommandContext): Promise<number> {
   const limits = checkedLimits(argv);
   const guest = requestedGuest(argv);
-  await requireWorkloads(argv.workload, context.cwd);
+  await requireNamed(argv.workload, context.cwd);
   await pinConfigs({ configs: argv.config, configBase: argv.configBase }, context.cwd);
   if (argv.quick && argv.workload.length > 0) {
     throw new HarnessError('usage', '--quick chooses the workloads itself: leave out --workload');
   }
   const events = openEvents(progressWriter(context.stderr, context.live));
+  const note = argv.kernel === defaultKernel ? kernelTreeNote(context.cwd) : undefined;
+  if (note !== undefined) events.emit({ kind: 'note', text: note });
   const toolchain = await requestedToolchain(argv);
   await installPackages(context, await guestNeeds(argv, argv.workload));
   const asked = { ...requestedRun(argv, limits, context.cwd), ...toolchain, ...guest };

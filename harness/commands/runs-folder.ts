@@ -62,12 +62,28 @@ function stateFolder(env: NodeJS.ProcessEnv): string {
   return join(state.startsWith('/') ? state : join(homedir(), '.local/state'), 'splat');
 }
 
-/** True in the top folder of a Linux tree, and in every folder below it. */
-export function isInKernelTree(dir: string): boolean {
+function isInKernelTree(dir: string): boolean {
+  return kernelTreeAround(dir) !== undefined;
+}
+
+/** The top folder of the Linux tree that `dir` is, or in which it is. Undefined outside of Linux trees. */
+function kernelTreeAround(dir: string): string | undefined {
   for (let at = dir; ; at = dirname(at)) {
-    if (marksOfTree.every((mark) => existsSync(join(at, mark)))) return true;
-    if (at === dirname(at)) return false;
+    if (marksOfTree.every((mark) => existsSync(join(at, mark)))) return at;
+    if (at === dirname(at)) return undefined;
   }
+}
+
+/**
+ * A note for a run without --kernel in a kernel tree: `this folder is a kernel tree; --kernel . tests it`. Undefined outside of
+ * Linux trees.
+ */
+export function kernelTreeNote(cwd: string): string | undefined {
+  const tree = kernelTreeAround(cwd);
+  if (tree === undefined) return undefined;
+  return tree === cwd
+    ? 'this folder is a kernel tree; --kernel . tests it'
+    : `this folder is in a kernel tree; --kernel ${relative(cwd, tree)} tests the tree`;
 }
 
 /** A path for people: relative when it is below the working directory, else absolute. */

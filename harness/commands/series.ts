@@ -15,7 +15,6 @@ import type { SeriesReport } from '../records/series.ts';
 import { formatB4Checks } from '../report/b4-check.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeSeries } from '../report/series-text.ts';
-import { requireWorkloads } from '../trial/choose-workloads.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
 import { abandonJournal, openJournalDirectory } from './run-directory.ts';
@@ -27,6 +26,7 @@ import { listSeries } from './series-list.ts';
 import { type SeriesArguments, seriesOptions } from './series-options.ts';
 import { seriesCommand, writeSeriesMail, writeSeriesReports } from './series-output.ts';
 import { readStdin, seriesPath } from './series-stdin.ts';
+import { requireNamed } from './workload-names.ts';
 import { requireReports } from './write-record.ts';
 
 export const command = 'series <series>';
@@ -96,7 +96,7 @@ async function readRequest(
   for (const patch of argv.detector) wholeNumber('detector', patch, 1, 10_000);
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const duration = wholeNumber('duration', argv.duration, 1, 43_200);
-  await requireWorkloads(argv.workload, cwd);
+  await requireNamed(argv.workload, cwd);
   const question = {
     configs: argv.config,
     configBase: argv.configBase,

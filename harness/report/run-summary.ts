@@ -103,7 +103,7 @@ function counterLines({ trials }: RunResult, style: Style): readonly string[] {
     .map(({ id, counters }) => {
       const seen = Object.entries(counters).filter(([, count]) => count > 0);
       const words = seen.map(([name, count]) => `${name} ${count}`).join(', ');
-      return `${style.faint('counted')}  ${id}: ${plain(words) || 'nothing'}`;
+      return `${style.faint('counted')}  ${id}: ${plain(words) || 'no counter that splat reads moved'}`;
     });
   return lines.length === 0 ? [] : ['', ...lines];
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import {
   historyFile,
+  kernelTreeNote,
   knownFile,
   nightsFolder,
   runsFolder,
@@ -49,6 +50,7 @@ void t.test('help is had with -h, with help COMMAND, and beside a mistake', (t) 
     t.strictSame(splat(args), { code: 0, out, err: '' }, args.join(' '));
   }
   t.equal(splat(['help']).out, splat(['--help']).out);
+  t.equal(splat(['help', 'Verdicts']).out, splat(['help', 'verdicts']).out);
   const run = splat(['run', '-h']).out.replaceAll(/\s+/g, ' ');
   t.match(
     run,
@@ -88,7 +90,19 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ['cache', 'prune'], says: /needs --older-than DAYS, --max-size GIB or --all/ },
   { args: ['cache', 'prune', '--all', '--max-size', '1'], says: /--all removes everything/ },
   { args: ['cache', 'prune', '--max-size', '1G'], says: /--max-size 1G: it must be a number/ },
-  { args: ['run', '--workload', 'nope'], says: /--workload nope: .*munmap, mrelease/ },
+  {
+    args: ['run', '--workload', 'nope'],
+    says: /nope: no such workload; splat help workloads lists/,
+  },
+  {
+    args: ['run', '--workload', 'munmpa'],
+    says: /munmpa: no such workload; did you mean munmap\? \(splat help workloads\)/,
+  },
+  { args: ['run', '--workload', './nofile.c'], says: /--workload \.\/nofile\.c: no such file/ },
+  { args: ['help', 'nonsense'], says: /topics are verdicts, .*; the commands are run, build/ },
+  { args: ['help', 'kernel'], says: /help kernel: no such topic or command; did you mean kernels/ },
+  { args: ['known'], says: /known needs ACTION: add or check/ },
+  { args: ['cache', 'list', '--all'], says: /cache list: --all is a flag of splat cache prune/ },
   { args: ['run', '--cpus', '99'], says: /--cpus 99: not a whole number from 1 to 8/ },
   { args: ['run', '--duration', '30s'], says: /--duration 30s: not a whole number from 1/ },
   {
@@ -293,6 +307,12 @@ void t.test('a run in a kernel tree leaves its folder elsewhere', (t) => {
   const env = { XDG_STATE_HOME: '/state' };
   t.equal(runsFolder({ cwd: tree, env }), '/state/splat');
   t.equal(runsFolder({ cwd: join(tree, 'mm'), env }), '/state/splat');
+  t.equal(kernelTreeNote(tree), 'this folder is a kernel tree; --kernel . tests it');
+  t.equal(
+    kernelTreeNote(join(tree, 'mm')),
+    'this folder is in a kernel tree; --kernel .. tests the tree',
+  );
+  t.equal(kernelTreeNote(join(dir, 'other')), undefined);
   t.equal(nightsFolder({ cwd: tree, env }), '/state/splat/nights');
   t.equal(nightsFolder({ cwd: dir, env }), join(dir, 'splat-nights'));
   t.match(historyFile(tree, env), /^\/state\/splat\/history-.+-[0-9a-f]{8}\.db$/);

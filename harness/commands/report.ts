@@ -10,6 +10,8 @@ import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 import { holdsNights, isThere, reportNight, reportNights } from './report-night.ts';
 import { formatRunAt, writeRunConsoles } from './run-page.ts';
+import { shownPath } from './runs-folder.ts';
+import { readStoppedRun } from './stopped-run.ts';
 
 export interface ReportArguments {
   readonly run: string;
@@ -55,6 +57,7 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
   }
   const isRun = await isThere(join(named, 'run.json'));
   const dir = isRun ? named : ((await findTrial(named))?.dir ?? named);
+  await requireFinished(dir, shownPath(dir, cwd));
   const shown = await readRun(dir, largestShownBytes);
   const file = argv.out === undefined ? join(dir, 'report.html') : resolve(cwd, argv.out);
   await requireFileOrNothing(file, argv.out);
@@ -69,6 +72,18 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
   }
   context.stdout.write(`${plain(relative(cwd, file))}\n`);
   return exitCodes.clean;
+}
+
+/** Throws `usage` for the folder of a run without a result, and says what it has. */
+async function requireFinished(dir: string, shown: string): Promise<void> {
+  const stopped = await readStoppedRun(dir);
+  if (stopped === undefined) return;
+  const trials = `${stopped.ended} ${stopped.ended === 1 ? 'trial' : 'trials'}`;
+  throw new HarnessError(
+    'usage',
+    `${shown}: this run has no result, because it was stopped or still goes on; ${trials} ended, with consoles in ${join(shown, 'trials')}`,
+    { output: `\n${stopped.text}` },
+  );
 }
 
 /** Throws `usage` when the page would replace a device, a link or a folder. */

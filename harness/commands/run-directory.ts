@@ -11,6 +11,7 @@ import type { CommandContext } from './context.ts';
 import { eventsFile } from './run-events.ts';
 import { formatRunAt, writeRunConsoles } from './run-page.ts';
 import { runsFolder, shownPath } from './runs-folder.ts';
+import { readStoppedRun } from './stopped-run.ts';
 import { writeRecord } from './write-record.ts';
 
 /**
@@ -35,7 +36,7 @@ export async function openRunDirectory(
 
 /**
  * Returns the error for a run that ends early. When the command line is at fault, the run's folder `dir` is removed. When the run
- * was interrupted, the error names this folder.
+ * was interrupted, the error names this folder, and has the table of its finished trials.
  */
 export async function abandonRun(
   failure: unknown,
@@ -50,7 +51,9 @@ export async function abandonRun(
   }
   if (dir !== undefined && isHarnessError(failure, 'interrupted')) {
     const kept = `${failure.message}; finished trials are in ${shownPath(dir, cwd)}`;
-    return new HarnessError('interrupted', kept, { cause: failure });
+    const stopped = await readStoppedRun(dir).catch(() => undefined);
+    const output = stopped === undefined ? {} : { output: `\n${stopped.text}` };
+    return new HarnessError('interrupted', kept, { cause: failure, ...output });
   }
   return explainDiskError(failure, dir ?? cwd);
 }

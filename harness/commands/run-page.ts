@@ -85,7 +85,7 @@ export async function readPicture(dir: string, path: string): Promise<Uint8Array
  * The command line of a run: --seed, and the other options that differ from their defaults. Null for a replay of single trials,
  * which no such command line could repeat.
  */
-function askedCommand(request: RecordedRequest, seed: number): string | null {
+export function askedCommand(request: RecordedRequest, seed: number): string | null {
   if (request.trials !== null) return null;
   const { durationMs, configBase, baseline, workloadArgs } = request;
   return commandLine(typedCommand(), [

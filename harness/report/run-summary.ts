@@ -44,6 +44,11 @@ export function describeRun(run: RunResult, options: SummaryOptions): string {
   ].join('\n');
 }
 
+/** The lines of the table of trials, without colours. */
+export function describeTrials(trials: readonly TrialResult[]): readonly string[] {
+  return trialTable(trials, styleFor(false));
+}
+
 function describeKernel({ kernel, accel, accelReason }: RunResult): readonly string[] {
   if (kernel === null) return [];
   const guest = accel === null ? [] : [`guest    ${accel}: ${plain(accelReason ?? '')}`];

@@ -1,14 +1,18 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { CommandContext } from '../../harness/commands/context.ts';
+import { run as reportRun } from '../../harness/commands/report.ts';
 import {
+  abandonRun,
   openJournalDirectory,
   openRunDirectory,
   writeReports,
 } from '../../harness/commands/run-directory.ts';
 import { openEvents } from '../../harness/commands/run-events.ts';
+import { readStoppedRun } from '../../harness/commands/stopped-run.ts';
 import { requireReports, writeRecord } from '../../harness/commands/write-record.ts';
-import { exitCodeOfError } from '../../harness/errors.ts';
+import { exitCodeOfError, HarnessError } from '../../harness/errors.ts';
 import { inStage } from '../../harness/events.ts';
 import {
   type HarnessEvent,
@@ -18,7 +22,8 @@ import {
 import { runResultSchema } from '../../harness/records/run-result.ts';
 import { checkValue } from '../../harness/records/schema.ts';
 import { progressWriter } from '../../harness/report/progress.ts';
-import { aRunRecord, aRunResult } from '../made-records.ts';
+import { writtenBy } from '../../harness/trial/harness-facts.ts';
+import { aRunRecord, aRunResult, aTrialResult } from '../made-records.ts';
 
 void t.test('a report that throws costs neither the record nor the other reports', async (t) => {
   const dir = t.testdir();
@@ -151,4 +156,27 @@ void t.test('the progress has the words of the table, and ends without an empty 
   t.equal(shown(false), 'kvm: not run (0.7 s)\n');
   t.equal(shown(true).split('\u001B[K').at(-1), 'trials: 1 of 1');
   t.end();
+});
+
+void t.test('a run that was stopped shows its finished trials, and how to start again', async (t) => {
+  const dir = t.testdir({
+    'run.json': JSON.stringify(aRunRecord({ seed: 7 })),
+    trials: { munmap: {}, hmm: {} },
+  });
+  const trial = { schema: 'splat-trial/1', harness: writtenBy(), ...aTrialResult({ id: 'munmap' }) };
+  writeFileSync(join(dir, 'trials/munmap/trial.json'), JSON.stringify(trial));
+  const stopped = await readStoppedRun(dir);
+  t.equal(stopped?.ended, 1);
+  t.match(stopped?.text, /^trial +verdict[^\n]*\nmunmap [^\n]*\n\nagain {4}.*splat run .*--seed 7$/);
+  const failure = new HarnessError('interrupted', 'interrupted by SIGINT');
+  t.match(await abandonRun(failure, dir, { cwd: join(dir, '..'), env: {} }), {
+    message: /^interrupted by SIGINT; finished trials are in /,
+    output: /\nmunmap /,
+  });
+  const context = { cwd: dir } as CommandContext;
+  await t.rejects(reportRun({ run: '.', out: undefined }, context), {
+    code: 'usage',
+    message: /^\.: this run has no result, because it was stopped or still goes on; 1 trial ended/,
+    output: /again .*--seed 7/,
+  });
 });

@@ -1,8 +1,10 @@
 import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { workloads } from '../stress/workloads.ts';
+import { toolNames } from '../trial/choose-tools.ts';
 import { describeFlags } from './command-line.ts';
 import type { CommandContext } from './context.ts';
+import { fragmentNames } from './run-options.ts';
 import { topicNames } from './topics.ts';
 
 interface CompletionArguments {
@@ -60,7 +62,7 @@ async function describeAll(commands: Commands): Promise<readonly Described[]> {
   return Promise.all(
     Object.entries(commands).map(async ([name, { describe, load }]) => {
       const { flags, positionals } =
-        name === 'completion' ? completionWords : withWorkloads(describeFlags(await load()));
+        name === 'completion' ? completionWords : withWords(name, describeFlags(await load()));
       return { name, describe, flags, positionals };
     }),
   );
@@ -71,20 +73,47 @@ const completionWords = {
   positionals: [{ name: 'shell', describe: 'shell', takesValue: true, choices: ['bash', 'zsh'] }],
 };
 
-/** Adds the names of workloads to --workload. yargs has no list of them, because the flag also takes a path. */
-function withWorkloads(words: Pick<Described, 'flags' | 'positionals'>) {
-  const names = workloads.map(({ name }) => name);
-  const flags = words.flags.map((word) =>
-    word.name === 'workload' ? { ...word, choices: names } : word,
-  );
-  return { ...words, flags };
+/** The words of flags that also take a path, so that yargs has no list of them. */
+const flagWords: Readonly<Record<string, readonly string[]>> = {
+  workload: [
+    ...workloads.map(({ name }) => name),
+    ...toolNames,
+    'igt',
+    'igt:',
+    'kunit:',
+    'kselftest:',
+  ],
+  config: fragmentNames,
+  kernel: ['debian:6.1', 'debian:7.3', 'debian:newest'],
+};
+
+/** The first words of commands that also take a path or a signature there. */
+const firstWords: Readonly<Record<string, readonly string[]>> = {
+  nightly: ['plan', 'merge'],
+  history: ['import', 'backup'],
+};
+
+/** Commands whose words are no files. The values of their flags may be files. */
+const takeNoFiles = new Set(['known', 'cache', 'doctor', 'completion']);
+
+function withWords(command: string, words: Pick<Described, 'flags' | 'positionals'>) {
+  const flags = words.flags.map((word) => ({
+    ...word,
+    choices: flagWords[word.name] ?? word.choices,
+  }));
+  const positionals = words.positionals.map((word, index) => ({
+    ...word,
+    choices: (index === 0 ? firstWords[command] : undefined) ?? word.choices,
+  }));
+  return { flags, positionals };
 }
 
 function bashScript(commands: readonly Described[]): string {
   const branches = commands.map(({ name, flags, positionals }) => {
     const names = [...flags.map((flag) => `--${flag.name}`), '--help'].join(' ');
     const words = positionals.flatMap(({ choices }) => choices).join(' ');
-    return `    ${name}) flags='${names}' words='${words}' ;;`;
+    const files = takeNoFiles.has(name) ? '' : ' files=1';
+    return `    ${name}) flags='${names}' words='${words}'${files} ;;`;
   });
   const values = new Map<string, string>();
   for (const { flags } of commands) {
@@ -95,8 +124,15 @@ function bashScript(commands: readonly Described[]): string {
   return `\
 # bash completion of splat; made by: splat completion bash
 _splat() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} flags='' words=''
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} flags='' words='' files='' prefix=''
   COMPREPLY=()
+  # bash takes the colon of debian:6.1 for a word of its own, and replaces only what follows it.
+  if [ "$current" = : ] && [ "$COMP_CWORD" -ge 3 ]; then
+    prefix=$previous: current=$previous: previous=\${COMP_WORDS[COMP_CWORD-2]}
+  elif [ "$previous" = : ] && [ "$COMP_CWORD" -ge 4 ]; then
+    prefix=\${COMP_WORDS[COMP_CWORD-2]}: previous=\${COMP_WORDS[COMP_CWORD-3]}
+    current=$prefix$current
+  fi
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W '${commands.map(({ name }) => name).join(' ')} help' -- "$current"))
     return
@@ -107,15 +143,25 @@ ${choices.join('\n')}
   if [ -n "$words" ]; then
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     [ "\${#COMPREPLY[@]}" -gt 0 ] || COMPREPLY=($(compgen -f -- "$current"))
+    COMPREPLY=("\${COMPREPLY[@]#"$prefix"}")
     return
   fi
   case "\${COMP_WORDS[1]}" in
 ${branches.join('\n')}
     help) words='${[...topicNames, ...commands.map(({ name }) => name)].join(' ')}' ;;
   esac
+  if [ "\${COMP_WORDS[1]}" = replay ] && [ -d "\${current%/*}/trials" ]; then
+    COMPREPLY=($(compgen -P "\${current%/*}/" -W "$(ls "\${current%/*}/trials")" -- "\${current##*/}"))
+    return
+  fi
+  case "$previous" in
+    --*) files=1 ;;
+  esac
   case "$current" in
     -*) COMPREPLY=($(compgen -W "$flags" -- "$current")) ;;
-    *) COMPREPLY=($(compgen -W "$words" -- "$current") $(compgen -f -- "$current")) ;;
+    *)
+      COMPREPLY=($(compgen -W "$words" -- "$current"))
+      [ -z "$files" ] || COMPREPLY+=($(compgen -f -- "$current")) ;;
   esac
 }
 complete -o filenames -F _splat splat ./splat
@@ -160,7 +206,7 @@ function zshFlag({ name, describe, takesValue, choices }: Word): string {
 }
 
 function action(choices: readonly string[]): string {
-  return choices.length === 0 ? '_files' : `(${choices.join(' ')})`;
+  return choices.length === 0 ? '_files' : `(${choices.join(' ').replaceAll(':', '\\:')})`;
 }
 
 function quoted(text: string): string {

@@ -3,9 +3,19 @@ import { HarnessError } from '../errors.ts';
 import type { AccelChoice } from '../guest/accel.ts';
 import { workloads } from '../stress/workloads.ts';
 
-/** The help of --config; the names are those of the optional fragments in kernel-configs/. */
-export const fragmentText =
-  'a .config fragment to merge and verify, or the name of a fragment that splat has: debug-vm, kasan, kcsan, kmemleak, kunit, modules, preempt-rt; repeatable';
+/** The names of the optional fragments in kernel-configs/, as --config takes them. */
+export const fragmentNames: readonly string[] = [
+  'debug-vm',
+  'kasan',
+  'kcsan',
+  'kmemleak',
+  'kunit',
+  'modules',
+  'preempt-rt',
+];
+
+/** The help of --config. */
+export const fragmentText = `a .config fragment to merge and verify, or the name of a fragment that splat has: ${fragmentNames.join(', ')}; repeatable`;
 
 const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
 /** The help of --duration for commands that try splat's own workloads and the user's programs. */

@@ -58,6 +58,7 @@ export async function formatRunAt(
     name: basename(dir),
     startedAt: record.startedAt,
     command: askedCommand(record.request, result.seed),
+    cwd: record.request.cwd,
     series: record.request.series.map(({ name }) => name),
     reproduce: (trial) => replayCommand(dir, trial, context.cwd),
     pictures,

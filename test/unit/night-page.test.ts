@@ -113,6 +113,7 @@ void t.test('nothing of a kernel or a stranger becomes markup on a night', (t) =
     }),
   );
   t.strictSame(mistakesIn(text), []);
+  t.match(text, 'nights before, the newest last: <code>x</code> a splat');
   t.equal(text.split('<script').length, 2);
   // oxlint-disable-next-line no-control-regex -- they are what is looked for
   t.notMatch(text, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);

@@ -32,6 +32,7 @@ const page: RunPageInput = {
   name: 'run1',
   startedAt: '2026-01-02T03:04:05.678Z',
   command: './splat run --seed 7',
+  cwd: '/home/me',
   reproduce: (id) => `./splat replay run1/${id}`,
   pictures: new Map(),
   folders: new Map([['munmap', ['munmap']]]),
@@ -72,7 +73,10 @@ void t.test('a clean run says why it is believed', (t) => {
   );
   t.match(text, '<title>clean: 6.1.0</title>');
   t.match(text, '1 trial without a splat, every witness seen, 0 canaries caught');
-  t.match(text, '<code>./splat run --seed 7</code>');
+  t.match(
+    text,
+    '<code>./splat run <span class="flag">--seed</span> 7</code>, in <code>/home/me</code>',
+  );
   t.match(text, '>driver.hlist_start_blockable</th><td class="number">12</td><td>required</td>');
   t.match(text, '>vm.pswpin</th><td class="number">3</td><td></td>');
   t.notMatch(text, 'vm.pswpout');
@@ -139,7 +143,8 @@ void t.test('the first screen says what, where, since when and how to see it aga
     '<dt>where</dt><dd><code>mm/f.c:100</code>, in munmap (2 times): <a href="trials/munmap/console-1.html#L10">line 10',
   );
   t.match(head, '<dt>since</dt><dd>not known: this run had no baseline');
-  t.match(head, '<dt>again</dt><dd><code>./splat replay run1/munmap</code>');
+  t.match(head, '<dt>this trial again</dt><dd><code>./splat replay run1/munmap</code>');
+  t.match(head, '<dt>rate</dt><dd>1 of 2 trials</dd>');
   t.match(head, '<b class="splat">no output in kvm</b></dd><dt>where</dt><dd>kvm</dd>');
   const harness = page.run.harness;
   const baseline = { run: 'run0', harness, trusted: true };
@@ -248,6 +253,7 @@ void t.test('no text of a kernel, a patch or a file becomes markup', (t) => {
       name: hostile,
       startedAt: hostile,
       command: hostile,
+      cwd: hostile,
       reproduce: () => hostile,
       pictures: new Map([[hostile, Buffer.from('png')]]),
       folders: new Map([[hostile, [hostile, '\uD800']]]),
@@ -308,7 +314,7 @@ void t.test('splat report makes the page of a run directory, in it or elsewhere'
   t.strictSame(await runReport(dir), { code: 0, stdout: 'run1/report.html\n' });
   const text = readFileSync(join(dir, 'report.html'), 'utf8');
   t.match(
-    text,
+    text.replaceAll(/<\/?span[^>]*>/g, ''),
     './splat run --kernel &apos;../my kernel&apos; --series v3.mbox --workload repro.c --duration 3 --accel tcg --cpus 4 --seed 7 -- --fast',
   );
   t.match(text, `src="data:image/png;base64,${png.toString('base64')}"`);
@@ -333,7 +339,7 @@ void t.test('the command on the page names the guest, and what was run in it', a
   const dir = runDirectory(t, {}, request);
   await runReport(dir);
   t.match(
-    readFileSync(join(dir, 'report.html'), 'utf8'),
+    readFileSync(join(dir, 'report.html'), 'utf8').replaceAll(/<\/?span[^>]*>/g, ''),
     '--guest debian --packages mesa-utils,stress-ng --gpu virgl --quick --coverage --duration 3',
   );
 });

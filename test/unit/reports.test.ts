@@ -158,25 +158,36 @@ void t.test('the progress has the words of the table, and ends without an empty 
   t.end();
 });
 
-void t.test('a run that was stopped shows its finished trials, and how to start again', async (t) => {
-  const dir = t.testdir({
-    'run.json': JSON.stringify(aRunRecord({ seed: 7 })),
-    trials: { munmap: {}, hmm: {} },
-  });
-  const trial = { schema: 'splat-trial/1', harness: writtenBy(), ...aTrialResult({ id: 'munmap' }) };
-  writeFileSync(join(dir, 'trials/munmap/trial.json'), JSON.stringify(trial));
-  const stopped = await readStoppedRun(dir);
-  t.equal(stopped?.ended, 1);
-  t.match(stopped?.text, /^trial +verdict[^\n]*\nmunmap [^\n]*\n\nagain {4}.*splat run .*--seed 7$/);
-  const failure = new HarnessError('interrupted', 'interrupted by SIGINT');
-  t.match(await abandonRun(failure, dir, { cwd: join(dir, '..'), env: {} }), {
-    message: /^interrupted by SIGINT; finished trials are in /,
-    output: /\nmunmap /,
-  });
-  const context = { cwd: dir } as CommandContext;
-  await t.rejects(reportRun({ run: '.', out: undefined }, context), {
-    code: 'usage',
-    message: /^\.: this run has no result, because it was stopped or still goes on; 1 trial ended/,
-    output: /again .*--seed 7/,
-  });
-});
+void t.test(
+  'a run that was stopped shows its finished trials, and how to start again',
+  async (t) => {
+    const dir = t.testdir({
+      'run.json': JSON.stringify(aRunRecord({ seed: 7 })),
+      trials: { munmap: {}, hmm: {} },
+    });
+    const trial = {
+      schema: 'splat-trial/1',
+      harness: writtenBy(),
+      ...aTrialResult({ id: 'munmap' }),
+    };
+    writeFileSync(join(dir, 'trials/munmap/trial.json'), JSON.stringify(trial));
+    const stopped = await readStoppedRun(dir);
+    t.equal(stopped?.ended, 1);
+    t.match(
+      stopped?.text,
+      /^trial +verdict[^\n]*\nmunmap [^\n]*\n\nagain {4}.*splat run .*--seed 7$/,
+    );
+    const failure = new HarnessError('interrupted', 'interrupted by SIGINT');
+    t.match(await abandonRun(failure, dir, { cwd: join(dir, '..'), env: {} }), {
+      message: /^interrupted by SIGINT; finished trials are in /,
+      output: /\nmunmap /,
+    });
+    const context = { cwd: dir } as CommandContext;
+    await t.rejects(reportRun({ run: '.', out: undefined }, context), {
+      code: 'usage',
+      message:
+        /^\.: this run has no result, because it was stopped or still goes on; 1 trial ended/,
+      output: /again .*--seed 7/,
+    });
+  },
+);

@@ -8,6 +8,16 @@ export function facts(rows: readonly Fact[]): Markup {
 `;
 }
 
+/** A command line. No line break divides a flag, as a browser would do after the dashes of `--seed`. */
+export function commandCode(command: string): Markup {
+  const words = command
+    .split(/( )/)
+    .map((word) =>
+      /^--?[a-z][a-z-]*$/.test(word) ? html`<span class="flag">${word}</span>` : word,
+    );
+  return html`<code>${words}</code>`;
+}
+
 /**
  * The end of a decoded line of a report: its places in the source, the innermost first, such as ` (mm/slab.h:715 <
  * mm/slub.c:3286)`.

@@ -10,7 +10,7 @@ import {
 import { bisectionText, cellTitle } from '../night-words.ts';
 import { percent } from '../series-words.ts';
 import { drawChart } from './chart.ts';
-import { type Fact, facts, headline, sourceOf } from './facts.ts';
+import { commandCode, type Fact, facts, headline, sourceOf } from './facts.ts';
 import { lockCycle } from './lock-cycle.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import {
@@ -43,7 +43,7 @@ export function itemAnswers(
     ...(first === undefined ? [] : [['', html`<code>${headline(first)}</code>`] as const]),
     ['where', whereOf(item, report, page)],
     ...(since === '' ? [] : [['since', since] as const]),
-    ['again', html`<code>${commandOf(item, report, page)}</code>`],
+    ['again', commandCode(commandOf(item, report, page))],
   ];
 }
 
@@ -88,7 +88,7 @@ function itemFacts(
     ...followUps(item),
     log !== undefined && ['log', html`<a href="${nightLink(log)}">${log}</a>`],
     signature !== '' && ['signature', html`<code>${signature}</code>`],
-    ['again', html`<code>${commandOf(item, report, page)}</code>`],
+    ['again', commandCode(commandOf(item, report, page))],
   ];
   return rows.filter((row) => row !== false);
 }

@@ -1,5 +1,6 @@
 import { cellName } from '../../night/cells.ts';
 import type { NightCell, NightRecord } from '../../records/night.ts';
+import { timeWords } from '../item-words.ts';
 import { seconds } from '../run-words.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { type NightPageInput, nightLink } from './night-page-input.ts';
@@ -66,7 +67,12 @@ export function cellTable(page: NightPageInput): Content {
 <tbody>
 ${cells.map((cell) => cellRow(cell, page))}</tbody>
 </table></div>
-`;
+${
+  page.past === null
+    ? null
+    : html`<p class="faint">nights before, the newest last: <code>x</code> a splat or a broken kernel, <code>.</code> no splat, <code>?</code> nothing proved, <code>-</code> known or not there</p>
+`
+}`;
 }
 
 function cellRow(cell: NightCell, page: NightPageInput): Markup {
@@ -99,7 +105,7 @@ function cellStrip({ id }: NightCell, { past }: NightPageInput): Content {
   return html`<span class="strip" role="img" aria-label="${clean} of ${nights.length} nights clean">${nights.map(
     (one) => {
       const [words, tone] = wordsOf(one.class);
-      return html`<span class="${tone}" title="${one.night}: ${words}">${letters[tone] ?? '-'}</span>`;
+      return html`<span class="${tone}" title="${timeWords(one.night)}: ${words}">${letters[tone] ?? '-'}</span>`;
     },
   )}</span>`;
 }

@@ -1,4 +1,5 @@
-import { verdictPhrase } from '../../verdict.ts';
+import type { SeenSplat } from '../../records/finding.ts';
+import { isNotRun, verdictPhrase } from '../../verdict.ts';
 import { timeWords } from '../item-words.ts';
 import {
   type GatheredSplat,
@@ -9,7 +10,7 @@ import {
   verdictReason,
 } from '../run-words.ts';
 import { consoleLink } from './console-link.ts';
-import { type Fact, facts, headline, sourceOf } from './facts.ts';
+import { commandCode, type Fact, facts, headline, sourceOf } from './facts.ts';
 import { html, type Markup } from './markup.ts';
 import type { RunPageInput } from './run-page-input.ts';
 import { tone } from './words.ts';
@@ -58,8 +59,22 @@ function splatFacts(
       ],
     ],
     ['since', since(page, splat.signature)],
-    ['again', html`<code>${page.reproduce(trial)}</code>`],
+    ...rateRows(splat, page),
+    [trial === '' ? 'again' : 'this trial again', commandCode(page.reproduce(trial))],
   ];
+}
+
+/** How many trials of the workloads that showed the splat showed it. No row when there was only one such trial. */
+function rateRows({ title, signature }: SeenSplat, { run }: RunPageInput): readonly Fact[] {
+  const ran = run.trials.filter(
+    ({ canary, verdict }) => canary === undefined && !isNotRun(verdict),
+  );
+  const showed = ran.filter(({ splats }) =>
+    splats.some((one) => one.title === title && one.signature === signature),
+  );
+  const workloads = new Set(showed.map(({ workload }) => workload));
+  const trials = ran.filter(({ workload }) => workloads.has(workload)).length;
+  return trials < 2 ? [] : [['rate', `${showed.length} of ${trials} trials`]];
 }
 
 function silenceFacts({ id, title }: Silence, page: RunPageInput): readonly Fact[] {
@@ -67,7 +82,7 @@ function silenceFacts({ id, title }: Silence, page: RunPageInput): readonly Fact
     ['what', html`<b class="splat">${title}</b>`],
     ['where', id],
     ['since', since(page, '')],
-    ['again', html`<code>${page.reproduce(id)}</code>`],
+    ['this trial again', commandCode(page.reproduce(id))],
   ];
 }
 
@@ -87,7 +102,14 @@ function since({ run, series, seen }: RunPageInput, signature: string): string {
   return `not known: this run had no baseline to compare with; splat ${next}${patched}`;
 }
 
-function runFacts({ run, name, startedAt, command, reproduce }: RunPageInput): readonly Fact[] {
+function runFacts({
+  run,
+  name,
+  startedAt,
+  command,
+  cwd,
+  reproduce,
+}: RunPageInput): readonly Fact[] {
   const { kernel, accel, accelReason } = run;
   return [
     ...(kernel === null
@@ -97,11 +119,10 @@ function runFacts({ run, name, startedAt, command, reproduce }: RunPageInput): r
           ['compiler', kernel.compiler],
         ] as const)),
     ...(accel === null ? [] : [['guest', `${accel}: ${accelReason ?? ''}`] as const]),
-    [
-      'run',
-      `${name}, ${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${seconds(run.timings.totalMs)}`,
-    ],
-    ...(command === null ? [] : [['command', html`<code>${command}</code>`] as const]),
-    ['again', html`<code>${reproduce('')}</code>`],
+    ['run', `${name}, ${timeWords(startedAt)}, ${seconds(run.timings.totalMs)}`],
+    ...(command === null
+      ? []
+      : [['command', [commandCode(command), html`, in <code>${cwd}</code>`]] as const]),
+    ['whole run again', commandCode(reproduce(''))],
   ];
 }

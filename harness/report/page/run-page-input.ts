@@ -11,6 +11,8 @@ export interface RunPageInput {
   readonly series: readonly string[];
   /** The command that repeats the run. Null for a replay of single trials, which no such command could repeat. */
   readonly command: string | null;
+  /** The folder in which the command was typed. Relative paths in it start there. */
+  readonly cwd: string;
   /** Returns the command that repeats one trial, or the whole run for an empty id. */
   readonly reproduce: (trial: string) => string;
   /** Pictures of the virtual screen, as PNG, by the id of the trial. */

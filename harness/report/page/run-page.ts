@@ -12,6 +12,7 @@ import {
   splatWords,
 } from '../run-words.ts';
 import { consoleLink } from './console-link.ts';
+import { commandCode } from './facts.ts';
 import { lockCycle } from './lock-cycle.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
@@ -54,7 +55,7 @@ ${seen.map((one, at) => splatArticle(one, at, page))}${silent.map((one) => silen
 function silenceArticle({ id, title }: Silence, { reproduce }: RunPageInput): Markup {
   return html`<article>
 <h3 class="splat">${title}</h3>
-<p>seen in ${id}; again: <code>${reproduce(id)}</code></p>
+<p>seen in ${id}; again: ${commandCode(reproduce(id))}</p>
 </article>
 `;
 }
@@ -67,7 +68,7 @@ function splatArticle(
   const link = consoleLink(page, trial, splat.line, `line ${splat.line} of its console`);
   return html`<article id="splat-${at}">
 <h3 class="splat">${splat.title}</h3>
-<p>seen in ${where.join(', ')}${link === null ? null : [': ', link]}; again: <code>${page.reproduce(trial)}</code></p>
+<p>seen in ${where.join(', ')}${link === null ? null : [': ', link]}; again: ${commandCode(page.reproduce(trial))}</p>
 <p class="faint">signature <code>${splat.signature}</code></p>
 ${reportText(splat)}
 </article>

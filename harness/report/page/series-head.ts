@@ -1,9 +1,10 @@
 import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../../records/series.ts';
 import type { PatchVerdict } from '../../verdict.ts';
+import { timeWords } from '../item-words.ts';
 import { percent } from '../series-words.ts';
 import { folderLink } from './console-link.ts';
 import { consolePlace } from './console-page.ts';
-import { type Fact, facts, headline, sourceOf } from './facts.ts';
+import { commandCode, type Fact, facts, headline, sourceOf } from './facts.ts';
 import { html, type Markup } from './markup.ts';
 
 /** The facts from which the page of a series is made, besides its report. */
@@ -89,7 +90,7 @@ function splatFacts(
       'since',
       `patch ${patch.index} ${patch.verdict} it, ${percent(splat.confidence)} sure: ${patch.subject}`,
     ],
-    ['again', html`<code>${page.command}</code>`],
+    ['again', commandCode(page.command)],
   ];
 }
 
@@ -125,8 +126,8 @@ function seriesFacts(
       'cost',
       `${timings.trials} trials in ${whole(timings.trialSeconds)}, builds ${whole(timings.buildSeconds)}`,
     ],
-    ['started', `${startedAt.slice(0, 16).replace('T', ' ')} UTC`],
-    ['command', html`<code>${command}</code>`],
+    ['started', timeWords(startedAt)],
+    ['command', commandCode(command)],
   ];
 }
 

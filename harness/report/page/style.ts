@@ -3,12 +3,12 @@ export const pageStyle = `
 :root {
   color-scheme: light dark;
   --paper: #fff; --ink: #1b1f24; --faint: #59636e; --line: #d8dee4; --shade: #f6f8fa;
-  --clean: #116329; --splat: #b3261e; --doubtful: #8a4b00; --marked: #fdeceb; --warned: #fdf3e1; --sought: #fff3b0;
+  --clean: #116329; --splat: #b3261e; --doubtful: #8a4b00; --marked: #fdeceb; --warned: #fdf3e1; --sought: #fff3b0; --edge: #0006;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --ink: #e6e9ed; --faint: #98a2ad; --line: #333a42; --shade: #1c2127;
-    --clean: #4cc26a; --splat: #ff7b72; --doubtful: #e0a030; --marked: #33201f; --warned: #2d2514; --sought: #4a4213;
+    --clean: #4cc26a; --splat: #ff7b72; --doubtful: #e0a030; --marked: #33201f; --warned: #2d2514; --sought: #4a4213; --edge: #fff6;
   }
 }
 * { box-sizing: border-box; }
@@ -32,7 +32,16 @@ dt { color: var(--faint); }
 dl + dl, dl + p { margin-top: 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; }
-.wide { overflow-x: auto; }
+/* A table that goes on beyond the edge has a shadow there; the shadows stay, and the paper over them scrolls with the table. */
+.wide {
+  overflow-x: auto;
+  background:
+    linear-gradient(to right, var(--paper) 40%, transparent) left / 2.5rem 100% no-repeat local,
+    linear-gradient(to left, var(--paper) 40%, transparent) right / 2.5rem 100% no-repeat local,
+    linear-gradient(to right, var(--edge), transparent) left / 1rem 100% no-repeat scroll,
+    linear-gradient(to left, var(--edge), transparent) right / 1rem 100% no-repeat scroll;
+}
+.flag { white-space: nowrap; }
 .wide > table { width: 100%; }
 th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { color: var(--faint); font-weight: 600; }
@@ -97,7 +106,7 @@ footer { margin-top: 3rem; color: var(--faint); font-size: .87em; }
   :root { color-scheme: light; }
   body { max-width: none; padding: 0; }
   .filter, nav { display: none; }
-  .wide { overflow: visible; }
+  .wide { overflow: visible; background: none; }
   pre { max-height: none; white-space: pre-wrap; overflow-wrap: anywhere; }
   details::details-content { display: block; content-visibility: visible; }
   h2, h3, summary, thead { break-after: avoid; }

@@ -4,6 +4,7 @@ import { type Verdict, verdictPhrase } from '../../verdict.ts';
 import { seconds } from '../run-words.ts';
 import { consoleLink, folderLink } from './console-link.ts';
 import { consolePageName } from './console-page.ts';
+import { commandCode } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { missing, tone } from './words.ts';
 
@@ -34,7 +35,7 @@ export function trialDetails(trial: TrialResult, at: number, page: DetailsPage):
   const open = verdict.kind === 'clean' ? html`<details>` : html`<details open>`;
   return html`${open}
 <summary><span class="id">${id}</span> <span class="verdict ${tone(verdict)}">${verdictPhrase(verdict)}</span></summary>
-<p id="trial-${at}">seed ${seed}; ${known.join(', ')}${known.length === 0 ? '' : '; '}QEMU used ${timings.qemuCpuSeconds.toFixed(1)} s of CPU; again: <code>${page.reproduce(id)}</code></p>
+<p id="trial-${at}">seed ${seed}; ${known.join(', ')}${known.length === 0 ? '' : '; '}QEMU used ${timings.qemuCpuSeconds.toFixed(1)} s of CPU; again: ${commandCode(page.reproduce(id))}</p>
 ${page.beside ? fileLinks(page.folders.get(id) ?? [], page.consoles) : null}${reasonOf(verdict)}
 ${subtestTable(trial)}<div class="columns">${counterTable(trial)}${ledgerTable(trial)}</div>
 ${splatDetails(trial, page)}${events.length === 0 ? null : html`<p>besides: ${events.map(({ title, count }) => `${title} (${count})`).join(', ')}</p>`}

@@ -107,8 +107,8 @@ function callersOf(name: string, { callers }: CallMap): readonly string[] {
 
 /**
  * Tells for each changed function whether it ran. Only trials count whose kernel has a patch that changes the function. When its
- * calls cannot be counted, the calls of its nearest caller count instead. Without a caller that can be counted, it is
- * `untraceable`.
+ * calls cannot be counted, the calls of its nearest caller count instead. It is `untraceable` without a caller that can be
+ * counted, and when only a further caller was called: the compiler may have inlined the function there.
  */
 export function coverageOf(
   { facts }: SeriesLog,
@@ -123,18 +123,29 @@ export function coverageOf(
     const countable = new Set(
       own.flatMap((fact) => (fact.kind === 'step' ? (fact.profiled ?? []) : [])),
     );
-    const through = [name, ...callers].find((one) => countable.has(one));
-    if (through === undefined) return { name, file, state: 'untraceable', calls: {} };
-    const calls: Record<string, number> = {};
-    for (const fact of own) {
-      const count = fact.kind === 'trial' ? (fact.calls?.[through] ?? 0) : 0;
-      if (fact.kind !== 'trial' || count === 0) continue;
-      const { workload } = fact.trial;
-      calls[workload] = (calls[workload] ?? 0) + count;
+    const [nearest, ...others] = [name, ...callers].filter((one) => countable.has(one));
+    if (nearest === undefined) return { name, file, state: 'untraceable', calls: {} };
+    const calls = callsOf(own, nearest);
+    const isCalled = Object.keys(calls).length > 0;
+    const further = others.find((one) => Object.keys(callsOf(own, one)).length > 0);
+    if (!isCalled && further !== undefined) {
+      return { name, file, state: 'untraceable', calls: callsOf(own, further), through: further };
     }
-    const state = Object.keys(calls).length > 0 ? 'ran' : 'not-run';
-    return { name, file, state, calls, ...(through === name ? {} : { through }) };
+    const state = isCalled ? 'ran' : 'not-run';
+    return { name, file, state, calls, ...(nearest === name ? {} : { through: nearest }) };
   });
+}
+
+/** How often each workload called a function in these trials; empty when none called it. */
+function callsOf(facts: SeriesLog['facts'], name: string): Readonly<Record<string, number>> {
+  const calls: Record<string, number> = {};
+  for (const fact of facts) {
+    const count = fact.kind === 'trial' ? (fact.calls?.[name] ?? 0) : 0;
+    if (fact.kind !== 'trial' || count === 0) continue;
+    const { workload } = fact.trial;
+    calls[workload] = (calls[workload] ?? 0) + count;
+  }
+  return calls;
 }
 
 /**

@@ -18,8 +18,9 @@ export interface ReachRequest {
 /**
  * Returns a function that tells whether a workload can show an effect of patches, from the call counters of all trials so far.
  * `yes`: the workload called a changed function; when its calls cannot be counted, its nearest caller counts. `no`: the patches
- * change no code, or all changed functions were counted and the workload called none. `unknown`: the counters do not tell, as for
- * a header, an option, or code that runs at boot. For a change in a .c file that cannot be counted at all (a macro, a structure,
+ * change no code, or all changed functions were counted and the workload called none of them and none of their callers.
+ * `unknown`: the counters do not tell, as for a header, an option, code that runs at boot, or a function that the compiler may
+ * have inlined in a caller that was called. For a change in a .c file that cannot be counted at all (a macro, a structure,
  * a function that ftrace cannot trace), calls to the file's stand-ins decide between `no` and `unknown`.
  */
 export function openReach(request: ReachRequest): ReachOf {
@@ -40,7 +41,7 @@ export function openReach(request: ReachRequest): ReachOf {
 
 /**
  * The functions whose calls were counted in the trials of one workload (`counted`), and those of them that the workload called
- * (`called`).
+ * (`called`). Only trials that ran to their end count: the counters of a guest that died were never read.
  */
 interface Calls {
   readonly counted: Set<string>;
@@ -54,7 +55,7 @@ function countCalls({ facts }: SeriesLog): Map<string, Calls> {
   }
   const calls = new Map<string, Calls>();
   for (const fact of facts) {
-    if (fact.kind !== 'trial' || fact.trial.state === 'not-run') continue;
+    if (fact.kind !== 'trial' || fact.trial.state !== 'heard') continue;
     const { workload, step } = fact.trial;
     const own = calls.get(workload) ?? { counted: new Set(), called: new Set() };
     calls.set(workload, own);
@@ -68,19 +69,36 @@ interface Counted extends ReachRequest {
   readonly calls: ReadonlyMap<string, Calls>;
 }
 
+/** Whether a workload calls a changed function; `uncounted` when neither it nor a caller can be counted. */
+function reachOfFunction(
+  { name, file, kind }: PatchChanges['functions'][number],
+  { counted, called }: Calls,
+  { watched }: Counted,
+): Reach | 'uncounted' {
+  const found = watched.find((one) => one.name === name && one.file === file);
+  if (kind !== 'function' || found === undefined) return 'uncounted';
+  const names = [name, ...found.callers].filter((one) => counted.has(one));
+  const [nearest] = names;
+  if (nearest === undefined) return 'uncounted';
+  if (called.has(nearest)) return 'yes';
+  // The compiler may inline a function in one caller and keep a copy for the others.
+  return names.some((one) => called.has(one)) ? 'unknown' : 'no';
+}
+
 function reachOfPatch(change: PatchChanges | undefined, workload: string, request: Counted): Reach {
   if (change === undefined) return 'unknown';
   if (change.kind !== 'code') return 'no';
   const calls = request.calls.get(workload);
   if (calls === undefined || change.atBoot === true) return 'unknown';
   const uncounted = new Set(change.outside);
-  for (const { name, file, kind } of change.functions) {
-    const found = request.watched.find((one) => one.name === name && one.file === file);
-    const through = [name, ...(found?.callers ?? [])].find((one) => calls.counted.has(one));
-    if (kind !== 'function' || found === undefined || through === undefined) uncounted.add(file);
-    else if (calls.called.has(through)) return 'yes';
+  let isOpen = false;
+  for (const changed of change.functions) {
+    const reach = reachOfFunction(changed, calls, request);
+    if (reach === 'yes') return 'yes';
+    if (reach === 'unknown') isOpen = true;
+    if (reach === 'uncounted') uncounted.add(changed.file);
   }
-  if (change.functions.length + uncounted.size === 0) return 'unknown';
+  if (isOpen || change.functions.length + uncounted.size === 0) return 'unknown';
   return [...uncounted].every((file) => isLeftAlone(file, workload, request)) ? 'no' : 'unknown';
 }
 

@@ -23,8 +23,9 @@ export async function noteAccel(log: SeriesLog, accel: string | undefined): Prom
 
 /**
  * Reuses trials of an earlier version of the series. Its trials on an equal kernel image are written to the journal as trials of
- * the kernel `step`, and are returned; empty when there are none. Folders of trials with a splat are copied. `reported` has the
- * keys of the splats whose report is in the journal; the keys of copied reports are added.
+ * the kernel `step`, and are returned. Empty when there are none, and when another kernel of this series with the same image has
+ * them already. Folders of trials with a splat are copied. `reported` has the keys of the splats whose report is in the journal;
+ * the keys of copied reports are added.
  */
 export async function recallPrefix(
   step: number,
@@ -32,8 +33,9 @@ export async function recallPrefix(
   reported: Set<string>,
 ): Promise<readonly PrefixTrial[]> {
   const { log, recall, dir, nameOf } = request;
-  const found = recall?.find(imageOf(log, step) ?? '');
-  if (recall === undefined || found === undefined) return [];
+  const image = imageOf(log, step);
+  const found = recall?.find(image ?? '');
+  if (recall === undefined || found === undefined || hasRecalled(log, image)) return [];
   const counts = new Map<string, number>();
   const trials: PrefixTrial[] = [];
   for (const { trial, folder, calls } of found.trials) {
@@ -61,6 +63,14 @@ export async function recallPrefix(
 function imageOf({ facts }: SeriesLog, step: number): string | undefined {
   const fact = facts.find((one) => one.kind === 'step' && one.step === step);
   return fact?.kind === 'step' && fact.state.kind === 'ready' ? fact.state.image : undefined;
+}
+
+/** True when the journal has reused trials of a kernel with this image. */
+function hasRecalled(log: SeriesLog, image: string | undefined): boolean {
+  const steps = new Set(
+    log.facts.flatMap((fact) => (fact.kind === 'trial' && fact.reused ? [fact.trial.step] : [])),
+  );
+  return [...steps].some((step) => imageOf(log, step) === image);
 }
 
 async function recallReports(

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Emit } from '../../events.ts';
 import { makeFolder } from '../../host/disk.ts';
 import { openFactLog } from '../../host/fact-log.ts';
 import { valueDigest } from '../../host/store.ts';
@@ -21,7 +20,8 @@ import type { Evidence } from './evidence.ts';
 import { evidenceOf, type SeriesLog } from './facts.ts';
 import { type JudgedPatch, judgePatches } from './judge.ts';
 import { type LockOrders, learnedDependencies, openLockOrders } from './lock-orders.ts';
-import { keepPatches, type Recall, recallTrials } from './previous.ts';
+import { openRecall, requireSetting } from './open-recall.ts';
+import { keepPatches, type Recall } from './previous.ts';
 import { openReach } from './reach.ts';
 import type { SeriesInputs, SeriesRequest } from './request.ts';
 import { seriesTester } from './tester.ts';
@@ -44,18 +44,17 @@ export async function seriesPlan(
   const changes = await readChanges(source.tree, under, series.patches, { scratch, signal });
   const own = workloads.map(({ upload }) => Buffer.from(upload ?? '').toString('latin1'));
   const diffs = [under, [series]].map((list) => allPatches(list).map(({ diff }) => diff));
-  await keepPatches(dir, series.patches);
   await using log = await openFactLog(dir, {
     key: valueDigest([request.key, source.id, diffs, own, inputs.configs]),
     what: 'series',
     schema: seriesFactSchema,
     harness: writtenBy(),
   });
-  const recall = await openRecall(valueDigest([request.key, own, inputs.configs, writtenBy()]), {
-    inputs,
-    log,
-    emit,
-  });
+  const setting = valueDigest([request.key, own, inputs.configs, writtenBy()]);
+  requireSetting(log, setting, dir);
+  // Only now: the journal, and so the folder, belongs to this series.
+  await keepPatches(dir, series.patches);
+  const recall = await openRecall(setting, { inputs, log, emit });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
   const watched = watchFunctions(changes);
   const locks = openLockOrders(dir);
@@ -110,31 +109,6 @@ async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly Judged
     judged = mergeBranch(judged, branch, judge(await walkBranch(branch, walk), branch));
   }
   return judged;
-}
-
-/**
- * Finds the trials of the earlier version of the series that can be reused. `setting` is a digest of what decides a trial besides
- * its kernel; it is written to the journal. Undefined without an earlier version, and when that version had another setting,
- * which a note then says.
- */
-async function openRecall(
-  setting: string,
-  {
-    inputs,
-    log,
-    emit,
-  }: { readonly inputs: SeriesInputs; readonly log: SeriesLog; readonly emit: Emit },
-): Promise<Recall | undefined> {
-  if (!log.facts.some(({ kind }) => kind === 'setting')) {
-    await log.append({ kind: 'setting', key: setting });
-  }
-  const { previous } = inputs;
-  const recall = previous === undefined ? undefined : recallTrials(previous, setting);
-  if (previous !== undefined && recall === undefined) {
-    const why = 'was tried in another way (workloads, guest, seed or splat)';
-    emit({ kind: 'note', text: `${previous.run} ${why}: its trials do not count` });
-  }
-  return recall;
 }
 
 type Judge = (known: Evidence, branch: Branch | undefined) => readonly JudgedPatch[];

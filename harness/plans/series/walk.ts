@@ -194,8 +194,9 @@ function openWalk(request: WalkRequest): OpenWalk {
   const prepare = async (step: number): Promise<void> => {
     request.onStep?.(step);
     const prepared = await tester.prepare(step, placesOf(evidence).at(-1));
-    evidence = learnStep(evidence, step, prepared);
-    for (const trial of (await tester.recall?.(step)) ?? []) evidence = learnTrial(evidence, trial);
+    const recalled = (await tester.recall?.(step)) ?? [];
+    // Both at once: between them, early trials would be run that are recalled, too.
+    evidence = recalled.reduce(learnTrial, learnStep(evidence, step, prepared));
   };
   const prepareEach = async (): Promise<void> => {
     for (let step = 0; step <= count && !state.isStopped; step += 1) {

@@ -3,7 +3,8 @@
  * that decides is the real one; only building and running kernels is simulated.
  *
  * A series has 3 to 20 patches. A tenth of them does not build, some of those in runs; a seventh changes no image. There are two
- * workloads, and the bugs show in only one. When two bugs would show in one trial, the first turns the detectors off.
+ * workloads, and the bugs show in only one, except where a row says otherwise. When two bugs would show in one trial, the first
+ * turns the detectors off.
  */
 import { parseArgs } from 'node:util';
 import type { Limits } from '../harness/plans/series/decide.ts';
@@ -18,6 +19,8 @@ import { dice } from './dice.ts';
 interface Bug {
   readonly title: string;
   readonly rate: number;
+  /** The rate in the other workload. */
+  readonly elsewhere: number;
   readonly from: number;
   readonly to: number;
 }
@@ -27,6 +30,8 @@ interface World {
   readonly broken: ReadonlySet<number>;
   readonly same: ReadonlySet<number>;
   readonly bugs: readonly Bug[];
+  /** True when the workloads call in turn what the patches change; otherwise the first workload calls all of it. */
+  readonly isShared: boolean;
   readonly random: () => number;
 }
 
@@ -39,6 +44,8 @@ interface Scene {
   readonly cured?: true;
   /** The rates of the base's own bugs; empty when the base is clean. */
   readonly old: readonly number[];
+  /** The rate of a bug of the base in the other workload; absent when it does not show there. */
+  readonly elsewhere?: number;
 }
 
 const flaky = [0.02, 0.05, 0.1, 0.2, 0.5, 0.8];
@@ -53,6 +60,13 @@ const scenes: readonly Scene[] = [
   { name: 'fires in 1 run of 20', rate: 0.05, old: [] },
   { name: 'clean, clean base', old: [] },
   { name: 'clean, flaky base', old: flaky },
+  { name: 'clean, base fires in 1 run of 100', old: [0.01] },
+  { name: 'clean, base fires in 1 run of 200', old: [0.005] },
+  {
+    name: 'clean, base fires always, and in 1 of 20 of another workload',
+    old: [1],
+    elsewhere: 0.05,
+  },
 ];
 
 function makeWorld(seed: number, scene: Scene): World & { readonly culprit: number } {
@@ -78,11 +92,12 @@ function makeWorld(seed: number, scene: Scene): World & { readonly culprit: numb
   const to = scene.cured === true ? (later[below(later.length)] ?? count + 1) : count + 1;
   const bugs: Bug[] = [];
   if (scene.rate !== undefined && culprit > 0) {
-    bugs.push({ title: 'new', rate: scene.rate, from: culprit, to });
+    bugs.push({ title: 'new', rate: scene.rate, elsewhere: 0, from: culprit, to });
   }
   const rate = scene.old[below(scene.old.length)];
-  if (rate !== undefined) bugs.push({ title: 'old', rate, from: 0, to: count + 1 });
-  return { count, broken, same, bugs, random, culprit };
+  const { elsewhere = 0 } = scene;
+  if (rate !== undefined) bugs.push({ title: 'old', rate, elsewhere, from: 0, to: count + 1 });
+  return { count, broken, same, bugs, isShared: elsewhere > 0, random, culprit };
 }
 
 function nextTestable(patch: number, broken: ReadonlySet<number>): number {
@@ -100,13 +115,19 @@ function playedTester(world: World, spent: { trials: number }): Tester {
       if (world.same.has(step)) return { kind: 'same', why: 'image' };
       return { kind: 'ready', image: String(step), unproved: [] };
     },
-    // The bugs are in code that workload `one` calls and the other never does.
-    reach: (_from, _to, workload) => (workload === 'one' ? 'yes' : 'no'),
+    reach: (from, to, workload) => {
+      if (!world.isShared) return workload === 'one' ? 'yes' : 'no';
+      const rest = workload === 'one' ? 0 : 1;
+      return to - from > 1 || to % 2 === rest ? 'yes' : 'no';
+    },
     trial: async (step, workload) => {
       spent.trials += 1;
       const fired = world.bugs.filter(
-        ({ from, to, rate }) =>
-          workload === 'one' && step >= from && step < to && world.random() < rate,
+        ({ from, to, rate, elsewhere }) =>
+          step >= from &&
+          step < to &&
+          (workload === 'one' || elsewhere > 0) &&
+          world.random() < (workload === 'one' ? rate : elsewhere),
       );
       const first = fired[Math.floor(world.random() * fired.length)];
       if (first === undefined) return { step, workload, state: 'heard', splats: [] };

@@ -3,7 +3,7 @@
  * the bug shows the bug. It is not known, but it is the same for all commits, so all trials together estimate it. The rate 1
  * (every trial shows the bug) has the weight 0.15. The other rates share 0.85 equally.
  */
-export const rates: readonly { readonly rate: number; readonly weight: number }[] = [
+const rates: readonly { readonly rate: number; readonly weight: number }[] = [
   { rate: 1, weight: 0.15 },
   ...[
     0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.12, 0.09, 0.07, 0.05, 0.035, 0.025,

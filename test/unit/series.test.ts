@@ -60,7 +60,7 @@ import { aLedger } from '../made-records.ts';
 import { aFullSeries } from '../made-series-report.ts';
 import { mistakesIn } from '../page-mistakes.ts';
 
-const tally = (hits: number, misses: number) => ({ hits, misses });
+const tally = (hits: number, misses: number) => ({ tallies: [{ hits, misses }] });
 
 void test('trials say where along a series a splat came and went', (t) => {
   const quiet = tally(0, 40);
@@ -74,7 +74,7 @@ void test('trials say where along a series a splat came and went', (t) => {
   t.ok((again.came[2] ?? 0) > 0.99 && (again.went[1] ?? 0) > 0.99, 'it may come back');
   const old = locate([tally(1, 9), tally(0, 2), tally(2, 18)]);
   t.ok((old.came[2] ?? 1) < 0.2, 'rare on the base, rare later: nobody brought it');
-  t.equal(old.present[0], 1);
+  t.ok((old.present[0] ?? 0) > 1 - 1e-9);
   const once = locate([tally(0, 1), tally(1, 0)]);
   t.ok((once.came[1] ?? 0) < 0.95, 'one trial of each proves nothing');
   for (const { present, came, went } of [clear, again, old, once, locate([tally(1, 1)])]) {
@@ -88,17 +88,17 @@ void test('trials say where along a series a splat came and went', (t) => {
 void test('the next trial is where it tells most', (t) => {
   const suspicious = [tally(0, 2), tally(0, 2), tally(0, 2), tally(5, 5), tally(5, 5)];
   t.equal(
-    mostTelling(suspicious, () => true),
+    mostTelling(suspicious, 0, () => true),
     2,
     'before the first sighting',
   );
   t.equal(
-    mostTelling(suspicious, (place) => place === 0),
+    mostTelling(suspicious, 0, (place) => place === 0),
     0,
     'of those that can be tried',
   );
   t.equal(
-    mostTelling(suspicious, () => false),
+    mostTelling(suspicious, 0, () => false),
     undefined,
   );
   t.end();

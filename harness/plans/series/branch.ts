@@ -116,7 +116,9 @@ export function viewOf(log: SeriesLog, branch: Branch | undefined): SeriesLog {
 }
 
 /**
- * Replaces the inconclusive verdict of a patch by the verdict that the branch gives this patch, if that verdict is conclusive.
+ * Replaces the inconclusive verdict of a patch by the verdict that the branch gives this patch, if that verdict is conclusive. A
+ * branch without a splat does not refute a splat that the series itself showed: the splat may need the left-out patch. So
+ * `unaffected` and `fixes` count only for a patch that is open because its trials are masked, and for no other reason.
  */
 export function mergeBranch(
   judged: readonly JudgedPatch[],
@@ -129,6 +131,8 @@ export function mergeBranch(
     const found = apart[at];
     if (patch.verdict !== 'inconclusive' || found === undefined) return patch;
     if (found.verdict === 'inconclusive' || found.verdict === 'untestable') return patch;
+    const isGuilty = found.verdict === 'introduces' || found.verdict === 'exposes';
+    if (!isGuilty && patch.isMasked !== true) return patch;
     const because = [found.because, note].filter((text) => text !== undefined).join('; ');
     return { ...found, index: patch.index, because };
   });

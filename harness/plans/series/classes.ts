@@ -1,5 +1,5 @@
 import { bootWorkload } from '../../trial/ready-kernel.ts';
-import { type Evidence, placesOf, trialsOf } from './evidence.ts';
+import { type Evidence, placesOf, trialsOfAll } from './evidence.ts';
 
 /**
  * Whether a workload calls code that certain patches change. The call counters of its trials tell `yes` or `no`; otherwise it is
@@ -44,7 +44,7 @@ export function countHeard(
   workload: string,
   places: readonly number[],
 ): number {
-  return places
-    .flatMap((place) => trialsOf(evidence, place))
-    .filter((trial) => trial.workload === workload && trial.state === 'heard').length;
+  return trialsOfAll(evidence, places).filter(
+    (trial) => trial.workload === workload && trial.state === 'heard',
+  ).length;
 }

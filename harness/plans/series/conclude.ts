@@ -181,7 +181,7 @@ function describeBase({ request, source, log, evidence }: Tried): ReportedBase {
 }
 
 function describePatch(
-  judged: JudgedPatch,
+  { isMasked: _isMasked, ...judged }: JudgedPatch,
   { series, changes, log, detectors, learned }: Tried,
 ): ReportedPatch {
   const at = judged.index - 1;

@@ -3,9 +3,10 @@ import {
   type Evidence,
   placesOf,
   type Suspect,
+  type SuspectPlace,
   suspectsOf,
   talliesOf,
-  trialsOf,
+  trialsOfAll,
 } from './evidence.ts';
 import { locate, mostTelling, type Presence } from './presence.ts';
 
@@ -53,9 +54,7 @@ export function nextFloor(
   { step, workload, places = [step] }: Floor,
   floor: number,
 ): Ask | undefined {
-  const own = places
-    .flatMap((place) => trialsOf(evidence, place))
-    .filter((trial) => trial.workload === workload);
+  const own = trialsOfAll(evidence, places).filter((trial) => trial.workload === workload);
   const heard = own.filter(({ state }) => state === 'heard').length;
   // A boot takes as long as ten copies of a booted guest. It is repeated only after a splat that the first boot showed.
   if (workload === bootWorkload && own.length > 0) return undefined;
@@ -75,20 +74,31 @@ export interface Floor {
 /** A splat, with the probabilities of where in the series it came and went. */
 export interface Located {
   readonly suspect: Suspect;
+  /** The trials that tell about the splat, for each kernel that can be tested. */
+  readonly places: readonly SuspectPlace[];
   readonly presence: Presence;
 }
 
 /** Each splat that a trial showed, with the probabilities of where in the series it came and went. */
 export function locateAll(evidence: Evidence): readonly Located[] {
-  return suspectsOf(evidence).map((suspect) => ({
-    suspect,
-    presence: locate(talliesOf(evidence, suspect)),
-  }));
+  return suspectsOf(evidence).map((suspect) => {
+    const places = talliesOf(evidence, suspect);
+    return { suspect, places, presence: locate(places) };
+  });
 }
 
-/** True when it is nearly certain for every patch whether it brought the splat, and whether it cured the splat. */
+/**
+ * True when it is nearly certain which patch brought the splat and which cured it, or that none did. The sums decide: in a long
+ * series no single patch is suspicious, even when one of them certainly brought the splat.
+ */
 function isSettled({ came, went }: Presence, confidence: number): boolean {
-  return [...came, ...went].every((chance) => chance <= 1 - confidence || chance >= confidence);
+  return [came, went].every((chances) => isCertain(chances, confidence));
+}
+
+/** For each patch, the probability that it made a change: true when one patch certainly did, or certainly none. */
+export function isCertain(chances: readonly number[], confidence: number): boolean {
+  const sum = chances.reduce((total, chance) => total + chance, 0);
+  return sum <= 1 - confidence || chances.some((chance) => chance >= confidence);
 }
 
 /**
@@ -97,19 +107,22 @@ function isSettled({ came, went }: Presence, confidence: number): boolean {
  * Undefined when no splat is left.
  */
 export function nextLocate(evidence: Evidence, limits: Limits): Ask | undefined {
-  const places = placesOf(evidence);
-  for (const { suspect, presence } of locateAll(evidence)) {
+  const steps = placesOf(evidence);
+  for (const { suspect, places, presence } of locateAll(evidence)) {
     if (isSettled(presence, limits.confidence)) continue;
-    const tallies = talliesOf(evidence, suspect);
-    const trials = tallies.reduce((sum, { hits, misses, voids }) => sum + hits + misses + voids, 0);
+    const trials = places
+      .flatMap(({ tallies }) => tallies)
+      .reduce((sum, { hits, misses, voids }) => sum + hits + misses + voids, 0);
     if (trials >= limits.perSplat) continue;
-    const place = mostTelling(tallies, (at) => {
-      const { hits = 0, misses = 0, voids = 0 } = tallies[at] ?? {};
+    const workload = bestWorkload(evidence, suspect);
+    const own = suspect.workloads.indexOf(workload);
+    const place = mostTelling(places, own, (at) => {
+      const { hits = 0, misses = 0, voids = 0 } = places[at]?.tallies[own] ?? {};
       return voids < mostVoids + hits + misses;
     });
-    const step = place === undefined ? undefined : places[place];
+    const step = place === undefined ? undefined : steps[place];
     if (step === undefined) continue;
-    return { step, workload: bestWorkload(evidence, suspect), why: 'locate' };
+    return { step, workload, why: 'locate' };
   }
   return undefined;
 }

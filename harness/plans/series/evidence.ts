@@ -1,5 +1,5 @@
 import type { PrefixTrial, Sighting, StepState } from '../../records/series-journal.ts';
-import type { Tally } from './presence.ts';
+import type { Place, Tally } from './tally.ts';
 
 /** What is known about the kernels of a series so far: which can be tested, and how their trials ended. No I/O. */
 
@@ -33,6 +33,12 @@ export function placesOf({ steps }: Evidence): readonly number[] {
 export function trialsOf(evidence: Evidence, step: number): readonly PrefixTrial[] {
   const image = imageOf(evidence, step);
   return evidence.trials.filter((trial) => imageOf(evidence, trial.step) === image);
+}
+
+/** The trials of several kernels. The trials of an image that several of them have are in it once. */
+export function trialsOfAll(evidence: Evidence, steps: readonly number[]): readonly PrefixTrial[] {
+  const images = new Set(steps.map((step) => imageOf(evidence, step)));
+  return evidence.trials.filter((trial) => images.has(imageOf(evidence, trial.step)));
 }
 
 function imageOf({ steps }: Evidence, step: number): string | undefined {
@@ -92,19 +98,27 @@ export interface SuspectTally extends Tally {
   readonly voids: number;
 }
 
+export interface SuspectPlace extends Place {
+  readonly tallies: readonly SuspectTally[];
+}
+
 /**
- * For each kernel of the series that can be tested, in order: how the trials ended for a splat. Only the workloads that ever
- * showed the splat count.
+ * For each kernel of the series that can be tested, in order: how the trials of each workload ended for a splat. Only the
+ * workloads that ever showed the splat count, in the order of the suspect. Each rate of a splat is that of one workload.
  */
-export function talliesOf(evidence: Evidence, suspect: Suspect): readonly SuspectTally[] {
-  return placesOf(evidence).map((step) => {
-    const tally = { hits: 0, misses: 0, voids: 0 };
-    for (const { workload, splats, state } of trialsOf(evidence, step)) {
-      if (!suspect.workloads.includes(workload)) continue;
-      if (splats.some(({ key }) => key === suspect.key)) tally.hits += 1;
-      else if (state === 'heard') tally.misses += 1;
-      else tally.voids += 1;
-    }
-    return tally;
+export function talliesOf(evidence: Evidence, suspect: Suspect): readonly SuspectPlace[] {
+  const steps = placesOf(evidence);
+  const images = steps.map((step) => imageOf(evidence, step));
+  return steps.map((step, at) => {
+    const twin = images.indexOf(images[at]);
+    const trials = twin === at ? trialsOf(evidence, step) : [];
+    const tallies = suspect.workloads.map((workload) => {
+      const own = trials.filter((trial) => trial.workload === workload);
+      const hits = own.filter(({ splats }) => splats.some(({ key }) => key === suspect.key));
+      const misses = own.filter((trial) => trial.state === 'heard' && !hits.includes(trial));
+      const voids = own.length - hits.length - misses.length;
+      return { hits: hits.length, misses: misses.length, voids };
+    });
+    return twin === at ? { tallies } : { tallies, twin };
   });
 }

@@ -2,6 +2,7 @@ import { exitCodes } from '../../errors.ts';
 import type { StepState } from '../../records/series-journal.ts';
 import { bootWorkload } from '../../trial/ready-kernel.ts';
 import type { PatchVerdict, Untestable } from '../../verdict.ts';
+import { findChanges, type JudgedSplat, patchList } from './changes.ts';
 import { classesOf, countHeard, type ReachOf } from './classes.ts';
 import { type Located, locateAll } from './decide.ts';
 import { type Evidence, neverRan, placesOf, trialsOf } from './evidence.ts';
@@ -18,18 +19,8 @@ export interface JudgedPatch {
   readonly breaks: boolean;
   /** The splats that came with the patch. For `fixes`, those that went with it. Empty for every other verdict. */
   readonly splats: readonly JudgedSplat[];
-}
-
-export interface JudgedSplat {
-  readonly title: string;
-  readonly signature: string;
-  /** A key of the splat. All sightings that count as this splat have it. */
-  readonly key: string;
-  /** The share of the trials of `workloads`, from 0 to 1, in which a kernel with the splat shows it. */
-  readonly rate: number;
-  /** The probability that this patch brought the splat, or for `fixes`, that it cured the splat. */
-  readonly confidence: number;
-  readonly workloads: readonly string[];
+  /** Present when the patch is inconclusive only because other splats mask its trials. */
+  readonly isMasked?: true;
 }
 
 export interface JudgeOptions {
@@ -49,9 +40,6 @@ export interface JudgeOptions {
    */
   readonly detectors: ReadonlySet<number>;
 }
-
-/** A patch is not suspected when the probability that it brought or cured a splat is lower than this. */
-const doubt = 0.05;
 
 /**
  * The verdicts on the patches of steps 1 to `count`. Each kernel is compared with the last kernel before it that can be tested.
@@ -88,7 +76,12 @@ function judgePatch(index: number, bench: Bench): JudgedPatch {
     const because = [...repairs, sameLine(state)].join('; ');
     return { ...nothing, verdict: 'unaffected', because };
   }
-  const found = findChanges(place, bench);
+  const steps = places.map(patchOf);
+  const found = findChanges(place, {
+    located: bench.located,
+    confidence: options.confidence,
+    steps,
+  });
   const shared =
     repaired.length > 0
       ? [`it, or ${patchList(repaired.map(patchOf))}, which cannot be tested by itself`]
@@ -97,8 +90,14 @@ function judgePatch(index: number, bench: Bench): JudgedPatch {
   if (found.came.length > 0) {
     return { ...nothing, verdict: word, splats: found.came, ...becauseOf(shared) };
   }
-  const open = [...found.doubts, ...unheard(index, bench), ...unproved(state)];
-  if (open.length > 0) return { ...nothing, verdict: 'inconclusive', ...becauseOf(open) };
+  const silent = unheard(index, bench);
+  const others = [...found.doubts, ...unproved(state)];
+  const open = [...found.doubts, ...silent.map(({ line }) => line), ...unproved(state)];
+  if (open.length > 0) {
+    const isMasked = others.length === 0 && silent.every((one) => one.isMasked);
+    const why = { ...becauseOf(open), ...(isMasked ? { isMasked } : {}) };
+    return { ...nothing, verdict: 'inconclusive', ...why };
+  }
   if (found.went.length > 0) {
     return { ...nothing, verdict: 'fixes', splats: found.went, ...becauseOf(shared) };
   }
@@ -159,10 +158,6 @@ function repairLine(index: number, { evidence, patchOf }: Named): string {
   return `repairs the ${what} that patch ${patchOf(first)} broke`;
 }
 
-function patchList(indices: readonly number[]): string {
-  return `patch ${indices.join(' or ')}`;
-}
-
 const sameWords = {
   image: 'its image is the same to the byte: not run again',
   comments: 'changes comments alone: not run again',
@@ -174,49 +169,11 @@ function sameLine({ why }: Extract<StepState, { kind: 'same' }>): string {
 }
 
 /**
- * The splats that the patch at this place brought and cured. `doubts` has a line for each splat that it perhaps brought or cured.
- */
-function findChanges(
-  place: number,
-  { located, options }: Bench,
-): {
-  readonly came: readonly JudgedSplat[];
-  readonly went: readonly JudgedSplat[];
-  readonly doubts: readonly string[];
-} {
-  const came: JudgedSplat[] = [];
-  const went: JudgedSplat[] = [];
-  const doubts: string[] = [];
-  for (const one of located) {
-    for (const [chances, list, verb] of [
-      [one.presence.came, came, 'brings'],
-      [one.presence.went, went, 'cures'],
-    ] as const) {
-      const chance = chances[place] ?? 0;
-      if (chance >= options.confidence) list.push(toSplat(one, chance));
-      else if (chance > doubt) {
-        doubts.push(`${verb} "${one.suspect.title}" with a chance of ${percent(chance)}`);
-      }
-    }
-  }
-  return { came, went, doubts };
-}
-
-function toSplat({ suspect, presence }: Located, confidence: number): JudgedSplat {
-  const { title, signature, key, workloads } = suspect;
-  return { title, signature, key, rate: presence.rate, confidence, workloads };
-}
-
-function percent(chance: number): string {
-  return `${Math.round(chance * 100)} %`;
-}
-
-/**
  * A line for each workload that leaves a patch open: none of its trials could have shown a splat, on this kernel or on another in
  * its class. There is no line for a workload that does not call what the patch changes, or that could run neither here nor on an
  * earlier kernel.
  */
-function unheard(index: number, { evidence, options }: Bench): readonly string[] {
+function unheard(index: number, { evidence, options }: Bench): readonly Unheard[] {
   const trials = trialsOf(evidence, index);
   const places = placesOf(evidence);
   const last = places[places.indexOf(index) - 1] ?? 0;
@@ -239,15 +196,25 @@ function unheard(index: number, { evidence, options }: Bench): readonly string[]
       // needs, the patch is not clean.
       const ran = before.some((one) => one.workload === workload && one.state === 'heard');
       return ran
-        ? [`${workload}: ran before, and now cannot (${skipped.because ?? 'not run'})`]
+        ? [toLine(workload, `ran before, and now cannot (${skipped.because ?? 'not run'})`)]
         : [];
     }
     const latest = own.findLast(({ because }) => because !== undefined);
     const masked = own.find(({ state }) => state === 'masked');
-    const why =
-      masked === undefined ? (latest?.because ?? 'not tried') : `masked: ${masked.because}`;
-    return [`${workload}: ${why}`];
+    return masked === undefined
+      ? [toLine(workload, latest?.because ?? 'not tried')]
+      : [{ ...toLine(workload, `masked: ${masked.because}`), isMasked: true }];
   });
+}
+
+/** Why a workload leaves a patch open. */
+interface Unheard {
+  readonly line: string;
+  readonly isMasked: boolean;
+}
+
+function toLine(workload: string, why: string): Unheard {
+  return { line: `${workload}: ${why}`, isMasked: false };
 }
 
 function unproved({ unproved: missed }: Extract<StepState, { kind: 'ready' }>): readonly string[] {

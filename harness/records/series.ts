@@ -34,7 +34,17 @@ const reportedBaseSchema = v.object({
   build: v.nullable(reportedBuildSchema),
   unproved: described(texts, 'Seeded bugs it does not show.'),
   splats: described(
-    v.array(v.omit(reportedSuspectSchema, ['confidence'])),
+    v.array(
+      v.object({
+        ...v.omit(reportedSuspectSchema, ['confidence']).entries,
+        perhaps: v.exactOptional(
+          described(
+            v.literal(true),
+            'No trial of the base showed it, and it is not certain that the base has it.',
+          ),
+        ),
+      }),
+    ),
     'A splat that the base already shows is attributed to no patch.',
   ),
 });

@@ -44,7 +44,8 @@ function describeBase({ base, series }: SeriesReport, style: Style): readonly st
     ...base.series.map((name) => `         with ${plain(name)}`),
     ...base.unproved.map((text) => `         ${style.doubtful('does not show')} ${plain(text)}`),
     ...base.splats.map(
-      (splat) => `         ${style.faint(`has already: ${plain(suspectWords(splat))}`)}`,
+      (splat) =>
+        `         ${style.faint(`${splat.perhaps === true ? 'perhaps has' : 'has'} already: ${plain(suspectWords(splat))}`)}`,
     ),
   ];
 }

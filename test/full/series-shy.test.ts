@@ -29,7 +29,9 @@ async function judge(
   t.not(stdout, '', stderr);
   const report = JSON.parse(stdout) as SeriesReport;
   const { trials, trialSeconds, buildSeconds } = report.timings;
-  const splats = [report.base, ...report.patches].flatMap((one) => one.splats);
+  const splats = [report.base, ...report.patches].flatMap(
+    (one): readonly { readonly title: string; readonly rate: number }[] => one.splats,
+  );
   const rates = splats.map(({ title, rate }) => `${title}: ${rate.toFixed(2)}`);
   const times = `${Math.round(buildSeconds)} s of builds, ${Math.round(trialSeconds)} s of trials`;
   t.comment(`seed ${seed}: ${trials} trials, ${times}; ${rates.join(', ')}`);

@@ -15,6 +15,8 @@ type BuildNote = NonNullable<Extract<SeriesFact, { kind: 'step' }>['build']>;
 interface Compiled {
   readonly files?: readonly { readonly path: string; readonly before: string | undefined }[];
   readonly checked?: readonly BuildNote['checked'][];
+  /** True when no trial of the base could show a splat. */
+  readonly isBaseDeaf?: boolean;
 }
 
 const build: BuildNote = {
@@ -36,7 +38,7 @@ const build: BuildNote = {
 function conclude(
   calls: Readonly<Record<string, number>>,
   seen: readonly Sighting[] = [],
-  { files = [], checked = [] }: Compiled = {},
+  { files = [], checked = [], isBaseDeaf = false }: Compiled = {},
 ): SeriesReport {
   const facts: SeriesFact[] = [0, 1].flatMap((step): SeriesFact[] => [
     {
@@ -49,7 +51,8 @@ function conclude(
     },
     ...Array.from({ length: 4 }, (): SeriesFact => {
       const splats = step === 1 ? seen : [];
-      const trial = { step, workload: 'hmm', state: 'heard', splats } as const;
+      const state = isBaseDeaf && step === 0 ? 'void' : 'heard';
+      const trial = { step, workload: 'hmm', state, splats } as const;
       return {
         kind: 'trial',
         trial,
@@ -107,6 +110,15 @@ void test('a series whose functions never ran is proved in no format', (t) => {
 void test('a splat names a trial of the patch it is blamed on', (t) => {
   const { patches } = conclude({ f: 3 }, [{ key: 'k', title: 'WARNING in f', signature: 'k' }]);
   t.match(patches, [{ verdict: 'introduces', splats: [{ seenIn: 'trials/step-1.hmm' }] }]);
+  t.end();
+});
+
+void test('a splat that no trial of the base could show is perhaps of the base', (t) => {
+  const seen = [{ key: 'k', title: 'WARNING in f', signature: 'k' }];
+  const { base, patches } = conclude({ f: 3 }, seen, { isBaseDeaf: true });
+  t.match(base.splats, [{ title: 'WARNING in f', perhaps: true }]);
+  t.match(patches, [{ verdict: 'inconclusive' }]);
+  t.strictSame(conclude({ f: 3 }, seen).base.splats, []);
   t.end();
 });
 

@@ -169,14 +169,19 @@ function describeBase({ request, source, log, evidence }: Tried): ReportedBase {
     ...(isBroken ? { because: `${state.verdict.because}: ${state.verdict.message}` } : {}),
     build: build === undefined ? null : withoutWarnings(build),
     unproved: state?.kind === 'ready' ? state.unproved : [],
-    splats: locateAll(evidence)
-      .filter(({ presence }) => (presence.present[0] ?? 0) > 0.5)
-      .map(({ suspect, presence }) => {
-        const { title, signature, workloads, key } = suspect;
-        const report = reportOf(log, key);
-        const place = seenNear(log, key, 0);
-        return { title, signature, workloads, rate: presence.rate, report, ...place };
-      }),
+    splats: locateAll(evidence).flatMap((one) => {
+      const { suspect, presence } = one;
+      const chance = presence.present[0] ?? 0;
+      if (chance <= 0.5) return [];
+      const { title, signature, workloads, key } = suspect;
+      const report = reportOf(log, key);
+      const place = seenNear(log, key, 0);
+      // Before any trial the chance is 0.5. What no trial of the base showed, the base has perhaps.
+      const isShown = one.places[0]?.tallies.some(({ hits }) => hits > 0) === true;
+      const isSure = isShown || chance >= request.limits.confidence;
+      const perhaps = isSure ? {} : ({ perhaps: true } as const);
+      return [{ title, signature, workloads, rate: presence.rate, report, ...place, ...perhaps }];
+    }),
   };
 }
 

@@ -50,7 +50,10 @@ function baseSection({ base }: SeriesReport): Content {
   const lines = [
     ...(base.because === undefined ? [] : [html`<li>${base.because}</li>`]),
     ...base.unproved.map((text) => html`<li>it does not show ${text}</li>`),
-    ...base.splats.map((splat) => html`<li>it has already: ${suspectWords(splat)}</li>`),
+    ...base.splats.map(
+      (splat) =>
+        html`<li>it ${splat.perhaps === true ? 'perhaps has' : 'has'} already: ${suspectWords(splat)}</li>`,
+    ),
   ];
   return lines.length === 0
     ? null

@@ -4,6 +4,8 @@ import { defaultGpu, type GpuDevice, gpuDevice, gpuNames } from '../guest/device
 import { debianRelease, defaultGuest, guestNames } from '../guest/recipes.ts';
 import { debianNeeds, type Need, toolsNeeds, windowNeeds } from '../host/packages.ts';
 import { hostRenderNode } from '../host/render-node.ts';
+import { debianPackageSchema } from '../records/run-request.ts';
+import { checkValue } from '../records/schema.ts';
 import { isForeignName } from '../trial/choose-workloads.ts';
 
 /** The flags that choose the guest. */
@@ -34,9 +36,6 @@ export function guestChoice<T>(yargs: Argv<T>) {
     });
 }
 
-/** A valid name of a Debian package (Debian policy, 5.6.7). */
-const packageName = /^[a-z0-9][a-z0-9+.-]+$/;
-
 /** The guest that the user chose. Throws `usage` for an invalid package name, and for packages of a guest that is not a Debian. */
 export function requestedGuest({
   guest,
@@ -56,7 +55,7 @@ export function requestedGuest({
     );
   }
   const names = packages.split(',');
-  const wrong = names.find((name) => !packageName.test(name));
+  const wrong = names.find((name) => !checkValue(debianPackageSchema, name).isRight);
   if (wrong !== undefined) {
     throw new HarnessError(
       'usage',

@@ -1,6 +1,7 @@
 import { HarnessError } from '../errors.ts';
 import { findProgram } from '../host/process.ts';
-import type { Toolchain } from '../records/run-request.ts';
+import { type Toolchain, toolchainSchema } from '../records/run-request.ts';
+import { checkValue } from '../records/schema.ts';
 
 /** The compiler of a build that names none: gcc, with the linker of the host. */
 export const defaultToolchain: Toolchain = { kind: 'compiler', cc: 'gcc' };
@@ -32,13 +33,17 @@ export async function requestedToolchain(asked: {
 
 /** Reads `gcc`, `gcc-11` or `clang-19`: a program to find on PATH, never a command line. */
 function readCompiler(cc: string): Toolchain {
-  if (/^(?:gcc|clang)(?:-[0-9]+(?:\.[0-9]+)*)?$/.test(cc)) return { kind: 'compiler', cc };
+  const checked = checkValue(toolchainSchema, { kind: 'compiler', cc });
+  if (checked.isRight) return checked.value;
   throw new HarnessError('usage', `--cc ${cc}: not gcc, gcc-VERSION, clang or clang-VERSION`);
 }
 
 function readLlvm(suffix: string): Toolchain {
-  if (suffix === '' || suffix === '1') return { kind: 'llvm', suffix: '' };
-  if (/^-[0-9]+$/.test(suffix)) return { kind: 'llvm', suffix };
+  const checked = checkValue(toolchainSchema, {
+    kind: 'llvm',
+    suffix: suffix === '1' ? '' : suffix,
+  });
+  if (checked.isRight) return checked.value;
   throw new HarnessError(
     'usage',
     `--llvm=${suffix}: not a version such as --llvm=-19; plain --llvm is valid too`,

@@ -14,17 +14,29 @@ const keptSchema = v.object({
   ),
 });
 
-/** The programs that compile and link a kernel (Documentation/kbuild/llvm.rst). */
-const toolchainSchema = v.variant('kind', [
+/**
+ * The programs that compile and link a kernel (Documentation/kbuild/llvm.rst). `splat replay` starts them on the host, and a
+ * stranger may have written the record. So they can only be names of compilers, never paths or command lines.
+ */
+export const toolchainSchema = v.variant('kind', [
   v.object({
     kind: v.literal('compiler'),
-    cc: described(v.string(), '`gcc-11`, with the linker and the rest of binutils.'),
+    cc: described(
+      v.pipe(v.string(), v.regex(/^(?:gcc|clang)(?:-[0-9]+(?:\.[0-9]+)*)?$/)),
+      '`gcc-11`, with the linker and the rest of binutils.',
+    ),
   }),
   v.object({
     kind: v.literal('llvm'),
-    suffix: described(v.string(), '`-19` of clang-19 and ld.lld-19; empty for what has no suffix.'),
+    suffix: described(
+      v.pipe(v.string(), v.regex(/^(?:-[0-9]+)?$/)),
+      '`-19` of clang-19 and ld.lld-19; empty for what has no suffix.',
+    ),
   }),
 ]);
+
+/** The name of a package of Debian (Debian policy, 5.6.7). It is an argument of apt-get, so it must not look like an option. */
+export const debianPackageSchema = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9+.-]+$/));
 
 /** The command line of `splat run`, with its defaults filled in. */
 export const recordedRequestSchema = v.object({
@@ -35,9 +47,15 @@ export const recordedRequestSchema = v.object({
   configBase: v.nullable(keptSchema),
   toolchain: v.exactOptional(described(toolchainSchema, 'Absent: gcc.')),
   modules: v.exactOptional(described(v.array(keptSchema), 'Of --module; absent: none.')),
-  guest: v.string(),
+  guest: described(
+    v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]*(?::[a-z]+)?$/)),
+    '`minimal`, `debian` or `debian:CODENAME`.',
+  ),
   packages: v.exactOptional(
-    described(texts, 'Packages of Debian that the guest has besides; absent: none.'),
+    described(
+      v.array(debianPackageSchema),
+      'Packages of Debian that the guest has besides; absent: none.',
+    ),
   ),
   workloads: v.array(keptSchema),
   workloadArgs: described(texts, "Arguments of the user's own workloads."),

@@ -40,6 +40,9 @@ import { applySeries } from '../../harness/patch/apply.ts';
 import { parseDiff, refuseChange, touchedPaths } from '../../harness/patch/diff.ts';
 import { readSeries } from '../../harness/patch/series.ts';
 import { parseSubject } from '../../harness/patch/subject.ts';
+import { runRecordSchema } from '../../harness/records/run-request.ts';
+import { checkValue } from '../../harness/records/schema.ts';
+import { aRunRecord } from '../made-records.ts';
 
 const { signal } = new AbortController();
 
@@ -504,6 +507,46 @@ void test('a toolchain is a name that is looked up, never a command line', async
   t.strictSame(toolchainWords(llvm, true), ['LLVM=-19', 'CC=ccache clang-19']);
   t.strictSame(toolchainWords({ kind: 'llvm', suffix: '' }, false), ['LLVM=1']);
   t.strictSame(toolchainFlags(llvm), ['--llvm=-19']);
+});
+
+void test('a run.json names a compiler, never a program of its own folder', (t) => {
+  const toolchain = (named: unknown) => ({
+    ...aRunRecord(),
+    request: { ...aRunRecord().request, toolchain: named },
+  });
+  for (const cc of ['/tmp/run/inputs/workload-1/cc', './cc', 'gcc -B/tmp/run', 'gcc\n', 'sh', '']) {
+    t.match(
+      checkValue(runRecordSchema, toolchain({ kind: 'compiler', cc })),
+      { isRight: false, field: 'request.toolchain.cc' },
+      cc,
+    );
+  }
+  for (const suffix of ['/../../tmp/run/clang', '-19/x', '-', '-19\n', ' -19']) {
+    t.match(
+      checkValue(runRecordSchema, toolchain({ kind: 'llvm', suffix })),
+      { isRight: false, field: 'request.toolchain.suffix' },
+      suffix,
+    );
+  }
+  for (const named of [
+    { kind: 'compiler', cc: 'gcc-11' },
+    { kind: 'compiler', cc: 'clang-19' },
+    { kind: 'llvm', suffix: '' },
+    { kind: 'llvm', suffix: '-19' },
+  ]) {
+    t.match(checkValue(runRecordSchema, toolchain(named)), { isRight: true });
+  }
+  const packages = ['gdb', '-oAPT::Update::Pre-Invoke::=/tmp/run/program'];
+  t.match(checkValue(runRecordSchema, aRunRecord({ packages })), {
+    isRight: false,
+    field: 'request.packages[1]',
+  });
+  const guest = 'debian:sid main\ndeb [trusted=yes] http://example.org/ ./';
+  t.match(checkValue(runRecordSchema, aRunRecord({ guest })), {
+    isRight: false,
+    field: 'request.guest',
+  });
+  t.end();
 });
 
 void test('a compiler that a tree refuses is one line', async (t) => {

@@ -43,7 +43,8 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
     .option('gdb', {
       boolean: true,
       default: false,
-      describe: "start QEMU's gdb stub, and print the command that connects gdb to it",
+      describe:
+        "start QEMU's gdb stub at a socket of yours, and print the command that connects gdb to it",
     })
     .option('copy-in', {
       ...files,
@@ -89,8 +90,8 @@ export async function run(argv: ShellArguments, context: CommandContext): Promis
   const { accel, cpus, memoryMib: memoryMiB, gdb } = argv;
   const request = { ...common, ...guest, accel, cpus, memoryMiB, gdb };
   return withShell(kernel, request, async (shell) => {
-    if (shell.gdbPort !== undefined) {
-      const words = ['-ex', `target remote 127.0.0.1:${shell.gdbPort}`];
+    if (shell.gdbSocket !== undefined) {
+      const words = ['-ex', `target remote ${shell.gdbSocket}`];
       stderr.write(`${commandLine('gdb', [kernel.vmlinux, ...words])}\n`);
     }
     for (const { host, guest: target } of copiesIn) {

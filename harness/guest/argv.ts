@@ -50,8 +50,11 @@ export interface MachineSpec {
    * Set for a guest that a person logs in to. The guest's network lets this host reach the guest's ssh server, and nothing else.
    */
   readonly network?: true;
-  /** The TCP port, on this host's loopback interface, at which QEMU waits for gdb. Absent: gdb cannot connect. */
-  readonly gdbPort?: number;
+  /**
+   * The path of the unix socket at which QEMU waits for gdb. It is in a folder that only this user can enter, because gdb's
+   * protocol has no password: whoever connects controls QEMU's guest. Absent: gdb cannot connect.
+   */
+  readonly gdbSocket?: string;
 }
 
 /**
@@ -100,7 +103,7 @@ export function qemuArgv(
     spec.systemDisk === undefined ? [] : imageArgv('system', spec.systemDisk.path),
     spec.toolsDisk === undefined ? [] : imageArgv('tools', spec.toolsDisk.path),
     spec.network === true ? networkArgv : [],
-    spec.gdbPort === undefined ? [] : ['-gdb', `tcp:127.0.0.1:${spec.gdbPort}`],
+    spec.gdbSocket === undefined ? [] : gdbArgv(spec.gdbSocket),
     start === 'restore' ? ['-incoming', 'fd:0'] : [],
   ];
   return options.flat();
@@ -110,6 +113,12 @@ export function qemuArgv(
 function swapArgv(path: string): readonly string[] {
   const drive = `file=${optionValue(path)},format=raw,if=none,id=swap,snapshot=on`;
   return ['-drive', drive, '-device', 'virtio-blk-pci,drive=swap'];
+}
+
+/** The arguments of QEMU for its gdb stub at a unix socket. */
+function gdbArgv(path: string): readonly string[] {
+  const socket = `socket,id=gdb,path=${optionValue(path)},server=on,wait=off`;
+  return ['-chardev', socket, '-gdb', 'chardev:gdb'];
 }
 
 /**

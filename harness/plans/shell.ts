@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
@@ -28,8 +27,8 @@ export interface ShellRequest extends GuestRequest {
 export interface ShellGuest {
   readonly ssh: SshConnection;
   readonly agent: Agent;
-  /** The TCP port of QEMU's gdb stub; undefined when the stub was not started. */
-  readonly gdbPort: number | undefined;
+  /** The path of the unix socket of QEMU's gdb stub; undefined when the stub was not started. */
+  readonly gdbSocket: string | undefined;
   /** Returns the titles of the splats so far. Equal titles occur once. */
   readonly splats: () => readonly string[];
   /** Returns the last lines of the guest's console. */
@@ -52,7 +51,7 @@ export async function withShell<T>(
   const dir = await mkdtemp(join(tmpdir(), 'splat-shell-'));
   try {
     const image = await makeSshImage(guests.spec.initrd, dir, signal);
-    const gdbPort = request.gdb ? await freePort() : undefined;
+    const gdbSocket = request.gdb ? requireSocketPath(join(dir, 'gdb')) : undefined;
     const consolePath = join(dir, 'console.log');
     const titles = new Set<string>();
     const scanner = createScanner();
@@ -61,7 +60,7 @@ export async function withShell<T>(
         ...guests.spec,
         initrd: image.initrd,
         network: true,
-        ...(gdbPort === undefined ? {} : { gdbPort }),
+        ...(gdbSocket === undefined ? {} : { gdbSocket }),
       },
       start: 'boot',
       consolePath,
@@ -88,10 +87,23 @@ export async function withShell<T>(
       timeoutMs: answerTimeoutMs(slowness),
       signal,
     });
-    return await use({ ssh, agent: guest, gdbPort, splats: () => [...titles], consoleTail });
+    return await use({ ssh, agent: guest, gdbSocket, splats: () => [...titles], consoleTail });
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** The length of sun_path (unix(7)) without the NUL at its end. */
+const longestSocketPathBytes = 107;
+
+/** Returns the path. Throws `usage` when no unix socket can have it. */
+function requireSocketPath(path: string): string {
+  if (Buffer.byteLength(path) <= longestSocketPathBytes) return path;
+  const limit = `a socket's path has at most ${longestSocketPathBytes} bytes`;
+  throw new HarnessError(
+    'usage',
+    `--gdb: ${path} is too long: ${limit}; set TMPDIR to a shorter path`,
+  );
 }
 
 /** Loads the modules into the guest. Throws `infra` when a module does not load, so that the person at the shell learns of it. */
@@ -128,21 +140,6 @@ async function bootForPerson(
  */
 async function serveSsh(guest: Guest, server: readonly string[]): Promise<void> {
   await guest.run(server, dayMs, () => undefined).catch(() => undefined);
-}
-
-/**
- * A TCP port of 127.0.0.1 that was free a moment ago. QEMU does not report which port its gdb stub has taken. So splat chooses
- * the port.
- */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') {
-    throw new HarnessError('internal', 'the TCP server that looks for a free port has no port');
-  }
-  return address.port;
 }
 
 /**

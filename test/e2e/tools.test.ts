@@ -1,6 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import t from 'tap';
@@ -156,7 +156,7 @@ void t.test('a command in a guest: its output, its status, files in and out', as
   t.strictSame(readdirSync(scratch), [], 'and its keys');
 });
 
-const gdbCommand = /^gdb (\S+vmlinux) -ex 'target remote 127\.0\.0\.1:(\d+)'$/m;
+const gdbCommand = /^gdb (\S+vmlinux) -ex 'target remote (\/\S+\/gdb)'$/m;
 
 void t.test('the printed gdb command finds a guest whose breakpoints are hit', async (t) => {
   if ((await findProgram('gdb')) === undefined) return t.pass('gdb is not installed');
@@ -168,18 +168,19 @@ void t.test('the printed gdb command finds a guest whose breakpoints are hit', a
     stdin: 'ignore',
   });
   let said = '';
-  const [, vmlinux = '', port = ''] = await new Promise<RegExpExecArray>((resolve) => {
+  const [, vmlinux = '', socket = ''] = await new Promise<RegExpExecArray>((resolve) => {
     running.stderr.on('data', (bytes: Uint8Array) => {
       said += Buffer.from(bytes).toString();
       const found = gdbCommand.exec(said);
       if (found !== null) resolve(found);
     });
   });
+  t.equal(statSync(dirname(socket)).mode & 0o077, 0, 'other users cannot reach it');
   const commands = ['break __x64_sys_newuname', 'continue', 'backtrace', 'delete', 'detach'];
   const words = commands.flatMap((command) => ['-ex', command]);
   const gdb = await execa(
     'gdb',
-    ['-nx', '-batch', vmlinux, '-ex', `target remote 127.0.0.1:${port}`, ...words],
+    ['-nx', '-batch', vmlinux, '-ex', `target remote ${socket}`, ...words],
     { reject: false, stdin: 'ignore' },
   );
   t.match(gdb.stdout, /^(Thread \d+ hit )?Breakpoint 1, .*__x64_sys_newuname/m, gdb.stderr);

@@ -674,10 +674,11 @@ void t.test('a guest for a person can be reached from this host alone', (t) => {
     append: '',
     swapDisk: '/s',
   };
-  const argv = qemuArgv({ ...spec, network: true, gdbPort: 4711 }, '/c', 'boot');
+  const argv = qemuArgv({ ...spec, network: true, gdbSocket: '/tmp/a,b/gdb' }, '/c', 'boot');
   const netdev = argv[argv.indexOf('-netdev') + 1] ?? '';
   t.match(netdev, /^user,.*restrict=on,hostfwd=tcp:127\.0\.0\.1:/);
-  t.equal(argv[argv.indexOf('-gdb') + 1], 'tcp:127.0.0.1:4711');
+  t.equal(argv[argv.indexOf('-gdb') + 1], 'chardev:gdb', 'no port that other users could reach');
+  t.ok(argv.includes('socket,id=gdb,path=/tmp/a,,b/gdb,server=on,wait=off'));
   const usernet =
     'Hub -1 (net):\r\n  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\r\n  TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0\r\n';
   t.equal(parseForwardedPort(usernet), 40421);

@@ -509,11 +509,13 @@ void test('a toolchain is a name that is looked up, never a command line', async
   t.strictSame(toolchainFlags(llvm), ['--llvm=-19']);
 });
 
+/** A run.json that names this toolchain. */
+const toolchain = (named: unknown) => ({
+  ...aRunRecord(),
+  request: { ...aRunRecord().request, toolchain: named },
+});
+
 void test('a run.json names a compiler, never a program of its own folder', (t) => {
-  const toolchain = (named: unknown) => ({
-    ...aRunRecord(),
-    request: { ...aRunRecord().request, toolchain: named },
-  });
   for (const cc of ['/tmp/run/inputs/workload-1/cc', './cc', 'gcc -B/tmp/run', 'gcc\n', 'sh', '']) {
     t.match(
       checkValue(runRecordSchema, toolchain({ kind: 'compiler', cc })),

@@ -5,7 +5,7 @@ import { addKnown, isExpired, parseKnown } from '../night/known-file.ts';
 import type { KnownIssue } from '../records/known-issues.ts';
 
 /** The words of `splat known add`, as typed. */
-interface RequestedEntry {
+export interface RequestedEntry {
   readonly signature: string | undefined;
   /** True when `signature` is a title. */
   readonly title: boolean;

@@ -8,21 +8,13 @@ import { isExpired, parseKnown } from '../night/known-file.ts';
 import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
-import { enterIssue, requestedIssue } from './known-entry.ts';
+import { enterIssue, type RequestedEntry, requestedIssue } from './known-entry.ts';
 import { number, text } from './run-options.ts';
 import { knownFile, shownPath } from './runs-folder.ts';
 
-export interface KnownArguments {
+export interface KnownArguments extends RequestedEntry {
   readonly action: 'add' | 'check';
-  readonly signature: string | undefined;
   readonly known: string | undefined;
-  readonly title: boolean;
-  readonly until: string | undefined;
-  readonly reason: string | undefined;
-  readonly link: string | undefined;
-  readonly owner: string | undefined;
-  readonly cell: string | undefined;
-  readonly maxBlind: number | undefined;
   readonly json: boolean;
 }
 

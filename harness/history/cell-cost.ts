@@ -1,3 +1,4 @@
+import { textOrNull } from './cell-nights.ts';
 import type { History } from './database.ts';
 
 /** When a night last tried to run a cell, and how long the cell's trials take; a plan is made from this. */
@@ -30,7 +31,7 @@ export function costOf(history: History, cell: string): CellCost | undefined {
   const ran = gave ? tried : newest('r.trials > 0');
   return {
     night: String(tried['name']),
-    sha: tried['sha'] == null ? null : String(tried['sha']),
+    sha: textOrNull(tried['sha']),
     msPerTrial: ran === undefined ? null : Number(ran['total_ms']) / Number(ran['trials']),
     flaky: gave && isFlaky(history, Number(tried['id'])),
     spent: !gave && tried['class'] === 'notRun',

@@ -51,8 +51,8 @@ export function networkFileSystem(type: number): string | undefined {
 }
 
 /**
- * Opens the history (the database with the results of nights) at the path `named`, and brings its tables up to date. A missing file is made
- * when `create` is true. Throws `usage` for a missing file otherwise, for anything but a regular file, for a folder that cannot
+ * Opens the history (the database with the results of nights) at the path `named`, and brings its tables up to date. A missing
+ * file is made when `create` is true. Throws `usage` for a missing file otherwise, for anything but a regular file, for a folder that cannot
  * be made, and for a network file system. Throws `config` for a file that is not a history, is damaged, or was made by a later
  * version of splat.
  */

@@ -1,4 +1,5 @@
 import type { Dependency } from '../records/lock-order.ts';
+import { textOrNull } from './cell-nights.ts';
 import type { History, Run } from './database.ts';
 
 /**
@@ -140,12 +141,11 @@ export function kernelAt(
     cell,
     night,
   );
-  const text = (name: string): string | null => (row?.[name] == null ? null : String(row[name]));
   return {
-    night: text('name') ?? '',
-    sha: text('sha'),
-    source: text('source'),
-    kernelId: text('kernel'),
+    night: textOrNull(row?.['name']) ?? '',
+    sha: textOrNull(row?.['sha']),
+    source: textOrNull(row?.['source']),
+    kernelId: textOrNull(row?.['kernel']),
   };
 }
 

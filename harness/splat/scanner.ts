@@ -31,11 +31,6 @@ export interface Scanner {
    * has ended or has been silent for long; push() may follow.
    */
   end(): Finding[];
-  /**
-   * Passes over the next bytes of the console without a search for findings. The bytes still count in the line numbers and
-   * positions of later findings. Open reports end before these bytes. Returns the findings of these reports, as end() does.
-   */
-  skip(chunk: Uint8Array): Finding[];
 }
 
 /**
@@ -113,14 +108,6 @@ class LineScanner implements Scanner {
     this.#reader.flush();
     this.#tracker.settle();
     return this.#tracker.drain();
-  }
-
-  skip(chunk: Uint8Array): Finding[] {
-    const found = this.end();
-    this.#offset += chunk.length;
-    for (let at = chunk.indexOf(newline); at >= 0; at = chunk.indexOf(newline, at + 1))
-      this.#lineNumber++;
-    return found;
   }
 
   /**

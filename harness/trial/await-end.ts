@@ -53,12 +53,13 @@ export function endTimes(
 }
 
 /** How a running workload ended. */
-export interface SeenEnd {
+interface SeenEnd {
   readonly end: WorkloadEnd;
-  /** What the guest was doing; absent when the end is not `silent`, when a splat explains it, and when it was too late to look. */
+  /**
+   * What the guest was doing; absent when the end is not `silent`, when a splat explains it, and when it was too late to look.
+   * When it is `wedged`, nothing in the guest will answer any more.
+   */
   readonly hang?: HangEvidence;
-  /** True when no CPU of the guest can take an interrupt any more, so that nothing in the guest will answer. */
-  readonly wedged?: true;
 }
 
 /** Waits until a running workload ends. When a splat or a wedged guest ends the wait first, the end is `silent`. */
@@ -98,8 +99,8 @@ async function endOfWedged(
     throw error;
   }
   const hang = await lookAtHang(guest, { ...watch, wedged: true });
-  const end = { kind: 'silent', afterMs: performance.now() - startedAt } as const;
-  return { end, ...(hang === undefined ? {} : { hang }), wedged: true };
+  if (hang === undefined) return undefined;
+  return { end: { kind: 'silent', afterMs: performance.now() - startedAt }, hang };
 }
 
 /** A look at a guest that may hang. */

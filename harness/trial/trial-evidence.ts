@@ -225,7 +225,7 @@ async function runWorkload(
       const seen = await awaitEnd(guest, running, watched);
       end = seen.end;
       if (seen.hang !== undefined) evidence.hang = seen.hang;
-      if (seen.wedged === true) throw new GuestGone('silent', 'run');
+      if (seen.hang?.wedged === true) throw new GuestGone('silent', 'run');
     } finally {
       // The results of the tests are read even when the guest went away.
       const report = plan.readTests?.(output.stdout(), end);

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
@@ -11,7 +10,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { test } from 'tap';
@@ -21,59 +20,11 @@ import { parseDiff, touchedPaths } from '../../harness/patch/diff.ts';
 import { findBase } from '../../harness/patch/find-base.ts';
 import { settlePrefixes } from '../../harness/patch/prefix.ts';
 import { parseSeries, type ReadOptions, readSeries } from '../../harness/patch/series.ts';
+import { change, type Letter, letter, mbox, plant } from '../letters.ts';
 
 const { signal } = new AbortController();
 
-interface Letter {
-  readonly subject: string;
-  readonly id?: string;
-  readonly to?: string;
-  readonly from?: string;
-  /** Hours after the first mail. */
-  readonly at?: number;
-  /** The number of the line that is changed, from 1; absent when there is no diff. */
-  readonly line?: number;
-  readonly text?: string;
-  readonly file?: string;
-}
-
-const change = (file: string, line: number, word = 'changed'): string =>
-  `--- a/${file}\n+++ b/${file}\n@@ -${line},1 +${line},1 @@\n-line ${line}\n+${word} ${line}\n`;
-
-function letter({
-  subject,
-  id,
-  to,
-  from = 'Ann <ann@example.org>',
-  at = 0,
-  ...rest
-}: Letter): string {
-  const date = new Date(Date.UTC(2024, 0, 1, 10) + at * 3_600_000).toUTCString();
-  const body = rest.line === undefined ? '' : change(rest.file ?? 'mm/pool.c', rest.line);
-  return [
-    id === undefined
-      ? `From ${'1'.repeat(40)} Mon Sep 17 00:00:00 2001`
-      : 'From mboxrd@z Thu Jan  1 00:00:00 1970',
-    `From: ${from}`,
-    `Subject: ${subject}`,
-    `Date: ${date}`,
-    ...(id === undefined ? [] : [`Message-Id: <${id}@x>`]),
-    ...(to === undefined ? [] : [`In-Reply-To: <${to}@x>`, `References: <${to}@x>`]),
-    '',
-    `${rest.text ?? 'Why.'}\n---\n\n${body}-- \n2.40.0\n\n`,
-  ].join('\n');
-}
-
-const mbox = (...letters: readonly Letter[]): string => letters.map(letter).join('');
 const bob = 'Bob <bob@example.org>';
-
-function plant(dir: string, files: Readonly<Record<string, string | Buffer>>): string {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(dir, name)), { recursive: true });
-    writeFileSync(join(dir, name), text);
-  }
-  return dir;
-}
 
 const pipe = (program: string, input: string | Buffer): Buffer =>
   execFileSync(program, ['-c'], { input });

@@ -1,56 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { linkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { type ReadOptions, readSeries } from '../../harness/patch/series.ts';
+import { letter as anyLetter, type Letter, plant } from '../letters.ts';
 
 const { signal } = new AbortController();
 
-interface Letter {
-  readonly subject: string;
-  readonly id?: string;
-  readonly to?: string;
-  readonly from?: string;
-  /** Hours after the first mail. */
-  readonly at?: number;
-  /** The number of the line that is changed, from 1; absent when there is no diff. */
-  readonly line?: number;
-}
-
-const change = (line: number): string =>
-  `--- a/mm/pool.c\n+++ b/mm/pool.c\n@@ -${line},1 +${line},1 @@\n-line ${line}\n+changed ${line}\n`;
-
-function letter({
-  subject,
-  id,
-  to,
-  from = 'Ann Author <ann@x.org>',
-  at = 0,
-  line,
-}: Letter): string {
-  return [
-    id === undefined
-      ? `From ${'1'.repeat(40)} Mon Sep 17 00:00:00 2001`
-      : 'From mboxrd@z Thu Jan  1 00:00:00 1970',
-    `From: ${from}`,
-    `Subject: ${subject}`,
-    `Date: ${new Date(Date.UTC(2024, 0, 1, 10) + at * 3_600_000).toUTCString()}`,
-    ...(id === undefined ? [] : [`Message-Id: <${id}@x>`]),
-    ...(to === undefined ? [] : [`In-Reply-To: <${to}@x>`]),
-    `\nWhy.\n---\n\n${line === undefined ? '' : change(line)}-- \n2.40.0\n\n`,
-  ].join('\n');
-}
-
-const mbox = (...letters: readonly Letter[]): string => letters.map(letter).join('');
+const letter = (mail: Letter): string => anyLetter({ from: 'Ann Author <ann@x.org>', ...mail });
+const mbox = (...mails: readonly Letter[]): string => mails.map(letter).join('');
 const bob = 'Bob <bob@x.org>';
-
-function plant(dir: string, files: Readonly<Record<string, string>>): string {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(dir, name)), { recursive: true });
-    writeFileSync(join(dir, name), text);
-  }
-  return dir;
-}
 
 /** The lines that the patches change, and what is passed over; the message of a refusal instead. */
 async function read(dir: string, name: string, options: Partial<ReadOptions> = {}) {

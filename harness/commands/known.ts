@@ -2,8 +2,9 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
-import { isCode, readFaultIn, readIfThere, readSmallText, writeWhole } from '../host/disk.ts';
+import { isCode, readFaultIn, readIfThere, writeWhole } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
+import { readSmallText } from '../host/regular-file.ts';
 import { isExpired, parseKnown } from '../night/known-file.ts';
 import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
@@ -77,7 +78,8 @@ async function addEntry(argv: KnownArguments, context: CommandContext): Promise<
   const { named, shown } = knownPath(argv, context);
   // A link stays a link: the file that it leads to is changed.
   const path = (await readIfThere(realpath(named))) ?? named;
-  const entered = async () => enterIssue(await readKnown(path, shown, ''), issue, basename(path));
+  const entered = async () =>
+    enterIssue(await readKnown(path, shown, context, ''), issue, basename(path));
   // A refused entry leaves no lock file behind.
   await entered();
   const mode = (await readIfThere(stat(path)))?.mode;
@@ -111,7 +113,7 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
     );
   }
   const { named, shown } = knownPath(argv, context);
-  const { value } = parseKnown(await readKnown(named, shown), basename(named));
+  const { value } = parseKnown(await readKnown(named, shown, context), basename(named));
   const nowMs = openClock(context.env)();
   const issues = value.issues.map((issue) => ({ ...issue, expired: isExpired(issue, nowMs) }));
   const rows = issues.map(({ signature, title, expired, expires, reason, owner }) => {
@@ -127,10 +129,16 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
   return issues.some(({ expired }) => expired) ? exitCodes.splat : exitCodes.clean;
 }
 
-async function readKnown(path: string, shown: string, absent?: string): Promise<string> {
+async function readKnown(
+  path: string,
+  shown: string,
+  { signal }: Pick<CommandContext, 'signal'>,
+  absent?: string,
+): Promise<string> {
   try {
-    return await readSmallText(path);
+    return await readSmallText(path, signal);
   } catch (cause) {
+    if (cause instanceof HarnessError) throw cause;
     if (absent !== undefined && isCode(cause, 'ENOENT')) return absent;
     throw new HarnessError('usage', `cannot read ${shown}: ${readFaultIn(cause)}`, {
       cause,

@@ -5,7 +5,8 @@ import { defaultArch } from '../arch.ts';
 import { HarnessError } from '../errors.ts';
 import { defaultGpu } from '../guest/devices.ts';
 import { guestNames } from '../guest/recipes.ts';
-import { readFaultIn, readIfThere, readSmallText } from '../host/disk.ts';
+import { readFaultIn, readIfThere } from '../host/disk.ts';
+import { readSmallText } from '../host/regular-file.ts';
 import { parseKnown } from '../night/known-file.ts';
 import { parseMatrix, type ReadMatrix } from '../night/matrix.ts';
 import { requireInputs } from '../plans/night/require-inputs.ts';
@@ -36,7 +37,7 @@ export async function readMatrix(
 ): Promise<Pick<NightInputs, 'matrix' | 'cwd' | 'historyPath'> & { readonly source: string }> {
   const path = resolve(context.cwd, argv.matrix);
   const cwd = dirname(path);
-  const source = await readUsed(path, argv.matrix);
+  const source = await readUsed(path, argv.matrix, context);
   const matrix = parseMatrix(source, basename(path), {
     archs: [defaultArch.name],
     guests: guestNames,
@@ -70,7 +71,7 @@ export async function readNightInputs(
     digest: createHash('sha256').update(source).digest('hex'),
     file: argv.matrix,
     cwd,
-    known: await readKnown(matrix.value, cwd),
+    known: await readKnown(matrix.value, cwd, context),
     historyPath,
   };
 }
@@ -110,14 +111,20 @@ export function historyPathOf(
 export async function readKnown(
   { known }: { readonly known?: string | undefined },
   cwd: string,
+  context: Pick<CommandContext, 'signal'>,
 ): Promise<readonly KnownIssue[]> {
   if (known === undefined) return [];
-  return parseKnown(await readUsed(resolve(cwd, known), known), known).value.issues;
+  return parseKnown(await readUsed(resolve(cwd, known), known, context), known).value.issues;
 }
 
 /** Reads a text file that the user named. Throws `usage` when it cannot be read. */
-async function readUsed(path: string, shown: string): Promise<string> {
-  return readSmallText(path).catch((cause: unknown) => {
+async function readUsed(
+  path: string,
+  shown: string,
+  { signal }: Pick<CommandContext, 'signal'>,
+): Promise<string> {
+  return readSmallText(path, signal).catch((cause: unknown) => {
+    if (cause instanceof HarnessError) throw cause;
     throw new HarnessError('usage', `cannot read ${shown}: ${readFaultIn(cause)}`, { cause });
   });
 }

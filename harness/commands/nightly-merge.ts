@@ -41,7 +41,7 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
   const { plan } = read;
   const dirs = argv.dirs.map((shown) => ({ path: resolve(cwd, shown), shown }));
   const results = await readShards(dirs, read);
-  const known = await readKnown(plan, read.cwd);
+  const known = await readKnown(plan, read.cwd, context);
   const path = historyPathOf(plan, read.cwd, env);
   await using history = await openHistory(path, { signal, create: true });
   await using _lock = await lockNight(history, signal);

@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere, writeWhole } from '../host/disk.ts';
 import { readRecord } from '../host/record-file.ts';
+import { readRegular } from '../host/regular-file.ts';
 import { type NightRecord, nightSchema } from '../records/night.ts';
 import { type NightRow, nightRowSchema } from '../records/night-row.ts';
 import { checkValue } from '../records/schema.ts';
@@ -64,19 +65,25 @@ function rowsOf(rows: readonly NightRow[], page: number): readonly NightRow[] {
   return rows.slice(page * nightsPerPage, (page + 1) * nightsPerPage).toReversed();
 }
 
+/** A row has less than 1 KiB. */
+const largestRowsBytes = 256 * 1024 * 1024;
+
 /**
  * Reads what is kept of nights in nights.jsonl. A line that cannot be read is left out; the night's record is then read again.
  */
 async function readRows(dir: string): Promise<readonly NightRow[]> {
-  const text = (await readIfThere(readFile(join(dir, rowsFile), 'utf8'))) ?? '';
-  return text.split('\n').flatMap((line) => {
-    try {
-      const checked = checkValue(nightRowSchema, JSON.parse(line));
-      return checked.isRight ? [checked.value] : [];
-    } catch {
-      return [];
-    }
-  });
+  const text =
+    (await readIfThere(readRegular(join(dir, rowsFile), { largestBytes: largestRowsBytes }))) ?? '';
+  return String(text)
+    .split('\n')
+    .flatMap((line) => {
+      try {
+        const checked = checkValue(nightRowSchema, JSON.parse(line));
+        return checked.isRight ? [checked.value] : [];
+      } catch {
+        return [];
+      }
+    });
 }
 
 async function readRow(dir: string, folder: string): Promise<NightRow | undefined> {

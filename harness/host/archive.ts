@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { open, readdir, readlink, realpath, rm } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -32,6 +32,7 @@ export async function extractTarball(
   name = file,
 ): Promise<void> {
   await makeFolder(dir);
+  let hasLinks = false;
   let entries = 0;
   let bytes = 0;
   const take = (path: string, entry: ReadEntry): boolean => {
@@ -44,6 +45,8 @@ export async function extractTarball(
       );
     }
     entry.mode = (entry.mode ?? 0o644) & 0o755;
+    if (plainTypes.includes(entry.type)) return true;
+    hasLinks ||= staysInside(path, entry);
     return staysInside(path, entry);
   };
   const unpack = extract({
@@ -67,6 +70,33 @@ export async function extractTarball(
   const failed = await fault;
   if (failed !== undefined) throw failed;
   if (entries === 0) throw new HarnessError('usage', `${name} is not a tarball, or is empty`);
+  if (hasLinks) await removeEscapes(dir, await realpath(dir));
+}
+
+/**
+ * Removes the symbolic links below `dir` that lead out of `top`. Their names in the tarball did not tell: when `a/b` is a link
+ * to `..`, then `a/b/../x` leaves the folder. A link to nothing stays when no other link can change where it leads.
+ */
+async function removeEscapes(dir: string, top: string): Promise<void> {
+  for (const entry of await readdir(dir, { withFileTypes: true })) {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory()) await removeEscapes(path, top);
+    if (!entry.isSymbolicLink()) continue;
+    const found = await realpath(path).catch(() => undefined);
+    const stays =
+      found === undefined
+        ? await isPlainBelow(path, top)
+        : found === top || found.startsWith(`${top}${sep}`);
+    if (!stays) await rm(path);
+  }
+}
+
+/** True when a symbolic link climbs no further than to `top`, and climbs before it goes down. */
+async function isPlainBelow(link: string, top: string): Promise<boolean> {
+  const target = await readlink(link);
+  const folder = await realpath(dirname(link));
+  const climbsLater = /(?:^|\/)(?!\.\.?\/)[^/]+\/+(?:.*\/)?\.\.(?:\/|$)/.test(target);
+  return !climbsLater && !relative(top, join(folder, target)).startsWith('..');
 }
 
 function notATarball(name: string, cause?: unknown): HarnessError {
@@ -80,7 +110,6 @@ function isDiskError(error: unknown): boolean {
 const plainTypes: readonly string[] = ['File', 'OldFile', 'ContiguousFile', 'Directory'];
 
 function staysInside(path: string, entry: ReadEntry): boolean {
-  if (plainTypes.includes(entry.type)) return true;
   if (entry.type !== 'SymbolicLink' && entry.type !== 'Link') return false;
   // A hard link names another member; a symbolic link is relative to its own folder.
   const from = entry.type === 'Link' ? '' : dirname(path);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { HarnessError } from '../errors.ts';
 
 /** Reasons in plain words for errors of the disk. The key is the errno name (errno(3)). */
@@ -121,18 +120,6 @@ export async function readIfThere<T>(lookup: Promise<T>): Promise<T | undefined>
     if (absentCodes.some((code) => isCode(error, code))) return undefined;
     throw error;
   }
-}
-
-/** How many bytes readSmallText() reads. */
-const smallBytes = 4 * 1024 * 1024;
-
-/**
- * Reads a text that a person wrote. Of a longer file, or of one without end such as /dev/zero, only the first 4 MiB are read; the
- * parser of the text refuses so much.
- */
-export async function readSmallText(path: string): Promise<string> {
-  await using file = await open(path, 'r');
-  return await text(file.createReadStream({ end: smallBytes - 1, autoClose: false }));
 }
 
 /**

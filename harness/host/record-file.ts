@@ -1,15 +1,15 @@
-import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 import { isCode } from './disk.ts';
+import { readRegular } from './regular-file.ts';
 
 /** The default for the largest record that is read, in bytes. Results of thousands of trials are smaller. */
 const largestRecordBytes = 256 * 1024 * 1024;
 
 /**
  * Reads a record from a JSON file; undefined when there is no such file. Throws `usage` when the file cannot be read, is not
- * JSON, does not fit the schema, or has more than `largestBytes` bytes (by default 256 MiB). The message has the name of the file
+ * a regular file or not JSON, does not fit the schema, or has more than `largestBytes` bytes (by default 256 MiB). The message has the name of the file
  * without its folder, because most callers name the folder themselves.
  */
 export async function readRecord<S extends RecordSchema>(
@@ -57,11 +57,8 @@ async function readJson(
   largestBytes: number,
 ): Promise<{ readonly value: unknown } | undefined> {
   try {
-    await using opened = await open(path, 'r');
-    const { size } = await opened.stat();
-    if (size > largestBytes)
-      throw new HarnessError('usage', `${file} is larger than ${largestBytes} bytes`);
-    return { value: JSON.parse(await opened.readFile('utf8')) };
+    const bytes = await readRegular(path, { largestBytes, shown: file });
+    return { value: JSON.parse(bytes.toString('utf8')) };
   } catch (error) {
     if (error instanceof HarnessError) throw error;
     if (isCode(error, 'ENOENT')) return undefined;

@@ -1,12 +1,13 @@
 import { constants } from 'node:fs';
 import { copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { HarnessError } from '../errors.ts';
+import { HarnessError, isHarnessError } from '../errors.ts';
 import { type Emit, inStage } from '../events.ts';
 import type { Archive } from '../host/apt-archive.ts';
 import { extractTarball } from '../host/archive.ts';
 import { exportRevision } from '../host/borrow-repository.ts';
-import { readIfThere } from '../host/disk.ts';
+import { isCode, readIfThere } from '../host/disk.ts';
+import { readRegular } from '../host/regular-file.ts';
 import { resolveRevision } from '../host/revision.ts';
 import { type Entry, ensureEntry, fileDigest, findEntry } from '../host/store.ts';
 import { openDebian } from './debian-source.ts';
@@ -238,7 +239,7 @@ async function readSource(entry: Entry, name: string): Promise<Source> {
  * are missing.
  */
 async function requireKernel(tree: string, spec: string): Promise<KernelVersion> {
-  const makefile = (await readIfThere(readFile(join(tree, 'Makefile'), 'utf8'))) ?? '';
+  const makefile = await readMakefile(join(tree, 'Makefile'));
   const major = /^VERSION\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
   const minor = /^PATCHLEVEL\s*=\s*(\d+)\s*$/m.exec(makefile)?.[1];
   if (major === undefined || minor === undefined) {
@@ -246,4 +247,16 @@ async function requireKernel(tree: string, spec: string): Promise<KernelVersion>
     throw new HarnessError('usage', message);
   }
   return [Number(major), Number(minor)];
+}
+
+/** The top Makefile of Linux 7.3 has 70 KiB. */
+const largestMakefileBytes = 1024 * 1024;
+
+/** The text of a Makefile; empty when there is none, when it is a link or no regular file, or when it has more than 1 MiB. */
+async function readMakefile(path: string): Promise<string> {
+  const options = { largestBytes: largestMakefileBytes, links: 'refuse' } as const;
+  const bytes = await readIfThere(readRegular(path, options)).catch((error: unknown) => {
+    if (!isHarnessError(error, 'usage') && !isCode(error, 'ELOOP')) throw error;
+  });
+  return bytes?.toString('utf8') ?? '';
 }

@@ -6,6 +6,7 @@ import { HarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { readFaultIn, readIfThere } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
+import { readSmallText } from '../host/regular-file.ts';
 import { valueDigest } from '../host/store.ts';
 import { withAddedFiles } from '../patch/added-files.ts';
 import { settlePrefixes } from '../patch/prefix.ts';
@@ -289,7 +290,7 @@ async function readConfigBase(
   name: string,
   cwd: string,
 ): Promise<Extract<ConfigBase, { kind: 'file' }>> {
-  const text = await readFile(resolve(cwd, name), 'utf8').catch((error: unknown) => {
+  const text = await readSmallText(resolve(cwd, name)).catch((error: unknown) => {
     throw new HarnessError('usage', `--config-base ${name}: ${readFaultIn(error)}`, {
       cause: error,
     });

@@ -745,6 +745,25 @@ void test('sources come from directories, commits and tarballs, and nothing of t
   t.ok(compareVersions(parseVersion('6.12'), parseVersion('6.2')) > 0);
 });
 
+void test('no link of a tarball leads out of the folder, by whatever detour', async (t) => {
+  const dir = t.testdir({ secret: 'secret', pack: { top: { a: { b: {} }, file: 'file' } } });
+  const top = join(dir, 'pack', 'top');
+  for (const [name, target] of [
+    ['a/b/up', '../..'],
+    ['escape', 'a/b/up/../../secret'],
+    ['later', 'a/b/up/../../nothing-yet'],
+    ['dangling', 'a/nothing'],
+    ['a/b/deep', '../../file'],
+  ] as const) {
+    symlinkSync(target, join(top, name));
+  }
+  const file = join(dir, 'links.tar');
+  execFileSync('tar', ['-C', join(dir, 'pack'), '--sort=name', '-cf', file, 'top']);
+  await extractTarball(file, join(dir, 'out'), signal);
+  t.strictSame(readdirSync(join(dir, 'out')).toSorted(), ['a', 'dangling', 'file']);
+  t.strictSame(readdirSync(join(dir, 'out', 'a', 'b')).toSorted(), ['deep', 'up']);
+});
+
 void test('the command of a record of kbuild is read without a shell', (t) => {
   const rest =
     '-c -o mm/a.o /splat/src/mm/a.c   ; ./tools/objtool/objtool mm/a.o\n\nsource_mm/a.o := x';

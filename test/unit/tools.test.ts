@@ -425,7 +425,7 @@ void t.test(
       /broken: series\.json does not fit this splat version \(verdict\.kind\) .* odd$/m,
     );
     t.match(text, /broken: bisect\.json does not fit this splat version .* list$/m);
-    t.match(text, /broken: bisect\.json is not readable as JSON .* folder$/m);
+    t.match(text, /broken: bisect\.json is not a regular file .* folder$/m);
     const { runs } = JSON.parse(await listing(true)) as { runs: Record<string, unknown>[] };
     const of = (name: string): unknown => runs.find((run) => run['dir'] === join(dir, name));
     t.match(of('s1'), {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { constants, copyFile, lstat, readdir, readFile } from 'node:fs/promises';
+import { constants, copyFile, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { History, Run } from '../../history/database.ts';
@@ -8,6 +8,7 @@ import { openMergedNight } from '../../history/merged-nights.ts';
 import { matrixName, type StoredNight } from '../../history/nights.ts';
 import { insertMachine, insertTrial } from '../../history/results.ts';
 import { makeFolder, readIfThere } from '../../host/disk.ts';
+import { readRegular } from '../../host/regular-file.ts';
 import { machineKey } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
 import type { KnownIssue } from '../../records/known-issues.ts';
@@ -81,12 +82,7 @@ async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
   const refuse = (why: string): never => {
     throw new HarnessError('usage', `${file}: ${why}`);
   };
-  const { size } = await lstat(file);
-  if (size > largestRecordBytes)
-    return refuse(
-      `larger than ${largestRecordBytes / 1024 / 1024} MiB, and splat reads no larger results`,
-    );
-  const bytes = await readFile(file);
+  const bytes = await readRegular(file, { largestBytes: largestRecordBytes });
   const checked = checkJson(shardSchema, bytes.toString('utf8'));
   if (!checked.isRight) return refuse(`not the results of a part of a night${checked.why}`);
   const why = findLie(checked.value, plan);

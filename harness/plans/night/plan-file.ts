@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
 import { costOf } from '../../history/cell-cost.ts';
 import type { History } from '../../history/database.ts';
 import { readFaultIn, readIfThere } from '../../host/disk.ts';
+import { readRegular } from '../../host/regular-file.ts';
 import { cellId } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
 import type { ReadMatrix } from '../../night/matrix.ts';
@@ -108,11 +109,13 @@ export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
       'config',
       `${shown}: larger than ${largestPlanBytes / 1024 / 1024} MiB, and splat reads no larger plan`,
     );
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw new HarnessError('usage', `cannot read --plan ${shown}: ${readFaultIn(cause)}`, {
-      cause,
-    });
-  });
+  const bytes = await readRegular(path, { largestBytes: largestPlanBytes, shown: 'it' }).catch(
+    (cause: unknown) => {
+      throw new HarnessError('usage', `cannot read --plan ${shown}: ${readFaultIn(cause)}`, {
+        cause,
+      });
+    },
+  );
   const plan = parsePlan(bytes, shown);
   const digest = createHash('sha256').update(bytes).digest('hex');
   return { plan, digest, cwd: resolve(dirname(path), plan.matrix.folder) };

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { HarnessError, isHarnessError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
 import { readIfThere } from '../../host/disk.ts';
+import { readRegular } from '../../host/regular-file.ts';
 import { fileDigest, valueDigest } from '../../host/store.ts';
 import { pinDebian } from '../../kernel/debian-source.ts';
 import { pinConfigs } from '../../kernel/test-kernel.ts';
@@ -45,12 +46,20 @@ export async function digestInputs(
   return inputs;
 }
 
+/** How large a program of the user may be. */
+const largestProgramBytes = 1024 ** 3;
+
 async function digestInput(
   { kind, name }: Pick<PlanInput, 'kind' | 'name'>,
   { cwd, signal }: InputOptions,
 ): Promise<string> {
   if (kind === 'workload') {
-    const found = await readIfThere(readFile(resolve(cwd, name)));
+    const found = await readIfThere(
+      readRegular(resolve(cwd, name), {
+        largestBytes: largestProgramBytes,
+        shown: `workload ${name}`,
+      }),
+    );
     if (found === undefined) throw new HarnessError('usage', `workload ${name}: no such file`);
     return createHash('sha256').update(found).digest('hex');
   }

@@ -6,6 +6,7 @@ import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import { guestFolders } from '../../trial/runner.ts';
 import type { Verdict } from '../../verdict.ts';
+import { requirePlainInputs } from './plain-inputs.ts';
 import { readRun } from './run-record.ts';
 
 /** A recorded run that `splat replay` repeats. */
@@ -38,16 +39,20 @@ export interface Comparison {
 
 /**
  * Finds the run that the argument of `splat replay` names: a run's folder, or one of its trials. Throws `usage` when there is no
- * finished run, or no such trial.
+ * finished run, or no such trial, or when a copy of an input is a link out of the run's folder or a pipe.
  */
 export async function findReplayed(target: string, cwd: string): Promise<Replayed> {
   const path = resolve(cwd, target);
   if (await isFile(join(path, 'run.json'))) {
     const { record, result } = await readRun(path);
+    await requirePlainInputs(path);
     return { dir: path, record, result, trials: record.request.trials ?? undefined };
   }
   const found = await findTrial(path);
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    await requirePlainInputs(found.dir);
+    return found;
+  }
   throw new HarnessError(
     'usage',
     `${target}: neither a run directory nor a trial of one; splat list shows the runs`,

@@ -1,8 +1,9 @@
-import { cp, readFile, stat, writeFile } from 'node:fs/promises';
+import { cp, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { makeFolder, readIfThere } from '../../host/disk.ts';
 import { readRecordAt } from '../../host/record-file.ts';
+import { readRegular } from '../../host/regular-file.ts';
 import {
   type Comparison,
   compareVersions,
@@ -49,7 +50,7 @@ export async function readPrevious(run: string, cwd: string): Promise<PreviousSe
     throw wrong('it has no series.json; give the folder of a finished series');
   const patches: VersionedPatch[] = [];
   for (const { index, subject } of report.patches) {
-    const diff = await readIfThere(readFile(join(dir, 'patches', fileOf(index)), 'latin1'));
+    const diff = await readText(join(dir, 'patches', fileOf(index)), 'latin1');
     if (diff === undefined)
       throw wrong(
         `it has no patches/${fileOf(index)}; the version of splat that wrote it did not keep patches`,
@@ -59,12 +60,21 @@ export async function readPrevious(run: string, cwd: string): Promise<PreviousSe
   return { run, dir, report, patches, facts: await readFacts(join(dir, 'journal.jsonl')) };
 }
 
+/** How large a file of an earlier series may be: a patch of it, or its journal. */
+const largestTextBytes = 256 * 1024 * 1024;
+
+/** The text of a file; undefined when there is none. Throws `usage` for anything but a regular file. */
+async function readText(path: string, encoding: 'latin1' | 'utf8'): Promise<string | undefined> {
+  const bytes = await readIfThere(readRegular(path, { largestBytes: largestTextBytes }));
+  return bytes?.toString(encoding);
+}
+
 /**
  * Reads the entries of a series' journal; empty when there is no journal. An entry that this version of splat does not understand
  * is left out, and so cannot be reused.
  */
 async function readFacts(path: string): Promise<readonly SeriesFact[]> {
-  const text = (await readIfThere(readFile(path, 'utf8'))) ?? '';
+  const text = (await readText(path, 'utf8')) ?? '';
   return text.split('\n').flatMap((line) => {
     try {
       const checked = checkValue(seriesFactSchema, JSON.parse(line));

@@ -38,6 +38,11 @@ export const toolchainSchema = v.variant('kind', [
 /** The name of a package of Debian (Debian policy, 5.6.7). It is an argument of apt-get, so it must not look like an option. */
 export const debianPackageSchema = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9+.-]+$/));
 
+/** A whole number within the limits of its flag of `splat run`. */
+function whole(least: number, most: number) {
+  return v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
+}
+
 /** The command line of `splat run`, with its defaults filled in. */
 export const recordedRequestSchema = v.object({
   kernel: v.string(),
@@ -73,16 +78,16 @@ export const recordedRequestSchema = v.object({
     ),
   ),
   accel: v.picklist(['auto', 'kvm', 'tcg']),
-  memoryMiB: v.number(),
-  cpus: v.number(),
-  seed: v.number(),
-  repeat: v.number(),
+  memoryMiB: whole(1, 65_536),
+  cpus: whole(1, 8),
+  seed: whole(0, 2 ** 32 - 1),
+  repeat: whole(1, 10_000),
   cold: v.boolean(),
   quick: v.exactOptional(
     described(v.boolean(), 'The short set of workloads; absent: all, or those named.'),
   ),
   coverage: v.exactOptional(described(v.boolean(), 'What ran was counted; absent: it was not.')),
-  durationMs: v.nullable(v.number()),
+  durationMs: v.nullable(whole(1, 43_200_000)),
   trials: described(v.nullable(texts), 'Ids of the trials to run; null for all.'),
 });
 

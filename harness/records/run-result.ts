@@ -9,7 +9,10 @@ import { trialResultSchema } from './trial.ts';
 import { verdictSchema } from './verdict.ts';
 
 const kernelFactsSchema = v.object({
-  id: v.string(),
+  id: described(
+    v.pipe(v.string(), v.regex(/^\w{1,64}$/)),
+    "The kernel's key in the cache: 32 hexadecimal digits.",
+  ),
   source: v.string(),
   release: v.string(),
   compiler: v.string(),

@@ -5,7 +5,7 @@ import { plain } from './plain.ts';
 export function coverageLine(facts: CoverageFacts | null): string {
   if (facts === null) return 'not measured (splat run --coverage)';
   const { ran, watched, measuredAt, run } = facts;
-  return `${ran} of ${watched} watched functions ran on ${measuredAt.slice(0, 10)} (${plain(run)})`;
+  return `${ran} of ${watched} watched functions ran on ${plain(measuredAt.slice(0, 10))} (${plain(run)})`;
 }
 
 /** The line about one source file: how many of its functions ran. A function counts as unclear when it may have run. */
@@ -24,7 +24,7 @@ export function describeCoverage(
 ): string {
   const ran = files.reduce((sum, file) => sum + file.ran.length, 0);
   return [
-    `kernel   ${plain(kernel.release)} from ${plain(kernel.source)}, ${measuredAt}`,
+    `kernel   ${plain(kernel.release)} from ${plain(kernel.source)}, ${plain(measuredAt)}`,
     '',
     'functions that ran, of those that can be traced:',
     ...files.flatMap((file) => [

@@ -11,6 +11,9 @@ import { openSource } from '../../harness/kernel/source.ts';
 import { readPlan } from '../../harness/plans/night/plan-file.ts';
 import { findReplayed } from '../../harness/plans/run/replay.ts';
 import { runRecordSchema } from '../../harness/records/run-request.ts';
+import { runResultSchema } from '../../harness/records/run-result.ts';
+import { checkValue } from '../../harness/records/schema.ts';
+import { coverageLine } from '../../harness/report/coverage-text.ts';
 import { aRunRecord, aRunResult } from '../made-records.ts';
 
 /** Files and folders that strangers may have made. */
@@ -73,6 +76,30 @@ void t.test('a text may come from a pipe; one that nobody writes to is empty', a
   const silent = await writeLater(fifo, 1);
   await t.rejects(readSmallText(fifo, AbortSignal.timeout(200)), { code: 'interrupted' });
   silent.kill();
+});
+
+void t.test('numbers and names of a record have limits, and no escape reaches a terminal', (t) => {
+  const rows = [
+    { cpus: 1e9 },
+    { memoryMiB: 1e12 },
+    { repeat: 0.5 },
+    { repeat: 1e9 },
+    { seed: -1 },
+    { durationMs: 1e12 },
+  ];
+  for (const over of rows) {
+    const field = `request.${Object.keys(over)[0]}`;
+    t.match(checkValue(runRecordSchema, aRunRecord(over)), { isRight: false, field });
+  }
+  const { kernel } = aRunResult();
+  for (const id of ['', '../../x', 'a/b', 'x'.repeat(65)]) {
+    const result = { ...aRunResult(), kernel: { ...kernel, id } };
+    t.match(checkValue(runResultSchema, result), { isRight: false, field: 'kernel.id' }, id);
+  }
+  const measuredAt = '\u001b]0;x';
+  const facts = { ran: 1, watched: 2, measuredAt, run: 'r' };
+  t.notMatch(coverageLine(facts), '\u001b');
+  t.end();
 });
 
 void t.test('splat known and splat build do not wait for a pipe or an endless file', async (t) => {

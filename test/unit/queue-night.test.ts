@@ -1,12 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { cellNeeds } from '../../harness/commands/guest-options.ts';
 import { HarnessError } from '../../harness/errors.ts';
 import { cellId } from '../../harness/night/cells.ts';
 import { packCells, queueName } from '../../harness/plans/night/pack-cells.ts';
+import type { ReadPlan } from '../../harness/plans/night/plan-file.ts';
 import { runQueued } from '../../harness/plans/night/queue-night.ts';
+import { readResult } from '../../harness/plans/night/queue-results.ts';
+import { cellRecord } from '../../harness/plans/night/shard-record.ts';
 import { type QueueAddress, readQueueAddress } from '../../harness/queue/address.ts';
 import { type JobQueue, openQueues } from '../../harness/queue/queue.ts';
 import type { TakenJob } from '../../harness/queue/taken-job.ts';
@@ -264,6 +268,40 @@ class Many implements AsyncDisposable {
     await Promise.all(this.#all.map(async (one) => one[Symbol.asyncDispose]()));
   }
 }
+
+function packed(
+  name: string,
+  bytes: Buffer = Buffer.from('x'),
+): { readonly name: string; readonly gzip: string } {
+  return { name, gzip: gzipSync(bytes).toString('base64') };
+}
+
+void t.test(
+  'a result whose files cannot be unpacked is refused before anything is written',
+  (t) => {
+    const [cell] = cells;
+    const [id, digest] = [cell?.id ?? '', 'b'.repeat(64)];
+    const job = { ...(cell as PlanCell), cell: cell as PlanCell } as unknown as CellJob;
+    const read: ReadPlan = { plan, digest, cwd: '/' };
+    const record = cellRecord({ cell: job.cell, plan: digest }, { startedMs: 0 });
+    const answer = (files: readonly { readonly name: string; readonly gzip: string }[]) =>
+      readResult({ schema: 'splat-job-result/1', record, files }, { job }, read);
+    t.match(answer([packed('runs/1/a'), packed('runs/1/b')]), {
+      files: [{ name: 'runs/1/a' }, {}],
+    });
+    const bad = [
+      [{ name: 'runs/1/a', gzip: 'bm8gZ3ppcA==' }],
+      [{ name: 'runs/1/a', gzip: '' }],
+      [packed('runs/1'), packed('runs/1/a')],
+      [packed('runs/1/a'), packed('runs/1/a')],
+      [packed(`runs/${'x'.repeat(256)}`)],
+      Array.from({ length: 9 }, (_, at) => packed(`runs/${at}`, Buffer.alloc(64 * 1024 * 1024))),
+    ];
+    for (const files of bad) t.equal(answer(files), 'refused: its files cannot be unpacked');
+    t.equal(id, record.cells[0]);
+    t.end();
+  },
+);
 
 void t.test('a job for tests of IGT or of the kernel carries no file', async (t) => {
   const foreign = ['igt:kms_flip', 'kselftest:mm', 'kmscube', 'kunit:drm_format_helper'];

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import type { Emit } from '../../events.ts';
 import { makeFolder } from '../../host/disk.ts';
 import type { JobEnd } from '../../queue/queue.ts';
@@ -16,6 +16,12 @@ import { cellRecord } from './shard-record.ts';
 interface Keeping extends ReadPlan {
   readonly dir: string;
   readonly emit: Emit;
+}
+
+/** The result of a worker, checked and unpacked. */
+interface ReadResult {
+  readonly record: ShardRecord;
+  readonly files: readonly { readonly name: string; readonly bytes: Buffer }[];
 }
 
 /**
@@ -38,7 +44,7 @@ export async function keepUntestable(
   request: Keeping,
 ): Promise<void> {
   const record = cellRecord(cell.job, { startedMs: Date.now(), facts });
-  await keep(cell, { schema: 'splat-job-result/1', record, files: [] }, request);
+  await keep(cell, { record, files: [] }, request);
 }
 
 /**
@@ -61,45 +67,79 @@ export function readBuild(
 
 async function keep(
   { job }: PackedCell,
-  { record, files }: CellResult,
+  { record, files }: ReadResult,
   request: Keeping,
 ): Promise<void> {
   const dir = join(request.dir, job.cell.id);
   await makeFolder(dir);
-  for (const { name, gzip } of files) {
+  for (const { name, bytes } of files) {
     await makeFolder(dirname(join(dir, name)));
-    const bytes = gunzipSync(Buffer.from(gzip, 'base64'), { maxOutputLength: largestFileBytes });
     await writeFile(join(dir, name), bytes);
   }
   await writeFile(join(dir, 'shard.json'), JSON.stringify(record));
 }
 
-const largestFileBytes = 256 * 1024 * 1024;
+/** How many bytes the files of one result may have together, unpacked. */
+const largestResultBytes = 512 * 1024 * 1024;
 
-function readEnd(end: JobEnd, cell: PackedCell, plan: ReadPlan): CellResult | string {
+/**
+ * Unpacks the files of a result. Undefined when one of them is no gzip data, when together they are too large, and when they
+ * cannot all be written: a name is there twice, names a file and a folder, or has a part that is too long for a disk.
+ */
+function unpack(files: CellResult['files']): ReadResult['files'] | undefined {
+  const names = files.map(({ name }) => name);
+  const taken = new Set(names);
+  const folders = new Set(names.flatMap((name) => foldersOf(name)));
+  const isWritable = names.every(
+    (name) => !folders.has(name) && name.split('/').every((part) => part.length <= 255),
+  );
+  if (taken.size < names.length || !isWritable) return undefined;
+  let left = largestResultBytes;
+  try {
+    return files.map(({ name, gzip }) => {
+      const bytes = gunzipSync(Buffer.from(gzip, 'base64'), { maxOutputLength: left });
+      left = Math.max(1, left - bytes.length);
+      return { name, bytes };
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+function foldersOf(name: string): readonly string[] {
+  const parts = name.split('/');
+  return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('/'));
+}
+
+function readEnd(end: JobEnd, cell: PackedCell, plan: ReadPlan): ReadResult | string {
   if (end.kind === 'lost') return 'the queue has lost it';
   return end.kind === 'done' ? readResult(end.value, cell, plan) : end.why;
 }
 
-/** Checks what a worker sent for a cell. Returns the result, or a sentence that says why it is refused. */
-function readResult(value: unknown, { job }: PackedCell, plan: ReadPlan): CellResult | string {
+/** Checks and unpacks what a worker sent for a cell. Returns the result, or a sentence that says why it is refused. */
+export function readResult(
+  value: unknown,
+  { job }: Pick<PackedCell, 'job'>,
+  plan: ReadPlan,
+): ReadResult | string {
   const checked = checkValue(cellResultSchema, value);
   if (!checked.isRight) return `refused: not a result of a worker (${checked.field})`;
   const { record } = checked.value;
   const [cell, ...more] = record.cells;
   if (cell !== job.cell.id || more.length > 0) return 'refused: a result of another cell';
   const lie = findLie(record, plan);
-  return lie === undefined ? checked.value : `refused: ${lie}`;
+  if (lie !== undefined) return `refused: ${lie}`;
+  const files = unpack(checked.value.files);
+  return files === undefined ? 'refused: its files cannot be unpacked' : { record, files };
 }
 
 /** A result for a cell that no worker could run, with the reason `why`. */
-function failed(why: string, { job }: PackedCell): CellResult {
+function failed(why: string, { job }: PackedCell): ReadResult {
   const log = `failures/${job.cell.id}.log`;
   const failure = { message: why.split('\n')[0]?.slice(0, 1000) ?? '', log };
   const facts = { done: false, kernel: noKernel, failure, missedControls: [], bootSplats: [] };
   return {
-    schema: 'splat-job-result/1',
     record: cellRecord(job, { startedMs: Date.now(), facts }),
-    files: [{ name: log, gzip: gzipSync(`${why}\n`).toString('base64') }],
+    files: [{ name: log, bytes: Buffer.from(`${why}\n`) }],
   };
 }

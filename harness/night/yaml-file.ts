@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml';
+import { isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { HarnessError } from '../errors.ts';
 import type { Recorded, RecordSchema } from '../records/schema.ts';
 
@@ -33,11 +33,22 @@ export function readYaml<S extends RecordSchema>(
     );
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    // The package compares each key with all keys before it: minutes for the keys of one file. findTwin() compares none.
+    uniqueKeys: false,
+  });
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) {
     const { line, col } = lines.linePos(fault.pos[0]);
     throw new HarnessError('config', `${file}:${line}:${col}: ${oneLine(fault.message)}`);
+  }
+  const twin = findTwin(document);
+  if (twin !== undefined) {
+    const { line, col } = lines.linePos(twin.at);
+    const what = `the key ${showValue(twin.key)} is there twice in one map`;
+    throw new HarnessError('config', `${file}:${line}:${col}: ${what}`);
   }
   const placeOf = (path: readonly (string | number)[], of: 'value' | 'key' = 'value'): string => {
     for (let depth = path.length; depth >= 0; depth--) {
@@ -60,6 +71,27 @@ export function readYaml<S extends RecordSchema>(
 }
 
 type Document = ReturnType<typeof parseDocument>;
+
+/** The first key that its map has already had, and where it begins in the text. Undefined when all keys differ. */
+function findTwin(document: Document): { readonly key: string; readonly at: number } | undefined {
+  let twin: { readonly key: string; readonly at: number } | undefined;
+  visit(document, {
+    Map: (_, { items }) => {
+      const seen = new Set<string>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        const name = String(key.value);
+        if (seen.has(name)) {
+          twin = { key: name, at: key.range?.[0] ?? 0 };
+          return visit.BREAK;
+        }
+        seen.add(name);
+      }
+      return undefined;
+    },
+  });
+  return twin;
+}
 
 function toValue(document: Document, file: string): unknown {
   try {

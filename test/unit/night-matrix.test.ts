@@ -87,6 +87,18 @@ void t.test('a large matrix of many entries is read in little time', (t) => {
   t.end();
 });
 
+void t.test('a map of many keys is read in little time, and a key must not be there twice', (t) => {
+  const keys = Array.from({ length: 100_000 }, (_, at) => `k${at}: 1\n`).join('');
+  const startedAt = performance.now();
+  t.throws(() => read(`${minimal}${keys}`), { code: 'config', message: /no such key/ });
+  t.throws(() => read(`${minimal}${keys}k7: 2\n`), {
+    code: 'config',
+    message: /^m\.yaml:100003:1: the key "k7" is there twice in one map$/,
+  });
+  t.ok(performance.now() - startedAt < 30_000, `${performance.now() - startedAt} ms`);
+  t.end();
+});
+
 void t.test('a cell has one id, by whichever way the matrix comes to it', (t) => {
   const [first] = read(`${minimal}workloads: [munmap]\n`).cells;
   const [same] = read(
@@ -136,7 +148,10 @@ void t.test(
       ],
       [`${minimal}command: rm\n`, /^m\.yaml:3:1: command: no such key/],
       [`${minimal}repeat: [\n`, /^m\.yaml:4:1: /],
-      [`${minimal}repeat: 1\nrepeat: 2\n`, /^m\.yaml:4:1: Map keys must be unique$/],
+      [
+        `${minimal}repeat: 1\nrepeat: 2\n`,
+        /^m\.yaml:4:1: the key "repeat" is there twice in one map$/,
+      ],
       [`${minimal}known: !!js/function x\n`, /^m\.yaml:3:8: Unresolved tag/],
       [
         `${minimal}exclude: [{arch: x86-64}]\n`,

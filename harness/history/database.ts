@@ -216,6 +216,9 @@ async function bringUpToDate(history: Tables): Promise<void> {
   const version = pragma('user_version');
   const isEmpty = history.one('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
   if (!isEmpty && pragma('application_id') !== applicationId) throw notOurs(history.path);
+  // A view or a trigger of a stranger would run when a table is read or changed, and need not end.
+  const foreign = "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1";
+  if (history.one(foreign) !== undefined) throw notOurs(history.path);
   if (version > migrations.length) {
     const both = `it has format ${version}, and this version reads formats up to ${migrations.length}`;
     throw new HarnessError(

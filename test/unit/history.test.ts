@@ -123,6 +123,23 @@ void t.test(
   },
 );
 
+void t.test('a history with a view in the place of a table is none of splat', async (t) => {
+  const path = join(folder(t), 'h.db');
+  {
+    await using _whole = await openHistory(path, { signal, create: true });
+  }
+  const changed = new Sqlite(path);
+  changed.exec('DROP TABLE nights');
+  changed.exec(
+    'CREATE VIEW nights AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id FROM n) SELECT id FROM n',
+  );
+  changed.close();
+  await t.rejects(openHistory(path, { signal, create: false }), {
+    code: 'config',
+    message: /h\.db: not a history database of splat/,
+  });
+});
+
 void t.test('a history without its tables is damaged, and no night begins with it', async (t) => {
   const path = join(folder(t), 'h.db');
   const bare = new Sqlite(path);

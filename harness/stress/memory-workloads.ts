@@ -25,6 +25,7 @@ export const memoryWorkloads: readonly Workload[] = [
     // thp_swpout shows that the zram disk was used: the kernel swaps out whole huge pages only to a device that does not rotate.
     witnesses: ['vm.pswpout', 'vm.pswpin', 'vm.thp_swpout'],
     durationMs: 1500,
+    longMs: 6500,
   },
   {
     name: 'userfaultfd',

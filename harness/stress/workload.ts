@@ -17,6 +17,11 @@ export interface Workload {
   /** How long the workload runs, in milliseconds, when the user gives no duration. */
   readonly durationMs: number;
   /**
+   * How long a whole trial of the workload takes without KVM, in milliseconds, where that is far more than `durationMs`; absent for
+   * other workloads. It decides only which trials start first.
+   */
+  readonly longMs?: number;
+  /**
    * The share of the usual number of trials that a series gives the workload, above 0 and below 1; absent: all of them. For a
    * workload that makes most of its calls in every trial, so that fewer trials find a bug as surely.
    */

@@ -88,6 +88,7 @@ export const workloads: readonly Workload[] = [
       'vm.pswpout',
     ],
     durationMs: 2500,
+    longMs: 3500,
   },
   {
     name: 'kvm-machines',
@@ -111,6 +112,7 @@ export const workloads: readonly Workload[] = [
       'calls.kvm_inject_nmi',
     ],
     durationMs: 2500,
+    longMs: 4000,
   },
   {
     name: 'dma-buf',
@@ -257,6 +259,7 @@ export const workloads: readonly Workload[] = [
       'calls.drm_gem_map_dma_buf',
     ],
     durationMs: 1000,
+    longMs: 8500,
     // The seed draws 4 of 13 calls of KVM for a trial; all other calls are in every trial. 10 trials miss a call as rarely as 16
     // trials miss a splat that shows in 1 trial of 5.
     seriesShare: 0.6,
@@ -272,6 +275,7 @@ export const workloads: readonly Workload[] = [
       'vm.oom_kill',
     ],
     durationMs: 1000,
+    longMs: 5500,
   },
   ...memoryWorkloads,
   {

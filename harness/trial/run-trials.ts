@@ -39,7 +39,8 @@ export interface TrialsRequest {
 }
 
 /**
- * Runs all trials, several at a time, and returns their results in the order of the plans. `checkpoints` are the saved guests, by
+ * Runs all trials, several at a time, and returns their results in the order of the plans. They start in the order of
+ * startOrder(). `checkpoints` are the saved guests, by
  * the index of the boot. With `cold`, and for a workload with boot arguments, a trial boots its own guest and needs no
  * checkpoint.
  */
@@ -54,12 +55,13 @@ export async function runTrials(
   const title = total === 1 ? '1 trial' : `${total} trials`;
   const scheduler = openScheduler({ ...request, jobs: request.parallelTrials });
   const runner = openRunner({ ...request, scheduler });
+  const results: TrialResult[] = [];
   return inStage(
     emit,
     'trials',
     title,
-    async () =>
-      inParallel(plans, scheduler.lanes, async (plan, index) => {
+    async () => {
+      await inParallel(startOrder(plans), scheduler.lanes, async ({ plan, index }) => {
         emit({ kind: 'trial-start', id: plan.id, index, total });
         const onLocks = locksOf?.(plan);
         const onCoverage = coverageOf?.(plan);
@@ -82,8 +84,27 @@ export async function runTrials(
         await request.onResult?.(result);
         const phrase = verdictPhrase(result.verdict);
         emit({ kind: 'trial-end', id: plan.id, phrase, durationMs: result.timings.totalMs });
-        return result;
-      }),
+        results[index] = result;
+      });
+      return results;
+    },
     () => title,
   );
+}
+
+/**
+ * Returns the trials, each with its index among `plans`, in the order in which they start. Canaries come first, as planned, so that
+ * dead detectors show early. The longest of the other trials follow: a long trial that starts last would run alone at the end.
+ */
+export function startOrder(
+  plans: readonly TrialPlan[],
+): readonly { readonly plan: TrialPlan; readonly index: number }[] {
+  // The difference of two infinite times is NaN, so equal times are named first.
+  return plans
+    .map((plan, index) => ({ plan, index, ms: expectedMs(plan) }))
+    .toSorted((a, b) => (a.ms === b.ms ? 0 : b.ms - a.ms));
+}
+
+function expectedMs({ workload, durationMs }: TrialPlan): number {
+  return workload.canary === undefined ? Math.max(workload.longMs ?? 0, durationMs) : Infinity;
 }

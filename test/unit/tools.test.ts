@@ -31,6 +31,7 @@ import type { Check } from '../../harness/records/doctor.ts';
 import type { RunResult } from '../../harness/records/run-result.ts';
 import { chooseWorkloads, whyNotRunnable } from '../../harness/trial/choose-workloads.ts';
 import { planTrials } from '../../harness/trial/plan-trials.ts';
+import { startOrder } from '../../harness/trial/run-trials.ts';
 import { inconclusive, type Verdict } from '../../harness/verdict.ts';
 import {
   aBisectReport,
@@ -659,6 +660,30 @@ void t.test("a trial's plan does not depend on which others are run", (t) => {
     code: 'usage',
     message: /the run has no trial nope; its trials are canary-/,
   });
+  t.end();
+});
+
+void t.test('canaries start first, then the longest trials; equal ones keep their order', (t) => {
+  const kernel = { version: [6, 1], options: new Set<string>() } as const;
+  const workload = { program: '/bin/w', args: [], witnesses: [], durationMs: 100 };
+  const chosen = [
+    { workload: { ...workload, name: 'short' } },
+    { workload: { ...workload, name: 'also-short' } },
+    { workload: { ...workload, name: 'long', longMs: 9000 } },
+    { workload: { ...workload, name: 'middle', durationMs: 200 } },
+  ];
+  const choice = { seed: 7, repeat: 1, cold: false, durationMs: undefined };
+  const plans = planTrials(chosen, kernel, choice);
+  const canaries = plans.flatMap(({ id, workload: { canary } }) =>
+    canary === undefined ? [] : [id],
+  );
+  t.ok(canaries.length > 1);
+  const order = startOrder(plans);
+  t.strictSame(
+    order.map(({ plan }) => plan.id),
+    [...canaries, 'long', 'middle', 'short', 'also-short'],
+  );
+  for (const { plan, index } of order) t.equal(plans[index], plan);
   t.end();
 });
 

@@ -15,6 +15,7 @@ import { formatBisectLog } from '../report/bisect-log.ts';
 import { drawPosterior } from '../report/bisect-svg.ts';
 import { describeBisect } from '../report/bisect-text.ts';
 import { type Board, openBoard } from '../report/board.ts';
+import { jsonText } from '../report/json-text.ts';
 import { type BisectArguments, bisectOptions } from './bisect-options.ts';
 import { explainEnds, readRangeChoice } from './bisect-range.ts';
 import type { CommandContext } from './context.ts';
@@ -60,7 +61,7 @@ export async function run(argv: BisectArguments, context: CommandContext): Promi
     const shown = shownPath(dir, context.cwd);
     context.stdout.write(
       argv.json
-        ? `${JSON.stringify(report)}\n`
+        ? `${jsonText(report)}\n`
         : describeBisect(report, { colour: context.colour, dir: shown }),
     );
     requireReports([...failures, ...events.failures()], 'bisect.json');

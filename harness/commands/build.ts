@@ -5,6 +5,7 @@ import type { BuildOutcome, BuiltKernel } from '../kernel/kernel.ts';
 import { requestedModules } from '../kernel/requested-modules.ts';
 import { buildTestKernel, pinConfigs } from '../kernel/test-kernel.ts';
 import { requestedToolchain } from '../kernel/toolchain.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain, plainLines } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
@@ -51,9 +52,7 @@ export async function run(argv: BuildArguments, context: CommandContext): Promis
     ...place,
     emit: progressWriter(context.stderr, context.live),
   });
-  context.stdout.write(
-    argv.json ? `${JSON.stringify(recordOf(outcome))}\n` : describeOutcome(outcome),
-  );
+  context.stdout.write(argv.json ? `${jsonText(recordOf(outcome))}\n` : describeOutcome(outcome));
   return outcome.kind === 'built' ? exitCodes.clean : exitCodes.skip;
 }
 

@@ -12,6 +12,7 @@ import {
 import { describeStored } from '../kernel/built-kernel.ts';
 import type { CacheList } from '../records/cache-list.ts';
 import type { StoreOrigin } from '../records/store.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 
@@ -174,7 +175,7 @@ function amount(flag: string, value: number): number {
 
 function toJson(list: Omit<CacheList, 'schema'>): string {
   const document: CacheList = { schema: 'splat-cache/1', ...list };
-  return `${JSON.stringify(document)}\n`;
+  return `${jsonText(document)}\n`;
 }
 
 function rowOf<Item extends StoreItem>({

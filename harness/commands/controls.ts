@@ -14,6 +14,7 @@ import type { AnnotationState } from '../records/controls.ts';
 import { tabulateControls } from '../report/controls-markdown.ts';
 import { drawControls } from '../report/controls-svg.ts';
 import { describeControls } from '../report/controls-text.ts';
+import { jsonText } from '../report/json-text.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
 import { installPackages } from './install.ts';
@@ -171,7 +172,7 @@ export async function run(argv: ControlsArguments, context: CommandContext): Pro
     const shown = shownPath(dir, context.cwd);
     context.stdout.write(
       argv.json
-        ? `${JSON.stringify(result)}\n`
+        ? `${jsonText(result)}\n`
         : describeControls(result, { colour: context.colour, dir: shown }),
     );
     requireReports([...failures, ...events.failures()], 'controls.json');

@@ -4,6 +4,7 @@ import { exitCodes, HarnessError } from '../errors.ts';
 import { coverageFile, readCoverageOf } from '../plans/run/coverage.ts';
 import type { Coverage } from '../records/coverage.ts';
 import { compareCoverage, describeCoverage, describeDifference } from '../report/coverage-text.ts';
+import { jsonText } from '../report/json-text.ts';
 import type { CommandContext } from './context.ts';
 import { text } from './run-options.ts';
 
@@ -43,15 +44,13 @@ export function builder(yargs: Argv): Argv<CoverageArguments> {
 export async function run(argv: CoverageArguments, context: CommandContext): Promise<number> {
   const coverage = await requireCoverage(argv.run, context.cwd);
   if (argv.against === undefined) {
-    context.stdout.write(
-      argv.json ? `${JSON.stringify(coverage)}\n` : describeCoverage(coverage, argv),
-    );
+    context.stdout.write(argv.json ? `${jsonText(coverage)}\n` : describeCoverage(coverage, argv));
     return exitCodes.clean;
   }
   const difference = compareCoverage(await requireCoverage(argv.against, context.cwd), coverage);
   context.stdout.write(
     argv.json
-      ? `${JSON.stringify({ schema: 'splat-coverage-difference/1', ...difference })}\n`
+      ? `${jsonText({ schema: 'splat-coverage-difference/1', ...difference })}\n`
       : describeDifference(difference),
   );
   return exitCodes.clean;

@@ -4,6 +4,7 @@ import { typedCommand } from '../host/package-root.ts';
 import { cacheRoot } from '../host/store.ts';
 import { canRun, examineHost } from '../plans/doctor.ts';
 import type { Check, DoctorReport } from '../records/doctor.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import { styleFor } from '../report/style.ts';
@@ -40,7 +41,7 @@ export async function run(argv: DoctorArguments, context: CommandContext): Promi
   const ready = canRun(checks);
   const report: DoctorReport = { schema: 'splat-doctor/1', ready, checks };
   context.stdout.write(
-    argv.json ? `${JSON.stringify(report)}\n` : describeChecks(checks, ready, context.colour),
+    argv.json ? `${jsonText(report)}\n` : describeChecks(checks, ready, context.colour),
   );
   return ready ? exitCodes.clean : exitCodes.harness;
 }

@@ -7,6 +7,7 @@ import { nightsSince } from '../history/nights.ts';
 import { importRun } from '../plans/night/import-run.ts';
 import { readRun } from '../plans/run/run-record.ts';
 import type { HistoryList, ListedIssue } from '../records/history-list.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
@@ -55,7 +56,7 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
       throw new HarnessError('usage', 'history backup needs one FILE, the name of the copy');
     }
     await backupHistory(history, resolve(context.cwd, file));
-    context.stdout.write(argv.json ? `${JSON.stringify({ backup: file })}\n` : `${plain(file)}\n`);
+    context.stdout.write(argv.json ? `${jsonText({ backup: file })}\n` : `${plain(file)}\n`);
     return exitCodes.clean;
   }
   if (rest.length > 0) {
@@ -86,7 +87,7 @@ export async function run(argv: HistoryArguments, context: CommandContext): Prom
   const list: HistoryList = { schema: 'splat-history/1', nights, issues, evidence };
   context.stdout.write(
     argv.json
-      ? `${JSON.stringify(list)}\n`
+      ? `${jsonText(list)}\n`
       : describeHistory(issues, nights, word !== undefined) +
           (word === undefined ? '' : describeEvidence(evidence, context.cwd)),
   );
@@ -108,7 +109,7 @@ async function importRuns(
     nights.push(await importRun(history, dir, record, result));
   }
   context.stdout.write(
-    argv.json ? `${JSON.stringify({ imported: nights })}\n` : `${nights.map(plain).join('\n')}\n`,
+    argv.json ? `${jsonText({ imported: nights })}\n` : `${nights.map(plain).join('\n')}\n`,
   );
   return exitCodes.clean;
 }

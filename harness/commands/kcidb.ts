@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { requireAddress } from '../host/post-json.ts';
 import type { Kcidb } from '../records/kcidb.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 import { joinDocuments, kcidbDocument } from './kcidb-document.ts';
@@ -94,7 +95,7 @@ export async function run(
   if (argv.dryRun) {
     const isOne = argv.json && documents.length !== 1;
     const shown = isOne ? [joinDocuments(documents)] : documents;
-    for (const one of shown) context.stdout.write(`${JSON.stringify(one, null, 2)}\n`);
+    for (const one of shown) context.stdout.write(`${jsonText(one, 2)}\n`);
     return exitCodes.clean;
   }
   const { url, token } = serverOf(argv, context);
@@ -105,7 +106,7 @@ export async function run(
   const deliveries = await sendSpool(spool, { url, token, signal, timeoutMs, retryMs });
   context.stdout.write(
     argv.json
-      ? `${JSON.stringify({ schema: 'splat-kcidb/1', spool, deliveries })}\n`
+      ? `${jsonText({ schema: 'splat-kcidb/1', spool, deliveries })}\n`
       : describe(deliveries, documents),
   );
   const failed = deliveries.find((one) => one.state !== 'sent');

@@ -6,6 +6,7 @@ import { isCode, readFaultIn, readIfThere, writeWhole } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
 import { readSmallText } from '../host/regular-file.ts';
 import { isExpired, parseKnown } from '../night/known-file.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
@@ -89,7 +90,7 @@ async function addEntry(argv: KnownArguments, context: CommandContext): Promise<
   const until = `${isRenewed ? 'renewed: ' : ''}known until ${issue.expires}`;
   context.stdout.write(
     argv.json
-      ? `${JSON.stringify({ schema: 'splat-known/1', added: issue, renewed: isRenewed })}\n`
+      ? `${jsonText({ schema: 'splat-known/1', added: issue, renewed: isRenewed })}\n`
       : `${plain(shown)}: ${plain(until)}\n`,
   );
   return exitCodes.clean;
@@ -123,7 +124,7 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
   });
   context.stdout.write(
     argv.json
-      ? `${JSON.stringify({ schema: 'splat-known/1', issues })}\n`
+      ? `${jsonText({ schema: 'splat-known/1', issues })}\n`
       : `${[...rows, `${issues.length} known`].join('\n')}\n`,
   );
   return issues.some(({ expired }) => expired) ? exitCodes.splat : exitCodes.clean;

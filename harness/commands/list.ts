@@ -3,6 +3,7 @@ import type { Argv } from 'yargs';
 import { exitCodes } from '../errors.ts';
 import { type ListEntry, listRuns } from '../plans/run/run-list.ts';
 import type { ListedRun, RunList } from '../records/run-list.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { verdictPhrase } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
@@ -35,7 +36,7 @@ export async function run(argv: ListArguments, context: CommandContext): Promise
   const list: RunList = { schema: 'splat-list/1', runs };
   const shown = shownPath(resolve(context.cwd, folder), context.cwd);
   const text = runs.length === 0 ? `no runs in ${plain(shown)}\n` : describeRuns(runs, context.cwd);
-  context.stdout.write(argv.json ? `${JSON.stringify(list)}\n` : text);
+  context.stdout.write(argv.json ? `${jsonText(list)}\n` : text);
   return exitCodes.clean;
 }
 

@@ -6,6 +6,7 @@ import { readIfThere, writeWhole } from '../host/disk.ts';
 import { cacheRoot } from '../host/store.ts';
 import { makePlan, mostShards } from '../plans/night/plan-file.ts';
 import type { NightPlanRecord } from '../records/night-plan.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import { openClock } from './clock.ts';
@@ -44,7 +45,7 @@ export async function writePlan(argv: PlanArguments, context: CommandContext): P
     emit,
   });
   await writeWhole(path, `${JSON.stringify(plan, null, 1)}\n`);
-  context.stdout.write(argv.json ? `${JSON.stringify(plan)}\n` : describe(plan, out));
+  context.stdout.write(argv.json ? `${jsonText(plan)}\n` : describe(plan, out));
   return exitCodes.clean;
 }
 

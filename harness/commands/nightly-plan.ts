@@ -1,5 +1,6 @@
 import { cellName, kernelKey } from '../night/cells.ts';
 import type { NightPlan } from '../plans/night/plan-night.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 
 /**
@@ -13,7 +14,7 @@ export function describePlan(plan: NightPlan, json: boolean): string {
   if (json) {
     const builds = Object.values(plan.pins);
     const document = { schema: 'splat-night-plan/1', cells, notRun: left, builds, kernels, trials };
-    return `${JSON.stringify({ ...document, estimatedSeconds: Math.round(estimate) })}\n`;
+    return `${jsonText({ ...document, estimatedSeconds: Math.round(estimate) })}\n`;
   }
   const minutes = Math.max(1, Math.round(estimate / 60));
   return [

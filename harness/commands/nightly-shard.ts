@@ -9,6 +9,7 @@ import { cacheRoot } from '../host/store.ts';
 import { readPlan, shardOf } from '../plans/night/plan-file.ts';
 import { runShard } from '../plans/night/run-shard.ts';
 import { type ShardRecord, shardSchema } from '../records/shard.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import type { CommandContext } from './context.ts';
@@ -132,7 +133,7 @@ function tell(
     ...(record.cutShort ? ['the budget is spent'] : []),
     `when all parts are there: splat nightly merge --plan ${argv.plan} DIR...`,
   ];
-  stdout.write(argv.json ? `${JSON.stringify(record)}\n` : `${words.map(plain).join('\n')}\n`);
+  stdout.write(argv.json ? `${jsonText(record)}\n` : `${words.map(plain).join('\n')}\n`);
   if (argv.json) for (const message of failed) stderr.write(`splat: ${plain(message)}\n`);
   if (failed.length > 0) return exitCodes.harness;
   return record.cutShort ? exitCodes.skip : exitCodes.clean;

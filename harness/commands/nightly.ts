@@ -12,6 +12,7 @@ import { planNight } from '../plans/night/plan-night.ts';
 import { retainNights } from '../plans/night/retain-nights.ts';
 import { runNight } from '../plans/night/run-night.ts';
 import type { NightRecord } from '../records/night.ts';
+import { jsonText } from '../report/json-text.ts';
 import { formatNightJunit } from '../report/night-junit.ts';
 import { formatNightKcidb } from '../report/night-kcidb.ts';
 import { formatNightKtap } from '../report/night-ktap.ts';
@@ -152,9 +153,7 @@ export async function tellNight(
   const failures = await writeNight(record, work.dir, argv, context);
   const dir = shownPath(work.dir, context.cwd);
   context.stdout.write(
-    argv.json
-      ? `${JSON.stringify(record)}\n`
-      : describeNight(record, { colour: context.colour, dir }),
+    argv.json ? `${jsonText(record)}\n` : describeNight(record, { colour: context.colour, dir }),
   );
   const untold = await notifier?.send(history);
   if (untold !== undefined) context.stderr.write(`splat: ${untold}\n`);
@@ -188,8 +187,7 @@ async function writeNight(
     { file: 'results.tap', make: () => formatNightKtap(record) },
     {
       file: 'kcidb.json',
-      make: () =>
-        `${JSON.stringify(formatNightKcidb(record, { origin: 'splat', digest }), null, 2)}\n`,
+      make: () => `${jsonText(formatNightKcidb(record, { origin: 'splat', digest }), 2)}\n`,
     },
     {
       file: 'night.html',

@@ -5,6 +5,7 @@ import { cacheRoot } from '../host/store.ts';
 import { askAgain } from '../plans/run/keep-inputs.ts';
 import { type Comparison, compareRuns, findReplayed } from '../plans/run/replay.ts';
 import { runRequested } from '../plans/run/requested-run.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
 import { type Verdict, verdictPhrase } from '../verdict.ts';
@@ -85,7 +86,7 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
     const comparison = compareRuns(replayed.result, result, replayed.trials);
     context.stdout.write(
       argv.json
-        ? `${JSON.stringify({ schema: 'splat-replayed/1', dir, ...comparison })}\n`
+        ? `${jsonText({ schema: 'splat-replayed/1', dir, ...comparison })}\n`
         : describeComparison(comparison, shownPath(dir, context.cwd)),
     );
     requireReports([...failures, ...events.failures()], 'result.json');

@@ -6,6 +6,7 @@ import { pinConfigs } from '../kernel/test-kernel.ts';
 import { requestedToolchain } from '../kernel/toolchain.ts';
 import type { RequestedRun } from '../plans/run/keep-inputs.ts';
 import { runRequested } from '../plans/run/requested-run.ts';
+import { jsonText } from '../report/json-text.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeRun } from '../report/run-summary.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
@@ -171,7 +172,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
     const failures = await writeReports(finished, context);
     context.stdout.write(
       argv.json
-        ? `${JSON.stringify(result)}\n`
+        ? `${jsonText(result)}\n`
         : describeRun(result, {
             colour: context.colour,
             dir: shownPath(dir, context.cwd),

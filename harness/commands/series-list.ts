@@ -3,6 +3,7 @@ import { openSource } from '../kernel/source.ts';
 import { parseSeries, readSeries, type Series } from '../patch/series.ts';
 import { compareWith, type PreviousSeries, readPrevious } from '../plans/series/previous.ts';
 import type { SeriesListing } from '../records/series.ts';
+import { jsonText } from '../report/json-text.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeListing } from '../report/series-list.ts';
 import type { CommandContext } from './context.ts';
@@ -15,7 +16,7 @@ export async function listSeries(argv: SeriesArguments, context: CommandContext)
   const previous =
     argv.previous === undefined ? undefined : await readPrevious(argv.previous, context.cwd);
   const listing = toListing(series, previous);
-  const text = argv.json ? `${JSON.stringify(listing)}\n` : describeListing(listing);
+  const text = argv.json ? `${jsonText(listing)}\n` : describeListing(listing);
   context.stdout.write(text);
   return 0;
 }

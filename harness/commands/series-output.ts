@@ -8,6 +8,7 @@ import { findMaintainers } from '../patch/maintainers.ts';
 import { defaultLimits } from '../plans/series/limits.ts';
 import type { SeriesInputs } from '../plans/series/request.ts';
 import type { SeriesReport } from '../records/series.ts';
+import { jsonText } from '../report/json-text.ts';
 import { formatKcidb } from '../report/kcidb.ts';
 import { nowhere, type PlaceOf } from '../report/page/series-head.ts';
 import { formatSeriesPage } from '../report/page/series-page.ts';
@@ -36,7 +37,7 @@ export async function writeSeriesReports(
   return writeRecord(dir, { file: 'series.json', value: report }, [
     {
       file: 'kcidb.json',
-      make: () => `${JSON.stringify(formatKcidb(report, kcidb), null, 2)}\n`,
+      make: () => `${jsonText(formatKcidb(report, kcidb), 2)}\n`,
     },
     { file: 'junit.xml', make: () => formatSeriesJunit(report) },
     { file: 'results.tap', make: () => formatSeriesKtap(report) },

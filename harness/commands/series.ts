@@ -13,6 +13,7 @@ import type { SeriesInputs, SeriesRequest } from '../plans/series/request.ts';
 import { seriesPlan } from '../plans/series/run-series.ts';
 import type { SeriesReport } from '../records/series.ts';
 import { formatB4Checks } from '../report/b4-check.ts';
+import { jsonText } from '../report/json-text.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeSeries } from '../report/series-text.ts';
 import type { CommandContext } from './context.ts';
@@ -73,8 +74,8 @@ async function formatReport(
   argv: SeriesArguments,
   context: CommandContext & { readonly dir: string },
 ): Promise<string> {
-  if (argv.json) return `${JSON.stringify(report)}\n`;
-  if (argv.b4) return `${JSON.stringify(formatB4Checks(report))}\n`;
+  if (argv.json) return `${jsonText(report)}\n`;
+  if (argv.b4) return `${jsonText(formatB4Checks(report))}\n`;
   if (argv.mail) return writeSeriesMail(report, inputs, argv, context);
   const dir = shownPath(context.dir, context.cwd);
   return describeSeries(report, { colour: context.colour, dir });

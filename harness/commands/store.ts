@@ -7,6 +7,7 @@ import { isLoopback } from '../host/shared/http-place.ts';
 import { makeKeyFiles, readTrustedKeys } from '../host/shared/keys.ts';
 import { listEntries, pruneStore, type StoredEntry } from '../host/shared/prune.ts';
 import { serveStore } from '../host/shared/server.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 import { number, text } from './run-options.ts';
@@ -223,7 +224,7 @@ function amount(flag: string, value: number): number {
 }
 
 function toJson(fields: object): string {
-  return `${JSON.stringify({ schema: 'splat-store-list/1', ...fields })}\n`;
+  return `${jsonText({ schema: 'splat-store-list/1', ...fields })}\n`;
 }
 
 function rowOf({ usedAtMs, ...entry }: StoredEntry): object {

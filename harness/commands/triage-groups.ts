@@ -1,5 +1,6 @@
 import type { Finding } from '../records/finding.ts';
 import type { TriagedFolder } from '../records/triage-folder.ts';
+import { jsonText } from '../report/json-text.ts';
 import { escapeLogText, formatFinding, titleOf } from '../report/triage-text.ts';
 import type { CommandContext } from './context.ts';
 import { isDecisive, keptFinding, write } from './triage-output.ts';
@@ -63,7 +64,7 @@ export function groupsToJson({ found, seeded, leftOut, readInPart, logs }: ReadL
     unreadable: [...leftOut, ...readInPart].toSorted((a, b) => (a.file < b.file ? -1 : 1)),
     logs,
   };
-  return `${JSON.stringify(document)}\n`;
+  return `${jsonText(document)}\n`;
 }
 
 function rowsOf(groups: Groups): TriagedFolder['groups'] {

@@ -1,4 +1,5 @@
 import type { Finding } from '../records/finding.ts';
+import { jsonText } from '../report/json-text.ts';
 import type { CommandContext } from './context.ts';
 
 /** True when a finding makes the exit code 1. */
@@ -8,7 +9,7 @@ export function isDecisive(finding: Finding): boolean {
 
 /** The finding as `--json` and `--batch` print it: without the fields that only explain it. */
 export function toJson({ evidence: _evidence, text: _text, ...finding }: Finding): string {
-  return JSON.stringify(finding);
+  return jsonText(finding);
 }
 
 /**

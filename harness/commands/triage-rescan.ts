@@ -6,6 +6,7 @@ import { renameSplats } from '../history/rename.ts';
 import { readEntry } from '../plans/run/run-record.ts';
 import type { Finding } from '../records/finding.ts';
 import type { RunResult } from '../records/run-result.ts';
+import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { signatureScheme } from '../splat/signature.ts';
 import {
@@ -86,7 +87,7 @@ export async function runRescan(argv: TriageArguments, context: CommandContext):
     })),
     history: mapped,
   };
-  const text = argv.json ? JSON.stringify(document) : describe({ ...document, changed });
+  const text = argv.json ? jsonText(document) : describe({ ...document, changed });
   await write(context, `${text}\n`);
   return exitCodes.clean;
 }

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { Finding } from '../records/finding.ts';
+import { jsonText } from '../report/json-text.ts';
 import {
   type FindingGroup,
   formatExplanation,
@@ -163,7 +164,7 @@ async function printExplanation(
     );
   }
   const text = json
-    ? JSON.stringify({ findings: [finding] })
+    ? jsonText({ findings: [finding] })
     : formatExplanation(finding, { colour: context.colour, frames: 0 });
   await write(context, `${text}\n`);
   return isDecisive(finding) ? exitCodes.splat : exitCodes.clean;
@@ -177,7 +178,7 @@ async function runBatch(argv: TriageArguments, context: CommandContext): Promise
     if (line.trim() === '') continue;
     const { id, log } = readBatchLine(line, number);
     const findings = scanLog(log).map(toJson).join(',');
-    await write(context, `{"id":${JSON.stringify(id)},"findings":[${findings}]}\n`);
+    await write(context, `{"id":${jsonText(id)},"findings":[${findings}]}\n`);
   }
   return exitCodes.clean;
 }

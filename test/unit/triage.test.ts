@@ -88,6 +88,22 @@ void t.test('no escape sequence of the log reaches the terminal', async (t) => {
   t.equal(escapeLogText('a\x1b[2J\u202e'), 'a\\x1b[2J\\u202e');
 });
 
+void t.test('JSON has such characters only as escapes, and keeps their meaning', async (t) => {
+  const evil = splat.replace('Comm: demo', 'Comm: \x9b31m\u202edemo');
+  const id = '\u2066\x7f';
+  for (const [asked, log] of [
+    [{ json: true }, evil],
+    [{ json: true, explain: 1 }, evil],
+    [{ batch: true }, `${JSON.stringify({ id, log: evil })}\n`],
+  ] as const) {
+    const { output } = await triage({ file: '-', ...asked }, log);
+    t.notMatch(output, /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/);
+    const read = JSON.parse(output) as { id?: string; findings: { task: string }[] };
+    t.match(read.findings[0]?.task, /^\x9b31m\u202edemo/);
+    if (read.id !== undefined) t.equal(read.id, id);
+  }
+});
+
 void t.test('--explain shows the lines behind a finding', async (t) => {
   const { output, code } = await triage({ file: '-', explain: 1 }, `noise\n${splat}`);
   t.match(output, /2 {2}header +divide error/);

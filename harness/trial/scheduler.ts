@@ -1,10 +1,11 @@
+import { stat, utimes } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { isHarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { cacheFolder } from '../host/cache-folders.ts';
 import { pause, startDeadline } from '../host/deadline.ts';
-import { isCode } from '../host/disk.ts';
+import { isCode, readIfThere } from '../host/disk.ts';
 import { acquireLease } from '../host/lock.ts';
 import { throwIfAborted } from '../host/process.ts';
 import {
@@ -22,7 +23,8 @@ import {
  * holds one processor token and as many memory tokens as it needs. It gets all its tokens or none, so no two runs wait for each
  * other. A token is a flock, so a run that is killed gives its tokens back. Processes wait in turns. The process whose turn it is
  * gets the room that becomes free, even when only a smaller guest of another process would fit at that moment. A process that is
- * stopped (Ctrl-Z) while it waits loses its turn. No tokens are needed for kernel builds, for guests that boot to be saved, for
+ * stopped (Ctrl-Z) while it waits loses its turn. While no process waits, a run keeps the room of a guest that has ended for its next
+ * guest. No tokens are needed for kernel builds, for guests that boot to be saved, for
  * the guest that proves KVM, and for the guest of `splat shell`.
  */
 export interface Scheduler {
@@ -54,6 +56,10 @@ const chunkMiB = 640;
 const usableShare = 7 / 8;
 
 const pollMs = 200;
+/** How long a run keeps room without a guest, in milliseconds. */
+const keptMs = 500;
+/** A process that waits says so at every poll. After this time without a word, in milliseconds, it counts as gone. */
+const wordMs = 10 * pollMs;
 /** For how many milliseconds a process that waits may be stopped, or too slow to look for room, before it loses its turn. */
 const leaseMs = 5000;
 /** A wait that is shorter than this, in milliseconds, is not reported. */
@@ -82,16 +88,21 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   };
   const holder = { holder: `${dir} (process ${process.pid})`, signal };
   const pools: GuestPools = { processors, memory, chunks };
+  const turn = join(folder, 'turn');
+  const kept = keepRooms(turn);
   const waitForGuest = async (): Promise<Token> => {
+    const mine = kept.take();
+    if (mine !== undefined) return mine;
     using _word = startDeadline(signal, quietMs, () => {
       if (!signal.aborted) void sayWhoIsWaitedFor([processors, memory], { signal, emit });
     });
     for (;;) {
-      await using turn = await acquireLease(join(folder, 'turn'), { signal, leaseMs });
-      while (turn.renew()) {
+      await using lease = await acquireLease(turn, { signal, leaseMs });
+      while (lease.renew()) {
         throwIfAborted(signal);
-        const room = await tryRoom(pools, holder);
+        const room = kept.take() ?? (await tryRoom(pools, holder));
         if (room !== undefined) return room;
+        await sayWaiting(turn);
         await pause(pollMs, signal);
       }
       // This process was stopped and lost its turn. It waits for its next turn.
@@ -105,11 +116,10 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
       const mine = last.then(waitForGuest);
       last = mine.catch(() => undefined);
       try {
-        return disposable(await mine);
+        return kept.hold(await mine);
       } catch (error) {
         // A cache on a read-only file system cannot hold tokens, so the guest starts without.
-        if (isCode(isHarnessError(error) ? error.cause : error, 'EROFS'))
-          return disposable(noToken);
+        if (isCode(isHarnessError(error) ? error.cause : error, 'EROFS')) return kept.hold(noToken);
         throw error;
       }
     },
@@ -151,8 +161,53 @@ async function tryRoom(
 
 const noToken: Token = { giveBack: async () => undefined };
 
-function disposable({ giveBack }: Token): AsyncDisposable {
-  return { [Symbol.asyncDispose]: giveBack };
+/** The room of guests of this run that have ended. */
+interface KeptRooms {
+  /** Returns room that is kept, for a new guest; undefined when there is none. */
+  readonly take: () => Token | undefined;
+  /**
+   * The room of a guest. Disposing gives it back when a process waits for room, and else keeps it for a moment. To take room anew
+   * starts several processes (flock), which would cost a short trial a tenth of its time.
+   */
+  readonly hold: (room: Token) => AsyncDisposable;
+}
+
+function keepRooms(turn: string): KeptRooms {
+  const rooms = new Map<Token, NodeJS.Timeout>();
+  const giveBackSoon = (room: Token): NodeJS.Timeout =>
+    setTimeout(() => {
+      rooms.delete(room);
+      // Room that cannot be given back is free when this process ends.
+      room.giveBack().catch(() => undefined);
+    }, keptMs).unref();
+  return {
+    take: () => {
+      const [first] = rooms;
+      if (first === undefined) return undefined;
+      const [room, timer] = first;
+      clearTimeout(timer);
+      rooms.delete(room);
+      return room;
+    },
+    hold: (room) => ({
+      [Symbol.asyncDispose]: async () => {
+        if (await isAnyWaiting(turn)) await room.giveBack();
+        else rooms.set(room, giveBackSoon(room));
+      },
+    }),
+  };
+}
+
+/** Says that this process waits for room: sets the modification time of the file `turn`, if the file is there. */
+async function sayWaiting(turn: string): Promise<void> {
+  const now = new Date();
+  await readIfThere(utimes(turn, now, now));
+}
+
+/** True when a process waits for room. */
+async function isAnyWaiting(turn: string): Promise<boolean> {
+  const found = await readIfThere(stat(turn));
+  return found !== undefined && Math.abs(Date.now() - found.mtimeMs) < wordMs;
 }
 
 /** Emits a note that names the other runs that hold the tokens. Emits none when only runs of this process hold them. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, rmdir, symlink, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -105,6 +105,48 @@ void t.test(
     t.equal(early, undefined);
   },
 );
+
+void t.test('a run keeps room between two guests, and not for long', async (t) => {
+  const cacheRoot = t.testdir();
+  const pool: TokenPool = {
+    dir: join(cacheRoot, 'locks', 'tokens'),
+    name: 'processor',
+    count: availableParallelism(),
+  };
+  const request = { cacheRoot, memoryMiB: 1, dir: '/mine', signal, emit: () => undefined };
+  const scheduler = openScheduler({ ...request, jobs: 1 });
+  const first = await scheduler.takeGuest();
+  // The file of the turn is new: it looks as if a process waited just now.
+  await utimes(join(pool.dir, 'turn'), 1, 1);
+  await first[Symbol.asyncDispose]();
+  const kept = await holdersOf(pool, signal);
+  t.equal(kept.length, 1, 'the room is kept');
+  const next = await scheduler.takeGuest();
+  t.strictSame(await holdersOf(pool, signal), kept, 'the next guest has the same room');
+  await next[Symbol.asyncDispose]();
+  while ((await holdersOf(pool, signal)).length > 0) await pause(50);
+  t.pass('and then it is given back');
+});
+
+void t.test('a run whose guests follow one another leaves room for another run', async (t) => {
+  const request = { cacheRoot: t.testdir(), memoryMiB: 1, signal, emit: () => undefined };
+  const busy = openScheduler({ ...request, jobs: undefined, dir: '/busy' });
+  const other = openScheduler({ ...request, jobs: undefined, dir: '/other' });
+  let isServed = false;
+  const first = await Promise.all(Array.from({ length: busy.lanes }, busy.takeGuest));
+  const lanes = first.map(async (guest) => {
+    for (let room = guest; ; room = await busy.takeGuest()) {
+      await pause(20);
+      await room[Symbol.asyncDispose]();
+      if (isServed) return;
+    }
+  });
+  const room = await other.takeGuest();
+  isServed = true;
+  t.pass('the other run has room');
+  await room[Symbol.asyncDispose]();
+  await Promise.all(lanes);
+});
 
 void t.test('a run that is stopped while it waits does not keep others waiting', async (t) => {
   const cacheRoot = t.testdir();

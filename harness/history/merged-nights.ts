@@ -1,5 +1,5 @@
 import { HarnessError } from '../errors.ts';
-import type { History, Row, Run, Value } from './database.ts';
+import { type History, type Row, type Run, storedJson, type Value } from './database.ts';
 import { undoLockOrders } from './lock-orders.ts';
 import {
   closedNights,
@@ -79,7 +79,7 @@ function undo(history: History, run: Run, night: number): void {
       'usage',
       'the history already has this night, but not from a merge; only a night that was merged can be merged again',
     );
-  const before = JSON.parse(String(kept['before'])) as Before;
+  const before = storedJson(history, String(kept['before'])) as Before;
   run('DELETE FROM issues WHERE cell IN (SELECT cell FROM results WHERE night = ?)', night);
   run('DELETE FROM known_issues');
   for (const table of ['issues', 'known_issues'] as const) {

@@ -1,4 +1,4 @@
-import type { History } from '../../history/database.ts';
+import { type History, storedJson } from '../../history/database.ts';
 import { cellsWithIssue } from '../../history/stored-cell.ts';
 import { machineKey, type NamedCell } from '../../night/cells.ts';
 import type { PlannedCell } from '../../night/choose.ts';
@@ -23,7 +23,7 @@ export function placeBootSplats(
     if (lowest === undefined) continue;
     for (const splat of bootSplats) {
       const told = cellsWithIssue(history, splat.key, kernel.ranOn ?? '').filter(
-        ({ described }) => machineKey(JSON.parse(described) as Cell) === machine,
+        ({ described }) => machineKey(storedJson(history, described) as Cell) === machine,
       );
       const home = own.find(({ id }) => told.some(({ cell }) => cell === id));
       const known = splat.known || (home === undefined && told.some(({ isOpen }) => isOpen));

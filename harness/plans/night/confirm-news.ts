@@ -1,3 +1,4 @@
+import { storedJson } from '../../history/database.ts';
 import { type StoredTrial, trialsOf } from '../../history/results.ts';
 import { testedKernel } from '../../history/stored-cell.ts';
 import { findKernel } from '../../kernel/built-kernel.ts';
@@ -96,7 +97,7 @@ export function withConfirmations(judged: JudgedNight, work: NightWork): JudgedN
     const of = (purpose: StoredTrial['purpose']): readonly TrialFacts[] =>
       trials
         .filter((one) => one.cell === item.cell && one.purpose === purpose)
-        .map(({ facts }) => JSON.parse(facts) as TrialFacts);
+        .map(({ facts }) => storedJson(work.history, facts) as TrialFacts);
     const [forks, boots, good] = [of('fork'), of('boot'), of('good')];
     if (forks.length + boots.length === 0 || !isNews(item)) return item;
     const confirmation = countAll(item, { forks, boots, good });

@@ -1,4 +1,4 @@
-import type { History } from '../../history/database.ts';
+import { type History, storedJson } from '../../history/database.ts';
 import {
   kernelAt,
   type LockPast,
@@ -75,7 +75,7 @@ export async function judgeLockOrders(
     trials = trialsOf(history, night.id),
   }: { readonly isAncestor: IsAncestor; readonly trials?: ReturnType<typeof trialsOf> | undefined },
 ): Promise<LockOutcome> {
-  const found = await readLooks(night, trials);
+  const found = await readLooks(history, night, trials);
   const looked = cells.flatMap((judged) => lookedAt(history, judged, found));
   const late = looked.flatMap((one) => lateOrders(one, night.id));
   const chosen = chooseNews(late, history);
@@ -141,7 +141,7 @@ function newsKey(cell: Cell, edge: Dependency): string {
  */
 function chooseNews(late: readonly Late[], history: History): readonly Late[] {
   const told = new Set(
-    toldOrders(history).map((one) => newsKey(JSON.parse(one.described) as Cell, one)),
+    toldOrders(history).map((one) => newsKey(storedJson(history, one.described) as Cell, one)),
   );
   const best = new Map<string, Late>();
   for (const one of late) {

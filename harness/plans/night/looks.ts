@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { HarnessError, isHarnessError } from '../../errors.ts';
+import { type History, storedJson } from '../../history/database.ts';
 import type { StoredNight } from '../../history/nights.ts';
 import type { StoredTrial } from '../../history/results.ts';
 import { readRecord } from '../../host/record-file.ts';
@@ -36,11 +37,14 @@ type Trial = StoredTrial & { readonly cell: string };
  * whose lockdep was off: they could not learn everything.
  */
 export async function readLooks(
+  history: Pick<History, 'path'>,
   { dir }: Pick<StoredNight, 'dir'>,
   trials: readonly Trial[],
 ): Promise<NightLooks> {
   const notes: string[] = [];
-  const whole = trials.filter(({ purpose, facts }) => purpose === 'plan' && isWhole(facts));
+  const whole = trials.filter(
+    ({ purpose, facts }) => purpose === 'plan' && isWhole(storedJson(history, facts) as TrialFacts),
+  );
   const records = new Map<string, ReadLocks>();
   for (const run of new Set(whole.map((one) => one.run))) {
     try {
@@ -58,8 +62,7 @@ export async function readLooks(
   };
 }
 
-function isWhole(json: string): boolean {
-  const { end, deadBefore, deadAfter } = JSON.parse(json) as TrialFacts;
+function isWhole({ end, deadBefore, deadAfter }: TrialFacts): boolean {
   const isEnded = end?.kind === 'exit' && end.code === 0;
   return isEnded && deadBefore.length + deadAfter.length === 0;
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { HarnessError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
-import { openHistory } from '../../history/database.ts';
+import { openHistory, storedJson } from '../../history/database.ts';
 import { beginNight } from '../../history/nights.ts';
 import { trialsOf } from '../../history/results.ts';
 import { makeFolder, readIfThere } from '../../host/disk.ts';
@@ -160,7 +160,7 @@ async function runCell(job: CellJob, request: JobRequest): Promise<CellResult> {
   if (facts.untestable === undefined) proved.set(key, facts.missedControls);
   const trials = trialsOf(history, night.id).map((one) => ({
     cell: one.cell,
-    facts: JSON.parse(one.facts) as TrialFacts,
+    facts: storedJson(history, one.facts) as TrialFacts,
   }));
   const kept = trials.map((one) => one.facts);
   return {

@@ -1,4 +1,5 @@
 import { isHarnessError } from '../../errors.ts';
+import { storedJson } from '../../history/database.ts';
 import { keepPlan } from '../../history/nights.ts';
 import { keepMachine, machinesOf, trialsOf } from '../../history/results.ts';
 import { machineKey } from '../../night/cells.ts';
@@ -19,7 +20,7 @@ export async function runMachines(
   const { history, night, plan } = work;
   const machines = new Map(earlier);
   for (const [key, facts] of machinesOf(history, night.id)) {
-    machines.set(key, JSON.parse(facts) as MachineFacts);
+    machines.set(key, storedJson(history, facts) as MachineFacts);
   }
   for (const key of new Set(plan.cells.map(machineKey))) {
     const cells = plan.cells.filter((cell) => machineKey(cell) === key);

@@ -1,4 +1,5 @@
 import { HarnessError } from '../../errors.ts';
+import { storedJson } from '../../history/database.ts';
 import { nightsBefore } from '../../history/nights.ts';
 import { formerKeys } from '../../history/rename.ts';
 import { trialsOf } from '../../history/results.ts';
@@ -162,7 +163,7 @@ function judgedTrials({ history, night }: Pick<NightWork, 'history' | 'night'>) 
   for (const { cell, purpose, facts } of trialsOf(history, night.id)) {
     // A trial with the purpose `good` ran on the kernel of an earlier night.
     if (purpose === 'good') continue;
-    const one = { isPlanned: purpose === 'plan', facts: JSON.parse(facts) as TrialFacts };
+    const one = { isPlanned: purpose === 'plan', facts: storedJson(history, facts) as TrialFacts };
     found.set(cell, [...(found.get(cell) ?? []), one]);
   }
   return found;

@@ -1,6 +1,6 @@
 import { HarnessError } from '../../errors.ts';
 import type { Emit } from '../../events.ts';
-import type { History } from '../../history/database.ts';
+import { type History, storedJson } from '../../history/database.ts';
 import { beginNight, closedNights, openNight, type StoredNight } from '../../history/nights.ts';
 import { trialsOf } from '../../history/results.ts';
 import { machineKey } from '../../night/cells.ts';
@@ -59,7 +59,7 @@ export async function runShard(request: ShardRequest): Promise<ShardRecord> {
   });
   const trials = trialsOf(history, night.id)
     .filter(({ purpose }) => purpose === 'plan')
-    .map(({ cell, facts }) => ({ cell, facts: JSON.parse(facts) as TrialFacts }));
+    .map(({ cell, facts }) => ({ cell, facts: storedJson(history, facts) as TrialFacts }));
   return shardRecord({
     plan: digest,
     shard,

@@ -7,6 +7,7 @@ const rates: readonly { readonly rate: number; readonly weight: number }[] = [
   { rate: 1, weight: 0.15 },
   ...[
     0.97, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.32, 0.25, 0.2, 0.16, 0.12, 0.09, 0.07, 0.05, 0.035, 0.025,
+    0.018, 0.012,
   ].map((rate, _at, all) => ({ rate, weight: 0.85 / all.length })),
 ];
 

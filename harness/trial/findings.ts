@@ -5,7 +5,10 @@ import type { Finding, SeenSplat, SplatCount } from '../records/finding.ts';
  */
 export interface FindingTally {
   readonly add: (finding: Finding) => void;
-  /** The findings in the order of their first appearance. */
+  /**
+   * The findings in the order in which they began on the console, which is not the order in which their reports were complete. Those
+   * that no console shows come last.
+   */
   readonly all: () => readonly SplatCount[];
 }
 
@@ -19,11 +22,14 @@ export function startTally(): FindingTally {
       else known.count += 1;
     },
     all: () =>
-      [...bySignature.values()].map(({ first: { evidence: _evidence, ...finding }, count }) => ({
-        ...finding,
-        count,
-      })),
+      [...bySignature.values()]
+        .map(({ first: { evidence: _evidence, ...finding }, count }) => ({ ...finding, count }))
+        .toSorted((a, b) => beginOf(a) - beginOf(b)),
   };
+}
+
+function beginOf({ line, bytes }: Pick<Finding, 'line' | 'bytes'>): number {
+  return line === 0 ? Number.MAX_SAFE_INTEGER : bytes.start;
 }
 
 /** The message with which lockdep says that it stops for want of room (kernel/locking/lockdep.c, print_lockdep_off()). */

@@ -30,6 +30,39 @@ void t.test('a report has the time of its first line, however late its end is kn
   t.equal(findings.splats().length, 1, 'once');
 });
 
+/** Two reports about hung tasks, of one context. Written by hand. */
+const hung = [57, 58]
+  .flatMap((task) => [
+    `[   81.000000][   T25] INFO: task hmm:${task} blocked for more than 61 seconds.`,
+    `[   81.000001][   T25] task:hmm             state:D stack:0     pid:${task}    ppid:47     flags:0x00004002`,
+    '[   81.000002][   T25] Call Trace:',
+    '[   81.000003][   T25]  <TASK>',
+    '[   81.000004][   T25]  __schedule+0x361/0xac0',
+    '[   81.000004][   T25]  schedule+0x5f/0xc0',
+    `[   81.000005][   T25]  demo_close_${task === 57 ? 'one' : 'two'}+0x20/0x50`,
+    '[   81.000006][   T25]  </TASK>',
+  ])
+  .map((line) => `${line}\n`)
+  .join('');
+
+void t.test('splats are in the order in which they began', (t) => {
+  const completed: string[] = [];
+  const findings = listen({ onSplat: ({ title }) => completed.push(title) }, performance.now());
+  findings.push(Buffer.from(report + hung));
+  findings.end();
+  const titles = [
+    'BUG: scheduling while atomic in splat_mn_sleep',
+    'INFO: task hung in demo_close_one',
+    'INFO: task hung in demo_close_two',
+  ];
+  t.notSame(completed, titles, 'the report that began first is not the first that is complete');
+  t.strictSame(
+    findings.splats().map(({ title }) => title),
+    titles,
+  );
+  t.end();
+});
+
 /** An event, and the end of a report whose beginning is missing. Written by hand. */
 const event = `\
 [    1.000000][   T50] munmap: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL), nodemask=(null)

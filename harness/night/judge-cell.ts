@@ -14,6 +14,7 @@ import {
   updateOf,
 } from './cell-items.ts';
 import { cellName } from './cells.ts';
+import { withFollowUps } from './follow-ups.ts';
 import { judgeIssue } from './judge-issue.ts';
 import { type JudgedTrial, judgeKnowing, type TrialSplat } from './judge-trial.ts';
 import { isUnseen, judgeWhole } from './judge-whole.ts';
@@ -146,7 +147,11 @@ export function judgeCell(
     verdict: whole.verdict,
     class: cellClasses.find((one) => classes.includes(one)) ?? 'clean',
     ...because,
-    items,
+    items: withFollowUps(
+      items,
+      trials,
+      input.bootSplats.map(({ key }) => key),
+    ),
     updates,
     blind,
     matched: matchedEntries(input, trials, context),

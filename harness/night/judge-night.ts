@@ -130,8 +130,9 @@ function conclude(
 ): { readonly verdict: NightRecord['verdict']; readonly exitCode: number } {
   const said = (...names: readonly (keyof Lists)[]): string =>
     names
-      .filter((name) => lists[name].length > 0)
-      .map((name) => `${lists[name].length} ${name}`)
+      .map((name) => ({ name, count: lists[name].filter((one) => !one.follows).length }))
+      .filter(({ count }) => count > 0)
+      .map(({ name, count }) => `${count} ${name}`)
       .join(', ');
   const loud = said('new', 'back', 'broken', 'disappeared');
   if (loud !== '') {

@@ -116,6 +116,12 @@ export const nightItemSchema = v.object({
   ),
   because: v.exactOptional(v.string()),
   range: v.exactOptional(rangeSchema),
+  follows: v.exactOptional(
+    described(
+      v.string(),
+      'Of a hung task or a stalled CPU: the signature of the new splat that came before it in each trial, and so is its cause. It is not counted in the verdict, and not bisected.',
+    ),
+  ),
   confirmation: v.exactOptional(confirmationSchema),
   bisection: v.exactOptional(bisectionSchema),
   blind: v.exactOptional(

@@ -65,6 +65,14 @@ export function knownWords({ reason, owner, link, expires, firstSeen }: NightIte
   return [reason, owner, link, until].filter((one) => one !== undefined).join('; ');
 }
 
+/** Which splat made the task or the CPU of an item wait: `it follows possible deadlock in foo, in the same trials`. */
+export function followsWords({ cell, follows }: NightItem, night: NightRecord): string {
+  const cause = [...night.new, ...night.back].find(
+    (one) => one.cell === cell && (one.signature || one.title) === follows,
+  );
+  return `it follows ${cause?.title ?? follows}, in the same trials`;
+}
+
 /** The results of the trials with which a night tested a new splat again. */
 export function confirmationWords(again: NonNullable<NightItem['confirmation']>): string {
   const { forks, boots, lastGood, rate, interval } = again;

@@ -1,6 +1,6 @@
 import { cellName } from '../night/cells.ts';
 import type { NightItem, NightLock, NightRecord, Trend } from '../records/night.ts';
-import { confirmationWords, rateWords, sinceWords } from './item-words.ts';
+import { confirmationWords, followsWords, rateWords, sinceWords } from './item-words.ts';
 import { seconds } from './run-words.ts';
 import { percent } from './series-words.ts';
 
@@ -33,10 +33,12 @@ export function cellTitle(night: NightRecord, id: string): string {
  */
 export function itemDetails(item: NightItem, night: NightRecord): readonly string[] {
   const { sure, confirmation, blind, because, reason, expires, owner, link, bisection, log } = item;
+  const { follows } = item;
   const told: readonly (string | false | null | undefined)[] = [
     rateWords(item),
     sure !== undefined && `sure to ${percent(sure)}`,
     sinceWords(item, night),
+    follows !== undefined && followsWords(item, night),
     confirmation !== undefined && `tried again: ${confirmationWords(confirmation)}`,
     blind === true && 'blind',
     because,

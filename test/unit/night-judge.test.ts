@@ -3,6 +3,7 @@ import type { CellInput, CellPast } from '../../harness/night/cell-items.ts';
 import { cellId, type NamedCell } from '../../harness/night/cells.ts';
 import { judgeNight } from '../../harness/night/judge-night.ts';
 import { countAgain, type TrialFacts } from '../../harness/night/judge-trial.ts';
+import { parseKnown } from '../../harness/night/known-file.ts';
 import { chanceOfLuck, rateInterval, sameRateChance } from '../../harness/night/statistics.ts';
 import type { KnownIssue } from '../../harness/records/known-issues.ts';
 import { aCell, someTrialFacts as trial } from '../made-records.ts';
@@ -324,6 +325,60 @@ void t.test('what a kernel showed before it no longer boots is listed', (t) => {
   ]);
   const nothing = judge([input({ trials: [], untestable })], openIssue);
   t.strictSame(nothing.updates, [], 'a kernel that never booted says nothing about its splats');
+  t.end();
+});
+
+function splatOf(title: string) {
+  return { key: `${title} 01`, title, known: false };
+}
+
+void t.test('a hung task that follows a new splat in each trial is no news of its own', (t) => {
+  const [deadlock, warning] = [splatOf('possible deadlock in f'), splatOf('WARNING in g')];
+  const [hung, stall] = [splatOf('INFO: task hung in h'), splatOf('INFO: rcu detected stall in h')];
+  const shown = (...splats: readonly ReturnType<typeof splatOf>[]): TrialFacts =>
+    trial({ verdict: { kind: 'splat', titles: splats.map((one) => one.title) }, splats });
+  const followed = (trials: readonly TrialFacts[], over: Partial<CellInput> = {}) => {
+    const night = judge([input({ trials, ...over })]);
+    const items = night.lists.new.map(({ title: name = '', follows }) => [name, follows]);
+    return { because: night.verdict.because, ...Object.fromEntries(items) };
+  };
+  t.strictSame(
+    followed([shown(deadlock), shown(warning, deadlock, hung, stall), shown(deadlock, hung)]),
+    {
+      because: '2 new',
+      [deadlock.title]: undefined,
+      [warning.title]: undefined,
+      [hung.title]: deadlock.key,
+      [stall.title]: warning.key,
+    },
+    'the cause is what each of its trials had shown before',
+  );
+  t.match(
+    followed([shown(deadlock, hung), shown(hung)]),
+    { because: '2 new', [hung.title]: undefined },
+    'a task that once hung by itself is news',
+  );
+  t.match(
+    followed([shown(hung, deadlock)]),
+    { because: '2 new', [hung.title]: undefined },
+    'as is one that hung before',
+  );
+  t.match(
+    followed([shown(deadlock, hung)], { bootSplats: [hung] }),
+    { because: '2 new', [hung.title]: undefined },
+    'and one that hung at boot',
+  );
+  const known = { signature: deadlock.key, reason: 'r', expires: '2027-01-01' };
+  const [entry] = parseKnown(JSON.stringify({ issues: [known] }), 'k.yaml').value.issues;
+  if (entry === undefined) throw new Error('no entry');
+  const night = judge([input({ trials: [shown(deadlock, hung)] })], testedYesterday, {
+    known: [entry],
+  });
+  t.match(
+    night.lists.new,
+    [{ title: hung.title, follows: undefined }],
+    'nothing follows a known splat',
+  );
   t.end();
 });
 

@@ -61,19 +61,21 @@ interface BisectionRequest {
 }
 
 /**
- * What to bisect for an item of a night's report, such as a new splat. Undefined in three cases: no range of commits is known;
- * the item is reported only because an entry of the known-issues file expired; the last good kernel shows the splat, too.
+ * What to bisect for an item of a night's report, such as a new splat. Undefined in four cases: no range of commits is known;
+ * the item is reported only because an entry of the known-issues file expired; the last good kernel shows the splat, too; the
+ * splat is the consequence of another new splat.
  */
 function readBisectionRequest(
   item: NightItem,
   cell: PlannedCell,
   { plan }: NightWork,
 ): BisectionRequest | undefined {
-  const { signature, title, confirmation, expires } = item;
+  const { signature, title, confirmation, expires, follows } = item;
   const sought = signature || title;
   const { tree } = plan.pins[cell.kernel] ?? {};
   const ends = endsOf(item);
   if (sought === undefined || tree === undefined || ends === undefined) return undefined;
+  if (follows !== undefined) return undefined;
   // An expired entry of the known-issues file is the reason for this item. The kernel did not change.
   if (expires !== undefined || (confirmation?.lastGood?.hits ?? 0) > 0) return undefined;
   return { name: `${kernelKey(cell)} ${sought}`, cell, signature: sought, tree, ...ends };

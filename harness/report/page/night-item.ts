@@ -1,7 +1,8 @@
-import type { CellClass, NightItem } from '../../records/night.ts';
+import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
 import {
   blindWords,
   confirmationWords,
+  followsWords,
   knownWords,
   rateWords,
   sinceWords,
@@ -85,7 +86,7 @@ function itemFacts(
       ],
     sure !== undefined && ['sure', percent(sure)],
     because !== undefined && item.title !== undefined && ['because', because],
-    ...followUps(item),
+    ...followUps(item, page.night),
     log !== undefined && ['log', html`<a href="${nightLink(log)}">${log}</a>`],
     signature !== '' && ['signature', html`<code>${signature}</code>`],
     ['again', commandCode(commandOf(item, report, page))],
@@ -94,9 +95,10 @@ function itemFacts(
 }
 
 /** What was done about an item: trials that tested it again, a bisection, an entry in the file of known issues. */
-function followUps(item: NightItem): readonly Fact[] {
-  const { confirmation, bisection, blind, reason } = item;
+function followUps(item: NightItem, night: NightRecord): readonly Fact[] {
+  const { confirmation, bisection, blind, reason, follows } = item;
   const rows: readonly (Fact | false)[] = [
+    follows !== undefined && ['cause', followsWords(item, night)],
     confirmation !== undefined && ['tried again', confirmationWords(confirmation)],
     bisection !== undefined && ['bisection', bisectionText(bisection)],
     reason !== undefined && ['known', knownWords(item)],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readIfThere } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
+import { hasWireLineEnds, withoutWireEnds } from './line-ends.ts';
 import { endOfHeaders, type Headers, messageIds, readHeaders } from './mail-headers.ts';
 import { unwrapMail } from './mail-parts.ts';
 import { markMails } from './mbox.ts';
@@ -70,7 +71,7 @@ export async function readMails(
     const mbox = join(dir, 'mbox');
     const marked = markMails(bytes);
     await writeFile(mbox, marked.bytes);
-    await runGit(['mailsplit', '-b', '-d8', `-o${dir}`, mbox], { signal, cwd: dir });
+    await runGit(['mailsplit', '-b', '-d8', '--keep-cr', `-o${dir}`, mbox], { signal, cwd: dir });
     const numbers = (await readdir(dir)).filter((name) => /^\d+$/.test(name)).toSorted();
     const mails: Mail[] = [];
     let line = 1 - marked.added;
@@ -84,7 +85,8 @@ export async function readMails(
       });
       const decoded = raws.map(async (raw, which) => {
         const place = { dir, signal, line: starts[which] ?? 1, depth };
-        return decodeAll(raw, some[which] ?? '', place);
+        const bytes = Buffer.from(withoutWireEnds(raw.toString('latin1')), 'latin1');
+        return decodeAll(bytes, some[which] ?? '', place);
       });
       for (const mail of (await Promise.all(decoded)).flat()) {
         mails.push(file === undefined ? mail : { ...mail, file });
@@ -239,16 +241,6 @@ async function runMailinfo(raw: Buffer, file: string, { dir, signal }: Place): P
 /** The content of a file, one character per byte. Empty when there is no such file. */
 async function readBytes(path: string): Promise<string> {
   return (await readIfThere(readFile(path, 'latin1'))) ?? '';
-}
-
-/**
- * True when a decoded diff has the line ends of the wire: base64 and quoted-printable text is sent with CRLF (RFC 2045, 6.7 and
- * 6.8). The header lines `diff`, `---` and `+++` decide: no program ends them with a CR, whatever line ends the patched files
- * have.
- */
-function hasWireLineEnds(diff: string): boolean {
-  const heads = diff.split('\n').filter((line) => /^(?:diff |--- |\+\+\+ )/.test(line));
-  return heads.length > 0 && heads.every((line) => line.endsWith('\r'));
 }
 
 /**

@@ -42,18 +42,21 @@ const replyWords = new Set(
     ' ',
   ),
 );
-/** A word before the subject, such as `Re[2]: `, `RE : `, `回复：`. */
-const leadWord = /^([\p{L}\p{M}]{1,10})(?:\[\d+\]|\(\d+\)|\^\d+|\d+)?\s*[:：]\s*/u;
+/** A word before the subject, such as `Re[2]: `, `RE : `, `Réf. : `, `回复：`. */
+const leadWord = /^([\p{L}\p{M}]{1,10})\.?(?:\[\d+\]|\(\d+\)|\^\d+|\d+)?\s*[:：]\s*/u;
 const bracket = /^\[((?:[^[\]]|\[[^[\]]*\])*)\][\s:：]*/u;
+/** A mark that a mail gateway or a spam filter puts before a subject: `***SPAM*** `, `{Spam?} `, `EXTERNAL: `. */
+const gateMark =
+  /^(?:\*{2,}[\w ?-]{1,30}\*{2,}|\{[\w ?-]{1,30}\}|(?:ext(?:ern(?:al)?)?(?: e-?mail)?|spam|bulk|junk|suspicious|caution|warning)\s*:)\s*/i;
 /** A bracket that describes a patch; other brackets name a list. */
 const ofPatch =
   /\b(?:PATCH|RFC|RESEND|REPOST)|(?:^|[\s,])v?\d+(?:[\s,]+\d+)?\/\d+(?:$|[\s,])|^v\d+$/i;
 /** Separators between the words of brackets: `[RFC] [PATCH v2,3/7]`. */
 const betweenWords = /[\s,;()[\]]+/;
 const marks = '(?:(?:PATCH|RFC|RESEND)[-_/]?)*-*';
-/** Words that name a version: `v2`, `PATCHv2`, `RFC-PATCH-v2`, `-v2`, `v2:`, `v2-RESEND`, `try2`, `take3`. */
+/** Words that name a version: `v2`, `PATCHv2`, `RFC-PATCH-v2`, `-v2`, `v2:`, `v2b`, `v2-RESEND`, `try2`, `take3`. */
 const versionWord = new RegExp(
-  `^${marks}(?:v(?:er)?\\.?|try|take)(\\d{1,3})(?:$|:$|[-_](?:resend|repost|rfc|rebased?|fix(?:ed)?|stable)\\b)`,
+  `^${marks}(?:v(?:er)?\\.?|try|take)(\\d{1,3})[a-e.]?(?:$|:$|[-_](?:resend|repost|rfc|rebased?|fix(?:ed)?|stable)\\b)`,
   'i',
 );
 const dottedWord = new RegExp(`^${marks}v(\\d{1,3})\\.(\\d{1,3})(?:\\.\\d+)?$`, 'i');
@@ -131,6 +134,8 @@ function readLead(text: string): Lead {
   let rest = text;
   let [reply, unknown, mayReply, isTagged] = [false, false, false, false];
   for (;;) {
+    const mark = isTagged ? undefined : gateMark.exec(rest)?.[0];
+    if (mark !== undefined && /\[[^\]]*PATCH/i.test(rest)) rest = rest.slice(mark.length);
     const tag = bracket.exec(rest);
     const lead = tag === null ? leadWord.exec(rest) : null;
     const found = tag ?? lead;

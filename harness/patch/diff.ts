@@ -42,7 +42,7 @@ export function parseDiff(text: string): readonly FileChange[] {
     if (line.startsWith('diff --git ')) {
       current = startGitChange(line);
       changes.push(current);
-    } else if (line.startsWith('--- ') && lines[at + 1]?.startsWith('+++ ')) {
+    } else if (beginsFile(lines, at, current?.hunks.length === 0)) {
       const paths = {
         oldPath: pathOf(line.slice(4)),
         newPath: pathOf((lines[at + 1] ?? '').slice(4)),
@@ -62,6 +62,15 @@ export function parseDiff(text: string): readonly FileChange[] {
     at += 1;
   }
   return changes;
+}
+
+/**
+ * True when the lines at `at` are `---` and `+++` with a hunk below them, as git apply asks of them (apply.c, find_header()): a
+ * message may hold such lines without a hunk. Below a `diff --git` line (`isGit`), no hunk is needed.
+ */
+export function beginsFile(lines: readonly string[], at: number, isGit: boolean): boolean {
+  const [old = '', young = '', below = ''] = lines.slice(at, at + 3);
+  return old.startsWith('--- ') && young.startsWith('+++ ') && (isGit || below.startsWith('@@ -'));
 }
 
 /** Every path that the changes read or write, without duplicates. */
@@ -214,7 +223,7 @@ function hunkBodies(text: string): readonly (readonly string[])[] {
     const line = lines[at] ?? '';
     const hunk = hunkHeader.exec(line);
     if (line.startsWith('diff --git ')) inFile = true;
-    else if (line.startsWith('--- ') && lines[at + 1]?.startsWith('+++ ')) {
+    else if (beginsFile(lines, at, inFile)) {
       inFile = true;
       at += 1;
     } else if (hunk !== null && inFile) {

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
-import { endOfHunk, parseDiff, readHunk } from './diff.ts';
+import { beginsFile, endOfHunk, parseDiff, readHunk } from './diff.ts';
 import type { Patch, Series } from './patch.ts';
 
 /**
@@ -93,13 +93,16 @@ const nowhere = '/dev/null';
 function readHeads(diff: string): readonly HeadLine[] {
   const lines = diff.split('\n');
   const heads: HeadLine[] = [];
+  let isGit = false;
   for (let at = 0; at < lines.length; at += 1) {
     const line = lines[at] ?? '';
-    const next = lines[at + 1] ?? '';
     const hunk = readHunk(line);
-    if (line.startsWith('diff --git ')) heads.push({ at, kind: 'git', names: gitNames(line) });
-    else if (line.startsWith('--- ') && next.startsWith('+++ ')) {
-      const [old, young] = withoutSuffix(nameOf(line), nameOf(next));
+    if (line.startsWith('diff --git ')) {
+      isGit = true;
+      heads.push({ at, kind: 'git', names: gitNames(line) });
+    } else if (beginsFile(lines, at, isGit)) {
+      isGit = false;
+      const [old, young] = withoutSuffix(nameOf(line), nameOf(lines[at + 1] ?? ''));
       heads.push({ at, kind: 'old', names: [old] }, { at: at + 1, kind: 'new', names: [young] });
       at += 1;
     } else if (hunk !== undefined && heads.length > 0) at = endOfHunk(lines, at + 1, hunk) - 1;
@@ -133,7 +136,7 @@ function stripOf(heads: readonly HeadLine[]): Strip {
     return head.kind === 'old' ? [[...head.names, ...(heads[which + 1]?.names ?? [])]] : [];
   });
   const all = pairs.flat().filter((name) => name !== nowhere);
-  if (all.every((name) => /^[abciow]\//.test(name))) return 1;
+  if (all.every((name) => /^"?[abciow]\//.test(name))) return 1;
   // git writes the same name twice only with --no-prefix, and a name without a folder has no prefix to strip.
   const gits = heads.filter(({ kind, names }) => kind === 'git' && names.length === 2);
   if (gits.length > 0 && gits.every(({ names: [one, other] }) => one === other)) return 0;

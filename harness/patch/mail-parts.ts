@@ -15,6 +15,8 @@ interface MailPart {
   readonly from: number;
   readonly to: number;
   readonly type: string;
+  /** The Content-Type field as the part has it. Empty when it has none. */
+  readonly typeField: string;
   /** The content, decoded, one character per byte. */
   readonly content: string;
 }
@@ -40,6 +42,59 @@ export function unwrapMail(raw: string): Wrapper | undefined {
     /^>?From \S/.test(content) ? content : `${fromLine}\n${content}`,
   );
   return { outer: outer + raw.slice(copied), inner: `${inner.join('\n\n')}\n` };
+}
+
+/**
+ * A mail in which each diff stands once, for git mailinfo, which puts the parts of a mail one behind the other. Two kinds of parts
+ * are cut: the HTML form of a text, and a diff in a text that a later part has as well, apart from white space. The later one is
+ * kept: people attach what their mail program damages in a text. Pure.
+ */
+export function withoutRepeats(raw: string): string {
+  if (!/^content-type:\s*multipart\//im.test(raw.slice(0, 64 * 1024))) return raw;
+  const parts = partsOf(raw, 0, raw.length, 0);
+  const isHtml = ({ type }: MailPart): boolean => type.startsWith('text/html');
+  const hasText = parts.some((part) => part.type === '' || part.type.startsWith('text/plain'));
+  const diffs = parts.map((part) => (isHtml(part) ? undefined : diffIn(part.content)));
+  let text = '';
+  let copied = 0;
+  for (const [at, part] of parts.entries()) {
+    const diff = diffs[at];
+    const again = diff !== undefined && diffs.slice(at + 1).some((one) => one?.bare === diff.bare);
+    if (!again && !(hasText && isHtml(part))) continue;
+    text += raw.slice(copied, part.from);
+    if (again) {
+      const type = part.typeField === '' ? 'text/plain' : part.typeField;
+      const above = part.content.slice(0, diff.from);
+      text += `Content-Type: ${type}\nContent-Transfer-Encoding: 8bit\n\n${above}`;
+    } else text += 'Content-Type: text/plain\n\n\n';
+    copied = part.to;
+  }
+  return text + raw.slice(copied);
+}
+
+/**
+ * The place of the diff in a text, and the diff without white space and without the signature below it. Undefined when no diff is
+ * in the text.
+ */
+function diffIn(text: string): { readonly from: number; readonly bare: string } | undefined {
+  const from = text.search(/^(?:diff -|Index: |--- \S)/m);
+  if (from < 0 || !/^@@ -/m.test(text.slice(from))) return undefined;
+  const diff = text.slice(from).split(/^-- ?\r?$/m)[0] ?? '';
+  return { from, bare: diff.replaceAll(/\s+/g, '') };
+}
+
+/** The lines around a text that PGP signed in clear (RFC 9580, 7). */
+const signed = {
+  above: '-----BEGIN PGP SIGNED MESSAGE-----',
+  below: '-----BEGIN PGP SIGNATURE-----',
+};
+
+/** A mail without the `- ` that PGP puts before each line of a signed text that begins with a dash. All lines keep their numbers. */
+export function withoutDashEscapes(raw: string): string {
+  const from = raw.indexOf(`\n${signed.above}`);
+  const to = from < 0 ? -1 : raw.indexOf(`\n${signed.below}`, from);
+  if (to < 0) return raw;
+  return raw.slice(0, from) + raw.slice(from, to).replaceAll('\n- ', '\n') + raw.slice(to);
 }
 
 /** A line with which git format-patch begins. */
@@ -102,7 +157,7 @@ function readPart(mail: string, { from, to }: Span, isDigest: boolean): MailPart
   const content = whole.slice(body).replace(/^\r?\n/, '');
   const type = raw('content-type').toLowerCase() || (isDigest ? 'message/rfc822' : '');
   const encoding = raw('content-transfer-encoding').trim().toLowerCase();
-  return { from, to, type, content: decode(content, encoding) };
+  return { from, to, type, typeField: raw('content-type'), content: decode(content, encoding) };
 }
 
 function decode(content: string, encoding: string): string {

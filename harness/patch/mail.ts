@@ -5,7 +5,7 @@ import { readIfThere } from '../host/disk.ts';
 import { runGit } from '../host/git.ts';
 import { hasWireLineEnds, withoutWireEnds } from './line-ends.ts';
 import { endOfHeaders, type Headers, messageIds, readHeaders } from './mail-headers.ts';
-import { unwrapMail } from './mail-parts.ts';
+import { unwrapMail, withoutDashEscapes, withoutRepeats } from './mail-parts.ts';
 import { markMails } from './mbox.ts';
 import { readSender, type Sender } from './sender.ts';
 import { parseSubject, type SubjectTag } from './subject.ts';
@@ -132,8 +132,10 @@ interface Place {
 
 async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Mail> {
   const raw = bytes.toString('latin1');
-  const headers = readHeaders(raw);
-  const parts = readPlain(raw, headers) ?? (await runMailinfo(bytes, file, place));
+  const text = withoutRepeats(withoutDashEscapes(raw));
+  const headers = readHeaders(text);
+  const parts =
+    readPlain(text, headers) ?? (await runMailinfo(Buffer.from(text, 'latin1'), file, place));
   const [messageId] = messageIds(headers.raw('message-id'));
   const references = messageIds(headers.raw('references'));
   const inReplyTo = messageIds(headers.raw('in-reply-to'))[0] ?? references.at(-1);

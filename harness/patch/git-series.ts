@@ -21,10 +21,11 @@ export interface GitRange {
  * two ends that are written the same.
  */
 export async function parseGitRange(spec: string, cwd: string): Promise<GitRange | undefined> {
-  const [, folder, words] = /^(.+)@([^@]+(?:@\{[^}]*\}[^@]*)*)$/s.exec(spec) ?? [];
-  if (folder === undefined || words === undefined) return undefined;
+  if (await exists(resolve(cwd, spec))) return undefined;
+  const found = await findFolder(spec, cwd);
+  if (found === undefined) return undefined;
+  const { folder, words } = found;
   const dir = resolve(cwd, folder);
-  if (!(await isFolder(dir)) || (await exists(resolve(cwd, spec)))) return undefined;
   const [, from = '', dots = '', to = ''] = /^(.*?)(\.{2,})(.*)$/s.exec(words) ?? [];
   const [first, last] = [from || 'HEAD', to || 'HEAD'];
   if (dots === '..' && first !== last) return { dir, from: first, to: last };
@@ -34,6 +35,21 @@ export async function parseGitRange(spec: string, cwd: string): Promise<GitRange
   );
 }
 
+/**
+ * The folder before an `@` of the text, and the words behind it. Revisions have an `@` as well: `main@{1}`, and `@` for HEAD. The
+ * last `@` with a folder before it counts.
+ */
+async function findFolder(
+  spec: string,
+  cwd: string,
+): Promise<{ readonly folder: string; readonly words: string } | undefined> {
+  for (let at = spec.lastIndexOf('@'); at > 0; at = spec.lastIndexOf('@', at - 1)) {
+    const [folder, words] = [spec.slice(0, at), spec.slice(at + 1)];
+    if (words !== '' && (await isFolder(resolve(cwd, folder)))) return { folder, words };
+  }
+  return undefined;
+}
+
 function whyNoRange(tree: string, words: string, dots: string): string {
   if (dots === '..') return 'both ends are the same commit';
   if (dots === '...') {
@@ -41,8 +57,10 @@ function whyNoRange(tree: string, words: string, dots: string): string {
     return `A...B is both sides of a fork; for the commits of the second side give ${tree}${right}`;
   }
   if (dots !== '') return 'give DIR@A..B';
-  const alone = `${tree}${words}~..${words}`;
-  return `one commit is no range; for its patch give ${alone}, for the commits after it ${tree}${words}..`;
+  // git's own word for the change of one commit is REV^!.
+  const one = words.replace(/\^(?:!|-\d*)$/, '');
+  const alone = `${tree}${one}~..${one}`;
+  return `one commit is no range; for its patch give ${alone}, for the commits after it ${tree}${one}..`;
 }
 
 async function isFolder(path: string): Promise<boolean> {

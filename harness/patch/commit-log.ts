@@ -111,7 +111,12 @@ export function readCommitLog({ text, above }: PrintedLog, where: string): Commi
     // Without any sign the order is that of git log and of git show of a range: newest first.
     commits: dated === 'oldest-first' ? commits : commits.toReversed(),
     passedOver: [
-      ...empty.map((one) => leave(one, 'a commit that changes nothing')),
+      ...empty.map((one) =>
+        leave(
+          one,
+          one.isMerge ? 'a merge, printed without a diff' : 'a commit that changes nothing',
+        ),
+      ),
       ...outside.map((one) => leave(one, 'a boundary commit, outside of the range')),
     ],
     notes:
@@ -134,6 +139,7 @@ function orderOfDates(commits: readonly PrintedCommit[]): DiffOrder {
 interface MarkedCommit extends PrintedCommit {
   /** `<` and `>` for the side of `A...B`, `-` for a boundary commit, `=` and `+` for --cherry-mark. Else empty. */
   readonly mark: string;
+  readonly isMerge: boolean;
 }
 
 function splitCommits(text: string, where: string, linesAbove: number): readonly MarkedCommit[] {
@@ -147,10 +153,15 @@ function splitCommits(text: string, where: string, linesAbove: number): readonly
     const head = end < 0 ? own : own.slice(0, end);
     const [mark = '', id = '', short = ''] = start.exec(own[0] ?? '')?.slice(1) ?? [];
     const diff = end < 0 ? '' : `${own.slice(end).join('\n').trimEnd()}\n`;
-    if (end >= 0) refuseMerge(head, id, where);
+    const isMerge = areOfMerge(head);
+    if (isMerge && end >= 0) {
+      const what = `commit ${id.slice(0, 12)} is a merge with a diff`;
+      throw new HarnessError('usage', `${where}: ${what}; a series must not have merges`);
+    }
     commits.push({
       id,
       mark: mark.trim(),
+      isMerge,
       ...(start === startOfShort ? { subject: short } : readHead(head)),
       diff,
       diffLine: linesAbove + from + 1 + Math.max(end, 0),
@@ -159,12 +170,10 @@ function splitCommits(text: string, where: string, linesAbove: number): readonly
   return commits;
 }
 
-/** Throws `usage` for a merge: its diff is not that of one patch. */
-function refuseMerge(head: readonly string[], id: string, where: string): void {
+/** True for the lines above the diff of a merge. The diff of a merge is not that of one patch. */
+function areOfMerge(head: readonly string[]): boolean {
   const parents = head.filter((line) => line.startsWith('parent '));
-  if (parents.length < 2 && !head.some((line) => line.startsWith('Merge: '))) return;
-  const what = `commit ${id.slice(0, 12)} is a merge with a diff`;
-  throw new HarnessError('usage', `${where}: ${what}; a series must not have merges`);
+  return parents.length > 1 || head.some((line) => line.startsWith('Merge: '));
 }
 
 type Head = Pick<PrintedCommit, 'subject' | 'author' | 'dateMs'>;

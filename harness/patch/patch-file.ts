@@ -36,13 +36,18 @@ export async function parsePatchFile(
   file: string,
   signal: AbortSignal,
 ): Promise<PatchFile> {
+  refuseBinary(bytes, file);
   const { bytes: start, skippedLines } = atFirstMail(withoutByteOrderMark(bytes));
   const text = withUnixLines(start.toString('latin1'));
   const log = findCommitLog(text);
   if (looksLikeMail(start) && !hasOnlyWords(log?.above)) {
     const mails = (await readMails(start, signal, file)).map((mail) => moved(mail, skippedLines));
     const isCover = mails.some(({ tag }) => tag.index === 0);
-    if (isCover || mails.some(isPatchMail)) return { mails, plain: [], passedOver: [], notes: [] };
+    // Several delivered mails without a diff that can be read are no plain diff: an HTML text may hold what looks like one.
+    const areDelivered =
+      mails.length > 1 && mails.every(({ messageId }) => messageId !== undefined);
+    if (isCover || areDelivered || mails.some(isPatchMail))
+      return { mails, plain: [], passedOver: [], notes: [] };
   }
   if (log !== undefined) {
     const { commits, passedOver, notes } = readCommitLog(log, file);
@@ -55,7 +60,7 @@ export async function parsePatchFile(
     }));
     return { mails: [], plain, passedOver, notes };
   }
-  refuseOther(start, file);
+  refuseOther(text, file);
   const isDiff = parseDiff(text).length > 0;
   const subject = oneLine(basename(file));
   return {
@@ -115,18 +120,58 @@ function looksLikeMail(bytes: Buffer): boolean {
   return /^(?:From |[A-Za-z][A-Za-z-]*:[ \t])/.test(head) && !head.startsWith('Index: ');
 }
 
-function refuseOther(bytes: Buffer, file: string): void {
-  const head = bytes.toString('latin1', 0, 1024).trimStart();
+/** The first bytes, in hex, of containers that splat does not read, each with its name and with what to give instead. */
+const containers = [
+  { magic: '504b0304', name: 'a zip archive', next: 'unpack it, or give a tar archive' },
+  { magic: '377abcaf', name: 'a 7z archive', next: 'unpack it, or give a tar archive' },
+  { magic: '52617221', name: 'a rar archive', next: 'unpack it, or give a tar archive' },
+  ...[
+    { magic: '04224d18', program: 'lz4' },
+    { magic: '4c5a4950', program: 'lzip' },
+    { magic: '5d000080', program: 'lzma' },
+    { magic: '1f9d', program: 'compress' },
+  ].map(({ magic, program }) => ({
+    magic,
+    name: `compressed with ${program}`,
+    next: 'unpack it, or compress it with gzip, xz, bzip2 or zstd',
+  })),
+  {
+    magic: Buffer.from('# v').toString('hex'),
+    rest: /^# v\d git bundle\n/,
+    name: 'a git bundle',
+    next: 'fetch it into a git tree (git fetch FILE REF), and give DIR@A..B',
+  },
+] as const;
+
+/** Refuses archives and compressed files that splat does not read. Patches may stand in them as plain text. */
+function refuseBinary(bytes: Buffer, file: string): void {
+  const [hex, head] = [bytes.toString('hex', 0, 4), bytes.toString('latin1', 0, 64)];
+  const found = containers.find(
+    (one) => hex.startsWith(one.magic) && (!('rest' in one) || one.rest.test(head)),
+  );
+  if (found === undefined) return;
+  throw new HarnessError('usage', `${file} is ${found.name}; ${found.next}`);
+}
+
+/** True for output of git with the colour codes of a terminal in front of its lines. */
+function hasColours(text: string): boolean {
+  return text.split('\n').some((line) => {
+    return line.startsWith('\u001b[') && /^.\[[\d;]*m(?:commit|diff) /.test(line);
+  });
+}
+
+function refuseOther(text: string, file: string): void {
+  const head = text.slice(0, 1024).trimStart();
+  if (/^diff --(?:cc|combined) /m.test(text)) {
+    const next = 'give DIR@A..B, or the diff to one parent of the merge';
+    throw new HarnessError('usage', `${file} has the combined diff of a merge; ${next}`);
+  }
   const isPage = /^(?:<!doctype html|<html|<\?xml)/i.test(head);
   if (isPage) {
     const next = 'give the mbox: for lore.kernel.org/LIST/ID/ it is at .../ID/t.mbox.gz';
     throw new HarnessError('usage', `${file} is a web page; ${next}`);
   }
-  if (['504b0304', '377abcaf'].includes(bytes.toString('hex', 0, 4))) {
-    throw new HarnessError('usage', `${file} is a zip archive; unpack it, or give a tar archive`);
-  }
-  const hasColour = head.startsWith('\u001b[') && /^.\[[\d;]*m(?:commit|diff)/.test(head);
-  if (hasColour) {
+  if (hasColours(text)) {
     throw new HarnessError(
       'usage',
       `${file} has colour codes of a terminal; make it with git --no-color`,

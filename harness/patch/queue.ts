@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { orderOf } from './commit-order.ts';
 import type { Input } from './input-files.ts';
@@ -47,7 +48,9 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
   // Every patch of every thread is taken, so nothing is in doubt: a person put mails from several threads in order.
   const isOrdered = kind === 'folder' || kind === 'listed';
   if (isOrdered && threads.every((thread) => takesAll(thread, options))) return { kind: 'queue' };
-  if (threads.length === 1 || isOneSeries(patches)) return { kind: 'thread' };
+  const posted = patches.filter(({ tag }) => !tag.reply);
+  const areVersions = kind !== 'listed' && areVersionsOfOne(posted);
+  if (threads.length === 1 || isOneSeries(patches) || areVersions) return { kind: 'thread' };
   throw severalThreads(threads, where);
 }
 
@@ -68,9 +71,22 @@ function areNumberedFiles(patches: readonly Mail[], kind: Input['kind']): boolea
 
 function readUnnamed(patches: readonly Mail[], { kind, where }: QueueOptions): Reading {
   if (kind === 'listed') return { kind: 'queue' };
-  if (areVersionsOfOne(patches)) return { kind: 'thread' };
+  if (areVersionsOfOne(patches) || isMisnamedSeries(patches, kind)) return { kind: 'thread' };
   const version = newestVersion(patches, kind === 'folder', where);
   return version === undefined ? { kind: 'queue' } : { kind: 'newest', version };
+}
+
+/**
+ * True for a whole series whose files or mails are not in the order of the numbers in the subjects: `ring.patch` with `[PATCH 2/2]`
+ * stands before `use.patch` with `[PATCH 1/2]` only by its name. Files with numbers in front of their names were put in order by a
+ * person.
+ */
+function isMisnamedSeries(patches: readonly Mail[], kind: Input['kind']): boolean {
+  const isNumbered = patches.every(({ file = '' }) => /^\D{0,2}\d/.test(basename(file)));
+  const isRising = patches.every(
+    ({ tag }, at) => at === 0 || (patches[at - 1]?.tag.index ?? 0) < (tag.index ?? 0),
+  );
+  return isOneSeries(patches) && !isRising && !(kind === 'folder' && isNumbered);
 }
 
 /**

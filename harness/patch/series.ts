@@ -203,10 +203,18 @@ function fromThread(mails: readonly Mail[], { where, base }: QueueOptions): Part
   return {
     patches: patches.map(asPatch),
     counted: cover === undefined ? patches : [cover, ...patches],
-    notes: notes.map(oneLine),
+    notes: [...notes.map(oneLine), ...reorderNotes(mails, patches)],
     passedOver,
     ...(cover === undefined ? {} : { cover: readCover(cover) }),
   };
+}
+
+/** A line that tells that files or mails without Message-Ids are not taken in the order in which they stand. */
+function reorderNotes(mails: readonly Mail[], patches: readonly Mail[]): readonly string[] {
+  if (mails.some(({ messageId }) => messageId !== undefined)) return [];
+  const places = patches.map((mail) => mails.indexOf(mail));
+  const isMoved = places.some((place, at) => at > 0 && place < (places[at - 1] ?? 0));
+  return isMoved ? ['the patches are in the order of the numbers in their subjects'] : [];
 }
 
 /** The number of passed-over items that the notes name one by one. */
@@ -228,7 +236,9 @@ function asSeries(path: string, parts: readonly Part[]): Series {
   if (patches.length === 0) {
     const [first] = notes;
     const why = first === undefined ? '' : `; ${first}`;
-    throw new HarnessError('usage', `series ${path} holds no patch${why}`);
+    const isReply = passedOver.some((one) => one.why === 'a diff in a reply');
+    const next = isReply ? '; to test such a diff, give it as a file of its own' : '';
+    throw new HarnessError('usage', `series ${path} holds no patch${why}${next}`);
   }
   for (const { subject, diff } of patches) {
     const glued = findGlued(diff);

@@ -1,11 +1,12 @@
 /** The forms in which mail programs, gateways and people hand patches on. All mails are made up. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { applySeries } from '../../harness/patch/apply.ts';
 import { settlePrefixes } from '../../harness/patch/prefix.ts';
-import { parseSeries } from '../../harness/patch/series.ts';
-import { change, letter, mbox } from '../letters.ts';
+import { parseSeries, readSeries } from '../../harness/patch/series.ts';
+import { change, letter, mbox, plant } from '../letters.ts';
 
 const { signal } = new AbortController();
 
@@ -99,4 +100,125 @@ void test('a name that git quotes has its prefixes', async (t) => {
   const diff = `diff --git "a/${name} "b/${name}\n--- /dev/null\n+++ "b/${name}\n@@ -0,0 +1 @@\n+x\n`;
   const into = await applied(t.testdir(), numbered(), diff);
   t.match(into, /a file name with special characters/);
+});
+
+/** A mail with one part for each text; the key is the type of the part, with `#` and a number when two have one type. */
+function multipart(kind: string, parts: Readonly<Record<string, string>>): string {
+  const made = Object.entries(parts).map(
+    ([type, text]) => `--cut\nContent-Type: ${type.replace(/#.*/, '')}\n\n${text}\n`,
+  );
+  const type = `MIME-Version: 1.0\nContent-Type: multipart/${kind}; boundary="cut"`;
+  const [head = ''] = letter({ subject: '[PATCH] one', id: 'a' }).split('\n\n');
+  return `${head}\n${type}\n\n${made.join('')}--cut--\n`;
+}
+
+void test('a diff that stands twice in a mail is taken once', async (t) => {
+  const done = numbered().replace('line 1\n', 'changed 1\n');
+  const page = `<html><pre>\n${hunk}</pre></html>`;
+  const damaged = hunk.replace(' line 2', '  line\n2');
+  for (const [name, mail] of [
+    ['a text and its HTML', multipart('alternative', { 'text/plain': hunk, 'text/html': page })],
+    ['in the text and attached', multipart('mixed', { 'text/plain': hunk, 'text/x-patch': hunk })],
+    [
+      'damaged in the text, and attached',
+      multipart('mixed', { 'text/plain': `Why.\n---\n${damaged}`, 'text/x-patch': hunk }),
+    ],
+    ['attached alone', multipart('mixed', { 'text/plain': 'Why.', 'text/x-patch': hunk })],
+  ] as const) {
+    t.equal(await applied(t.testdir(), numbered(), mail), done, name);
+  }
+  const other = hunk.replaceAll('1', '8');
+  const both = multipart('mixed', {
+    'text/x-patch': hunk,
+    'text/x-patch#2': other.replace(' line 2', ' line 9'),
+  });
+  const two = done.replace('line 8\n', 'changed 8\n');
+  t.equal(await applied(t.testdir(), numbered(), both), two, 'two diffs are two');
+});
+
+void test('a text that PGP signed has its dashes back', async (t) => {
+  const body = hunk.replaceAll(/^-/gm, '- -');
+  const text = `-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nWhy.\n- ---\n${body}-----BEGIN PGP SIGNATURE-----\n\nmade up\n-----END PGP SIGNATURE-----\n`;
+  const mail = letter({ subject: '[PATCH] one', text });
+  const done = numbered().replace('line 1\n', 'changed 1\n');
+  t.equal(await applied(t.testdir(), numbered(), mail), done);
+});
+
+void test('whole versions of one series need no In-Reply-To', async (t) => {
+  const thread = mbox(
+    { subject: '[PATCH 1/2] one', id: 'a', line: 1 },
+    { subject: '[PATCH 2/2] two', id: 'b', line: 2 },
+    { subject: '[PATCH v2 1/2] one', id: 'c', at: 9, line: 3 },
+    { subject: '[PATCH v2 2/2] two', id: 'd', at: 9, line: 4 },
+  );
+  t.match(await read(thread), { lines: '3 4', notes: ['v2 is taken; passed over: v1'] });
+});
+
+void test('files whose names do not count are in the order of their subjects', async (t) => {
+  const [one, two] = [
+    letter({ subject: '[PATCH 1/2] use', line: 1 }),
+    letter({ subject: '[PATCH 2/2] ring', line: 2 }),
+  ];
+  const dir = plant(t.testdir(), {
+    'named/ring.patch': two,
+    'named/use.patch': one,
+    'counted/01-ring.patch': two,
+    'counted/02-use.patch': one,
+    'queue/ring.patch': letter({ subject: '[PATCH 2/7] ring', line: 2 }),
+    'queue/use.patch': letter({ subject: '[PATCH 1/7] use', line: 1 }),
+  });
+  const order = async (name: string) => {
+    const { patches, notes = [] } = await readSeries(name, { cwd: dir, signal });
+    return [...patches.map(({ subject }) => subject), ...notes];
+  };
+  t.match(await order('named'), ['use', 'ring', /in the order of the numbers in their subjects/]);
+  t.strictSame(await order('counted'), ['ring', 'use'], 'a person put them in order');
+  t.match(await order('queue'), ['ring', 'use', /patches 3-7 of 7/], 'no whole series');
+});
+
+void test('what holds patches in a form that is not read is named', async (t) => {
+  const patch = letter({ subject: '[PATCH] one', line: 1 });
+  const escape = String.fromCharCode(27);
+  for (const [text, message] of [
+    [Buffer.concat([Buffer.from('04224d18', 'hex'), Buffer.from(patch)]), /compressed with lz4/],
+    ['# v2 git bundle\n', /is a git bundle; fetch it into a git tree/],
+    [
+      patch
+        .replace('--- a', `${escape}[1mdiff --git a/x b/x${escape}[m\n--- a`)
+        .replaceAll(/^([-+@])/gm, `${escape}[31m$1`),
+      /colour codes/,
+    ],
+    [
+      `diff --cc mm/x.c\n--- a/mm/x.c\n+++ b/mm/x.c\n@@@ -1,1 -1,1 +1,1 @@@\n--a\n++b\n${hunk}`,
+      /combined diff of a merge/,
+    ],
+    [letter({ subject: 'Re: a bug', id: 'r', to: 'a', line: 1 }), /give it as a file of its own/],
+  ] as const) {
+    await t.rejects(read(text), { code: 'usage', message });
+  }
+  const pages = ['a', 'b'].map((id) =>
+    letter({ subject: `[PATCH] ${id}`, id, text: `<html><pre>${hunk}</pre>` }),
+  );
+  await t.rejects(read(pages.join('')), { message: /"?\[PATCH\] a"?: no diff is in it/ });
+});
+
+void test('the @ of a revision is not that of a tree', async (t) => {
+  const dir = t.testdir();
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@x', ...args], {
+      cwd: join(dir, 'tree'),
+      encoding: 'utf8',
+    });
+  plant(dir, { 'tree/a.c': 'line 1\n' });
+  git('init', '-q', '-b', 'main');
+  git('add', '.');
+  git('commit', '-q', '-m', 'base');
+  writeFileSync(join(dir, 'tree/a.c'), 'changed 1\n');
+  git('commit', '-q', '-a', '-m', 'one');
+  for (const range of ['main@{1}..main', '@~1..@', 'main~1..@', '@{1}..']) {
+    const { patches } = await readSeries(`tree@${range}`, { cwd: dir, signal });
+    t.match(patches, [{ subject: 'one' }], range);
+  }
+  const message = /for its patch give tree@main~\.\.main,/;
+  await t.rejects(readSeries('tree@main^!', { cwd: dir, signal }), { message });
 });

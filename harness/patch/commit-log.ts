@@ -152,28 +152,37 @@ function splitCommits(text: string, where: string, linesAbove: number): readonly
     const end = own.findIndex((line) => /^(?:diff |--- )/.test(line));
     const head = end < 0 ? own : own.slice(0, end);
     const [mark = '', id = '', short = ''] = start.exec(own[0] ?? '')?.slice(1) ?? [];
-    const diff = end < 0 ? '' : `${own.slice(end).join('\n').trimEnd()}\n`;
     const isMerge = areOfMerge(head);
-    if (isMerge && end >= 0) {
-      const what = `commit ${id.slice(0, 12)} is a merge with a diff`;
-      throw new HarnessError('usage', `${where}: ${what}; a series must not have merges`);
-    }
+    if (isMerge && end >= 0) throw mergeWithDiff(id, where);
     commits.push({
       id,
       mark: mark.trim(),
       isMerge,
       ...(start === startOfShort ? { subject: short } : readHead(head)),
-      diff,
+      diff: textFrom(own, end),
       diffLine: linesAbove + from + 1 + Math.max(end, 0),
     });
   }
   return commits;
 }
 
+/**
+ * The lines of a commit from its diff on; `at` is -1 for a commit without a diff. White space at the end is kept: a hunk may end
+ * in an empty line of context, which is a single space.
+ */
+function textFrom(lines: readonly string[], at: number): string {
+  return at < 0 ? '' : `${lines.slice(at).join('\n')}\n`;
+}
+
 /** True for the lines above the diff of a merge. The diff of a merge is not that of one patch. */
 function areOfMerge(head: readonly string[]): boolean {
   const parents = head.filter((line) => line.startsWith('parent '));
   return parents.length > 1 || head.some((line) => line.startsWith('Merge: '));
+}
+
+function mergeWithDiff(id: string, where: string): HarnessError {
+  const what = `commit ${id.slice(0, 12)} is a merge with a diff`;
+  return new HarnessError('usage', `${where}: ${what}; a series must not have merges`);
 }
 
 type Head = Pick<PrintedCommit, 'subject' | 'author' | 'dateMs'>;

@@ -251,12 +251,17 @@ function asSeries(path: string, parts: readonly Part[]): Series {
   const mails = parts.flatMap(({ counted }) => counted);
   return {
     name: path,
-    patches: patches.map((patch, at) => ({ index: at + 1, ...withKnownPrefixes(patch) })),
+    patches: patches.map((patch, at) => ({ index: at + 1, ...withKnownPrefixes(ended(patch)) })),
     ...(notes.length === 0 ? {} : { notes }),
     ...(passedOver.length === 0 ? {} : { passedOver }),
     ...(cover === undefined ? {} : { cover }),
     ...(mails.length === 0 ? {} : { trailers: readTrailers(mails) }),
   };
+}
+
+/** The patch with a line end behind its last line: the clipboard and `$(git diff)` take it away, and git apply needs it. */
+function ended(patch: Unplaced): Unplaced {
+  return patch.diff.endsWith('\n') ? patch : { ...patch, diff: `${patch.diff}\n` };
 }
 
 function asPatch(mail: Mail): Unplaced {

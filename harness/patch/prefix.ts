@@ -136,7 +136,7 @@ function stripOf(heads: readonly HeadLine[]): Strip {
     return head.kind === 'old' ? [[...head.names, ...(heads[which + 1]?.names ?? [])]] : [];
   });
   const all = pairs.flat().filter((name) => name !== nowhere);
-  if (all.every((name) => /^"?[abciow]\//.test(name))) return 1;
+  if (all.every((name) => /^"?[abciow.]\//.test(name))) return 1;
   // git writes the same name twice only with --no-prefix, and a name without a folder has no prefix to strip.
   const gits = heads.filter(({ kind, names }) => kind === 'git' && names.length === 2);
   if (gits.length > 0 && gits.every(({ names: [one, other] }) => one === other)) return 0;
@@ -165,8 +165,10 @@ function rewrite<T extends Omit<Patch, 'index'>>(
   };
   for (const { at, kind, names } of heads) {
     const [one = '', other = ''] = names;
-    if (kind === 'old') lines[at] = `--- ${put('a', one)}`;
-    else if (kind === 'new') lines[at] = `+++ ${put('b', one)}`;
+    // A time stamp of 1970 says that the file is not there on this side.
+    const stamp = /\t.*$/s.exec(lines[at] ?? '')?.[0] ?? '';
+    if (kind === 'old') lines[at] = `--- ${put('a', one)}${stamp}`;
+    else if (kind === 'new') lines[at] = `+++ ${put('b', one)}${stamp}`;
     else if (names.length === 2) lines[at] = `diff --git ${put('a', one)} ${put('b', other)}`;
   }
   const { strip: _told, ...rest } = patch;

@@ -226,6 +226,9 @@ async function hintAt(
   if (await can('--unidiff-zero')) {
     return 'its hunks lack the lines around them, as of diff -U0: give the patch with 3 lines of context';
   }
+  if (await can('--ignore-whitespace')) {
+    return 'applies only without regard to white space: a mail program or an editor changed its tabs, spaces or line ends';
+  }
   // patch(1) ignores up to two lines at either end of a hunk.
   return (await can('-C1')) ? 'applies with fuzz only: refresh the patch on this tree' : undefined;
 }

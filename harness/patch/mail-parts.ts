@@ -52,7 +52,6 @@ export function unwrapMail(raw: string): Wrapper | undefined {
 export function withoutRepeats(raw: string): string {
   if (!/^content-type:\s*multipart\//im.test(raw.slice(0, 64 * 1024))) return raw;
   const parts = partsOf(raw, 0, raw.length, 0);
-  const isHtml = ({ type }: MailPart): boolean => type.startsWith('text/html');
   const hasText = parts.some((part) => part.type === '' || part.type.startsWith('text/plain'));
   const diffs = parts.map((part) => (isHtml(part) ? undefined : diffIn(part.content)));
   let text = '';
@@ -70,6 +69,10 @@ export function withoutRepeats(raw: string): string {
     copied = part.to;
   }
   return text + raw.slice(copied);
+}
+
+function isHtml({ type }: MailPart): boolean {
+  return type.startsWith('text/html');
 }
 
 /**

@@ -85,8 +85,8 @@ export async function readMails(
       });
       const decoded = raws.map(async (raw, which) => {
         const place = { dir, signal, line: starts[which] ?? 1, depth };
-        const bytes = Buffer.from(withoutWireEnds(raw.toString('latin1')), 'latin1');
-        return decodeAll(bytes, some[which] ?? '', place);
+        const text = withoutWireEnds(raw.toString('latin1'));
+        return decodeAll(Buffer.from(text, 'latin1'), some[which] ?? '', place);
       });
       for (const mail of (await Promise.all(decoded)).flat()) {
         mails.push(file === undefined ? mail : { ...mail, file });

@@ -26,9 +26,8 @@ export interface QueueOptions {
 /**
  * Decides how mails are read: as a thread, from which one series is chosen, or as a queue, which is taken whole. Mails are a
  * thread when their Message-Ids tie them together, or when their subjects number one whole series. Mails without Message-Ids,
- * such as output of git format-patch, are a thread only when they are several versions of the same patches; without numbers, the
- * newest version is a queue. The files of a folder
- * are a queue when git format-patch named and numbered them, also if it tied the mails (`--thread`). When a folder or a
+ * such as output of git format-patch, are a thread only when they are several versions of the same patches, or a whole series out
+ * of the order of its numbers; without numbers, the newest version is a queue. The files of a folder are a queue when git format-patch named and numbered them, also if it tied the mails (`--thread`). When a folder or a
  * list gives the order of the mails, they are a queue even so if every patch of every thread would be taken. Throws `usage`, with
  * `where` first, when the mails hold several threads and none of these rules decides.
  */
@@ -48,10 +47,14 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
   // Every patch of every thread is taken, so nothing is in doubt: a person put mails from several threads in order.
   const isOrdered = kind === 'folder' || kind === 'listed';
   if (isOrdered && threads.every((thread) => takesAll(thread, options))) return { kind: 'queue' };
-  const posted = patches.filter(({ tag }) => !tag.reply);
-  const areVersions = kind !== 'listed' && areVersionsOfOne(posted);
-  if (threads.length === 1 || isOneSeries(patches) || areVersions) return { kind: 'thread' };
+  if (threads.length === 1 || isWhole(patches, kind)) return { kind: 'thread' };
   throw severalThreads(threads, where);
+}
+
+/** True when the numbers in the subjects alone tell that mails of several threads are one series, or whole versions of one. */
+function isWhole(patches: readonly Mail[], kind: Input['kind']): boolean {
+  const posted = kind === 'listed' ? [] : patches.filter(({ tag }) => !tag.reply);
+  return isOneSeries(patches) || areVersionsOfOne(posted);
 }
 
 /**

@@ -48,6 +48,8 @@ const bracket = /^\[((?:[^[\]]|\[[^[\]]*\])*)\][\s:：]*/u;
 /** A mark that a mail gateway or a spam filter puts before a subject: `***SPAM*** `, `{Spam?} `, `EXTERNAL: `. */
 const gateMark =
   /^(?:\*{2,}[\w ?-]{1,30}\*{2,}|\{[\w ?-]{1,30}\}|(?:ext(?:ern(?:al)?)?(?: e-?mail)?|spam|bulk|junk|suspicious|caution|warning)\s*:)\s*/i;
+/** The bracket of a patch, anywhere. */
+const patchBelow = /\[[^\]]*PATCH/i;
 /** A bracket that describes a patch; other brackets name a list. */
 const ofPatch =
   /\b(?:PATCH|RFC|RESEND|REPOST)|(?:^|[\s,])v?\d+(?:[\s,]+\d+)?\/\d+(?:$|[\s,])|^v\d+$/i;
@@ -134,8 +136,7 @@ function readLead(text: string): Lead {
   let rest = text;
   let [reply, unknown, mayReply, isTagged] = [false, false, false, false];
   for (;;) {
-    const mark = isTagged ? undefined : gateMark.exec(rest)?.[0];
-    if (mark !== undefined && /\[[^\]]*PATCH/i.test(rest)) rest = rest.slice(mark.length);
+    if (!isTagged) rest = withoutGateMark(rest);
     const tag = bracket.exec(rest);
     const lead = tag === null ? leadWord.exec(rest) : null;
     const found = tag ?? lead;
@@ -149,11 +150,17 @@ function readLead(text: string): Lead {
       isTagged ||= isPatch;
     } else if (isTagged) break;
     else if (replyWords.has((found[1] ?? '').toLowerCase())) reply = true;
-    else if (/\[[^\]]*PATCH/i.test(after)) unknown = true;
+    else if (patchBelow.test(after)) unknown = true;
     else break;
     rest = after;
   }
   return { words: words.filter((word) => word !== ''), rest, reply, mayReply, isTagged };
+}
+
+/** The text without the mark of a gateway at its beginning, when the bracket of a patch stands behind the mark. */
+function withoutGateMark(text: string): string {
+  const mark = gateMark.exec(text)?.[0];
+  return mark !== undefined && patchBelow.test(text) ? text.slice(mark.length) : text;
 }
 
 function spelledAsUsual(inside: string): string {

@@ -222,3 +222,45 @@ void test('the @ of a revision is not that of a tree', async (t) => {
   const message = /for its patch give tree@main~\.\.main,/;
   await t.rejects(readSeries('tree@main^!', { cwd: dir, signal }), { message });
 });
+
+void test('a hunk that ends in an empty line of context is whole in every form', async (t) => {
+  const before = 'line 1\nline 2\n\nline 4\n';
+  const done = 'changed 1\nline 2\n\nline 4\n';
+  const diff =
+    '--- a/mm/pool.c\n+++ b/mm/pool.c\n@@ -1,3 +1,3 @@\n-line 1\n+changed 1\n line 2\n \n';
+  const git = `diff --git a/mm/pool.c b/mm/pool.c\n${diff}`;
+  const id = '7a1c33d0'.repeat(5);
+  const log = `commit ${id}\nAuthor: Ann <ann@x>\nDate:   Mon Jan 1 10:00:00 2024 +0000\n\n    one\n\n${git}`;
+  const later = `commit ${'b'.repeat(40)}\nAuthor: Ann <ann@x>\nDate:   Mon Jan 1 11:00:00 2024 +0000\n\n    new\n\ndiff --git a/x b/x\nnew file mode 100644\n\n`;
+  const mail = letter({ subject: '[PATCH] one', text: 'Why.' }).replace(/-- \n.*$/s, git);
+  for (const [name, text] of [
+    ['git log -p', log],
+    ['git log -p of two', later + log],
+    ['git log --oneline -p', `7a1c33d one\n${git}`],
+    ['a diff without its last line end', diff.slice(0, -1)],
+    ['a mail without its last line end', mail.slice(0, -1)],
+  ] as const) {
+    t.equal(await applied(t.testdir(), before, text), done, name);
+  }
+});
+
+void test('white space that was changed on the way is told apart from fuzz', async (t) => {
+  const spaces = hunk.replace(' line 2', ' line\t2');
+  t.match(await applied(t.testdir(), numbered(), spaces), /only without regard to white space/);
+});
+
+void test('a path from ./ on has one folder to strip, and a time stamp stays', async (t) => {
+  const dotted = hunk.replaceAll(/ [ab]\//g, ' ./');
+  const done = numbered().replace('line 1\n', 'changed 1\n');
+  t.equal(await applied(t.testdir(), numbered(), dotted), done);
+  const stamp = '1970-01-01 00:00:00.000000000 +0000';
+  const dir = plant(t.testdir(), {
+    'q/series': 'gone.patch -p0\n',
+    'q/gone.patch': `--- mm/pool.c\t2024-01-01 10:00:00 +0000\n+++ mm/pool.c\t${stamp}\n@@ -1,2 +0,0 @@\n-line 1\n-line 2\n`,
+    'tree/mm/pool.c': 'line 1\nline 2\n',
+  });
+  const series = await readSeries('q', { cwd: dir, signal });
+  const end = await applySeries(join(dir, 'tree'), [series], join(dir, 'work', 'files'), signal);
+  t.match(end, { kind: 'applied' });
+  t.throws(() => readFileSync(join(dir, 'work/files/mm/pool.c')), 'diff -N deletes the file');
+});

@@ -1,4 +1,4 @@
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import type { Shelf } from './shelf.ts';
 
@@ -71,12 +71,13 @@ export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''
  * Finds the list in a folder or archive of patches. Returns the path of the list below the folder or archive; undefined when
  * there is no list. `others` are the files that may be the list. All of them are tried, because distributions use other names
  * than `series`; but a file above 4 MiB is read only if it is named `series`. Only the lists nearest to the top count. When these
- * differ, throws `usage` with their names. When they are equal, a list named `series` is preferred.
+ * differ, or name files of different content, throws `usage` with their names. When they are equal, a list named `series` is preferred.
  */
 export async function findQuiltSeries(
-  { place, paths, sizeOf, read }: Shelf,
+  shelf: Shelf,
   others: readonly string[],
 ): Promise<string | undefined> {
+  const { place, paths, sizeOf, read } = shelf;
   const found: { readonly path: string; readonly order: string }[] = [];
   for (const path of others) {
     const isNamed = basename(path) === 'series';
@@ -91,7 +92,9 @@ export async function findQuiltSeries(
   }
   const nearest = Math.min(...found.map(depthOf));
   const near = found.filter((one) => depthOf(one) === nearest);
-  if (new Set(near.map(({ order }) => order)).size > 1) {
+  const isSame =
+    new Set(near.map(({ order }) => order)).size < 2 && (await haveOneContent(shelf, near));
+  if (!isSame) {
     const names = near.map(({ path }) => path).join(', ');
     const next = 'give one of them';
     throw new HarnessError(
@@ -100,6 +103,26 @@ export async function findQuiltSeries(
     );
   }
   return near.find(({ path }) => basename(path) === 'series')?.path ?? near[0]?.path;
+}
+
+/** True when equal lists in several folders name files of the same content. Lists in one folder name the same files. */
+async function haveOneContent(
+  { paths, read }: Shelf,
+  lists: readonly { readonly path: string; readonly order: string }[],
+): Promise<boolean> {
+  const folders = [...new Set(lists.map(({ path }) => dirname(path)))];
+  const [first] = lists;
+  if (folders.length < 2 || first === undefined) return true;
+  const lines = JSON.parse(first.order) as readonly (readonly string[])[];
+  for (const [name = ''] of lines) {
+    const files = folders.flatMap((folder) => {
+      const near = [join(folder, name), join(folder, 'patches', name)];
+      return near.find((path) => paths.includes(path)) ?? [];
+    });
+    const contents = await Promise.all(files.map(async (path) => read(path)));
+    if (contents.some((one) => contents[0]?.equals(one) === false)) return false;
+  }
+  return true;
 }
 
 function depthOf({ path }: { readonly path: string }): number {

@@ -77,9 +77,21 @@ export async function diskShelf(dir: string): Promise<Shelf> {
   };
 }
 
+/** True for the file `._NAME` that tar of macOS puts beside NAME. */
+function isOfMac(path: string): boolean {
+  return posix.basename(path).startsWith('._');
+}
+
 /** The members of a tar archive. `place` is the path of the archive for messages. */
 export function tarShelf(bytes: Buffer, place: string): Shelf {
-  const { members: files, left } = readTar(bytes, place);
+  const { members: all, left: unread } = readTar(bytes, place);
+  const files = all.filter(({ path }) => !isOfMac(path));
+  const left = [
+    ...unread,
+    ...all
+      .filter(({ path }) => isOfMac(path))
+      .map(({ path }) => ({ path, why: 'written by macOS' })),
+  ];
   const members = new Map(files.map((one) => [one.path, one.bytes]));
   return {
     place,

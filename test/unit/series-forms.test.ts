@@ -264,3 +264,34 @@ void test('a path from ./ on has one folder to strip, and a time stamp stays', a
   t.match(end, { kind: 'applied' });
   t.throws(() => readFileSync(join(dir, 'work/files/mm/pool.c')), 'diff -N deletes the file');
 });
+
+void test('equal lists of two folders are one only when their patches are equal', async (t) => {
+  const [one, other] = [
+    letter({ subject: '[PATCH] one', line: 1 }),
+    letter({ subject: '[PATCH] one', line: 2 }),
+  ];
+  const dir = plant(t.testdir(), {
+    'queue/queue-6.1/series': 'one.patch\n',
+    'queue/queue-6.1/one.patch': one,
+    'queue/queue-6.6/series': 'one.patch\n',
+    'queue/queue-6.6/one.patch': other,
+    'same/queue-6.1/series': 'one.patch\n',
+    'same/queue-6.1/one.patch': one,
+    'same/queue-6.6/series': 'one.patch\n',
+    'same/queue-6.6/patches/one.patch': one,
+  });
+  const message = /several lists of patches that differ: queue-6\.1\/series, queue-6\.6\/series/;
+  await t.rejects(readSeries('queue', { cwd: dir, signal }), { code: 'usage', message });
+  t.match(await readSeries('same', { cwd: dir, signal }), { patches: [{ subject: 'one' }] });
+});
+
+void test('what macOS puts into an archive is no patch', async (t) => {
+  const dir = plant(t.testdir(), {
+    '._q': 'made up',
+    'q/._0001-one.patch': 'made up',
+    'q/0001-one.patch': letter({ subject: '[PATCH] one', line: 1 }),
+  });
+  execFileSync('tar', ['-czf', 'q.tgz', '._q', 'q'], { cwd: dir });
+  const { patches, passedOver } = await readSeries('q.tgz', { cwd: dir, signal });
+  t.match([patches, passedOver], [[{ subject: 'one' }], [{ why: 'written by macOS' }, {}]]);
+});

@@ -34,6 +34,11 @@ export interface SubjectTag {
   readonly dotted?: readonly [major: number, minor: number];
   /** True when the brackets say RESEND or REPOST: the same patch was sent before. */
   readonly resend: boolean;
+  /**
+   * The words of the brackets that say nothing of the above, in lower case: `sru` and `n` in `[SRU][N][PATCH 1/2]`. They name a
+   * tree, a list or a release.
+   */
+  readonly marks: readonly string[];
 }
 
 /** Words that mark a reply or a forwarded mail, and that do not name a subsystem. */
@@ -62,9 +67,9 @@ const versionWord = new RegExp(
   'i',
 );
 const dottedWord = new RegExp(`^${marks}v(\\d{1,3})\\.(\\d{1,3})(?:\\.\\d+)?$`, 'i');
-/** Words that name a kernel: `6.1`, `v6.1`, `6.1.y`, `linux-6.1.y`, `stable-6.1`, `6.1-stable`, `for-6.1`, `OLK-5.10`. */
+/** Words that name a kernel: `6.1`, `v6.1`, `6.1.y`, `linux-6.1.y`, `stable-6.1`, `6.1-stable`, `6.1.y-cip`, `for-6.1`, `OLK-5.10`. */
 const treeWord =
-  /^(?:(?!patch|rfc|resend)[a-z][a-z\d]*[-_])*v?([2-9]|[1-9]\d)\.(\d{1,2})(?:\.\d+|\.y|-y|-stable|-lts)*$/i;
+  /^(?:(?!patch|rfc|resend)[a-z][a-z\d]*[-_])*v?([2-9]|[1-9]\d)\.(\d{1,2})(?:\.\d+|[-_.](?:y|stable|lts|longterm|cip|rt|android|backports?|queue)\d*)*$/i;
 /**
  * Unusual spellings of a version (`take 2`, `rev2`, `#2`, `2nd try`) and of a patch's number (`1 of 3`, `1 / 3`), each with the
  * usual spelling.
@@ -77,6 +82,8 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/(^|[\s,;(])(\d{1,3})(?:st|nd|rd|th)\s+(?:version|revision|take|try)(?=$|[\s,;:)])/gi, '$1v$2'],
   [/(^|[\s,;(])(\d{1,4})(?:\s+of\s+|\s*\/\s*)(\d{1,4})(?=$|[\s,;:)])/gi, '$1$2/$3'],
 ];
+/** Words that every posting may have, and that name no tree. */
+const ofTag = /PATCH|RFC|RESEN[DT]|REPOST|UPDATED?|REBASED?|^-*v?\d|^v(?:er)?\.?\d/i;
 /** The largest number of patches in a series; a larger number in a subject means something else. */
 const largestTotal = 9999;
 
@@ -114,6 +121,7 @@ export function parseSubject(text: string): { readonly subject: string; readonly
       trees: [...new Set(trees)].toSorted(),
       ...(dotted === undefined ? {} : { dotted: [Number(dotted[1]), Number(dotted[2])] as const }),
       resend: find(/RESEND|RESENT|REPOST/i) !== undefined,
+      marks: words.filter((word) => !ofTag.test(word)).map((word) => word.toLowerCase()),
     },
   };
 }

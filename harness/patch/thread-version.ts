@@ -3,6 +3,7 @@ import { chooseLoose } from './thread-loose.ts';
 import {
   bySentTime,
   count,
+  isAtOnce,
   isOtherSender,
   isSameSender,
   type PassedOver,
@@ -183,10 +184,20 @@ function findRivals(mails: readonly Mail[], name: string): string | undefined {
   return undefined;
 }
 
-/** True when a mail repeats an older patch: it has the same subject as that patch, or answers it. */
+/**
+ * True when a mail repeats an older patch: it has the same subject as that patch, or answers it. Two patches that were sent at once
+ * for two trees, as `[SRU][J][PATCH]` and `[SRU][N][PATCH]`, are no repetition.
+ */
 function isSentAgain(mail: Mail, older: Mail): boolean {
-  if (sameWords(mail) === sameWords(older)) return true;
+  if (sameWords(mail) === sameWords(older)) return !areForTwoTrees(mail, older);
   return mail.inReplyTo !== undefined && mail.inReplyTo === older.messageId;
+}
+
+/** True for two different patches that were sent at once and have each a word in their brackets that the other has not. */
+function areForTwoTrees(one: Mail, other: Mail): boolean {
+  const isApart = one.tag.marks.some((word) => !other.tag.marks.includes(word));
+  const isOtherApart = other.tag.marks.some((word) => !one.tag.marks.includes(word));
+  return isApart && isOtherApart && one.diff !== other.diff && isAtOnce(one, other);
 }
 
 /** Says which patches of a version are missing: `v2 is not complete: patches 1, 3 of 7 are missing`. */

@@ -295,3 +295,22 @@ void test('what macOS puts into an archive is no patch', async (t) => {
   const { patches, passedOver } = await readSeries('q.tgz', { cwd: dir, signal });
   t.match([patches, passedOver], [[{ subject: 'one' }], [{ why: 'written by macOS' }, {}]]);
 });
+
+void test('patches for two trees, sent at once, are refused or chosen by the base', async (t) => {
+  const pair = (one: string, other: string, at: number): string =>
+    mbox(
+      { subject: `${one} 1/1] fix`, id: 'a', to: 'gone', line: 1 },
+      { subject: `${other} 1/1] fix`, id: 'b', to: 'gone', at, line: 2 },
+    );
+  const sru = pair('[SRU][J][PATCH', '[SRU][N][PATCH', 0.1);
+  await t.rejects(read(sru), {
+    code: 'usage',
+    message: /two series are v1: that of "\[SRU\]\[J\]/,
+  });
+  const cip = pair('[PATCH 5.10.y-cip', '[PATCH 6.1.y-cip', 0.1);
+  await t.rejects(read(cip), { code: 'usage', message: /patches for 5\.10 and 6\.1; give --base/ });
+  for (const again of ['[RESEND PATCH', '[UPDATED PATCH', '[PATCH net-next']) {
+    t.match(await read(pair('[PATCH', again, 0.1)), { lines: '2' }, again);
+  }
+  t.match(await read(pair('[PATCH net', '[PATCH net-next', 30)), { lines: '2' }, 'sent later');
+});

@@ -54,11 +54,12 @@ export function withoutRepeats(raw: string): string {
   const parts = partsOf(raw, 0, raw.length, 0);
   const hasText = parts.some((part) => part.type === '' || part.type.startsWith('text/plain'));
   const diffs = parts.map((part) => (isHtml(part) ? undefined : diffIn(part.content)));
+  const last = new Map(diffs.map((diff, at) => [diff?.bare, at]));
   let text = '';
   let copied = 0;
   for (const [at, part] of parts.entries()) {
     const diff = diffs[at];
-    const again = diff !== undefined && diffs.slice(at + 1).some((one) => one?.bare === diff.bare);
+    const again = diff !== undefined && last.get(diff.bare) !== at;
     if (!again && !(hasText && isHtml(part))) continue;
     text += raw.slice(copied, part.from);
     if (again) {

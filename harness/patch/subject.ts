@@ -144,7 +144,7 @@ function readLead(text: string): Lead {
   let rest = text;
   let [reply, unknown, mayReply, isTagged] = [false, false, false, false];
   for (;;) {
-    if (!isTagged) rest = withoutGateMark(rest);
+    if (!isTagged) rest = withoutGateMarks(rest);
     const tag = bracket.exec(rest);
     const lead = tag === null ? leadWord.exec(rest) : null;
     const found = tag ?? lead;
@@ -165,10 +165,18 @@ function readLead(text: string): Lead {
   return { words: words.filter((word) => word !== ''), rest, reply, mayReply, isTagged };
 }
 
-/** The text without the mark of a gateway at its beginning, when the bracket of a patch stands behind the mark. */
-function withoutGateMark(text: string): string {
-  const mark = gateMark.exec(text)?.[0];
-  return mark !== undefined && patchBelow.test(text) ? text.slice(mark.length) : text;
+/** The largest number of gateways that mark one subject. */
+const mostMarks = 4;
+
+/** The text without the marks of gateways at its beginning, when the bracket of a patch stands behind them. */
+function withoutGateMarks(text: string): string {
+  let rest = text;
+  for (let count = 0; count < mostMarks; count += 1) {
+    const mark = gateMark.exec(rest)?.[0];
+    if (mark === undefined || !patchBelow.test(rest)) break;
+    rest = rest.slice(mark.length);
+  }
+  return rest;
 }
 
 function spelledAsUsual(inside: string): string {

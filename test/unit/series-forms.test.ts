@@ -58,7 +58,14 @@ void test('a file with CRLF is patched by a mail with LF and by one with CRLF', 
 });
 
 void test('marks of gateways, and reply words with a dot, are no part of a subject', async (t) => {
-  for (const mark of ['***SPAM***', '{Spam?}', '*****SPAM*****', 'EXTERNAL:', 'EXT:', 'SPAM:']) {
+  for (const mark of [
+    '***SPAM***',
+    '{Spam?}',
+    '*****SPAM*****',
+    'EXTERNAL:',
+    'EXT:',
+    '***SPAM*** EXT:',
+  ]) {
     const series = mbox(
       { subject: `${mark} [PATCH v2 2/2] two`, id: 'b', to: 'c', at: 1, line: 2 },
       { subject: `${mark} [PATCH v2 0/2] all`, id: 'c' },

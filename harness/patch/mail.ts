@@ -253,7 +253,8 @@ export function readTrailers(mails: readonly Pick<Mail, 'text' | 'diff'>[]): Tra
   const lines = mails.flatMap(({ text, diff }) => `${text ?? ''}\n${diff}`.split('\n'));
   const values = (pattern: RegExp): readonly string[] =>
     lines.flatMap((line) => pattern.exec(line)?.[1] ?? []);
-  const [baseCommit] = values(/^base-commit: ([0-9a-f]{40,64})\s*$/);
+  // People also write the line themselves, with a short id or with the name of the release behind it.
+  const [baseCommit] = values(/^base-commit:[ \t]+([0-9a-f]{12,64})(?=\s|$)/i);
   return {
     ...(baseCommit === undefined ? {} : { baseCommit }),
     prerequisites: [...new Set(values(/^prerequisite-patch-id: ([0-9a-f]{40,64})\s*$/))],

@@ -303,12 +303,29 @@ void test('what macOS puts into an archive is no patch', async (t) => {
   t.match([patches, passedOver], [[{ subject: 'one' }], [{ why: 'written by macOS' }, {}]]);
 });
 
+void test('a base-commit may be short, and followed by words', async (t) => {
+  const id = '7a1c33d0'.repeat(5);
+  for (const [line, base] of [
+    [`base-commit: ${id}`, id],
+    [`Base-commit: ${id} (v6.12)`, id],
+    [`base-commit: ${id.slice(0, 12)}`, id.slice(0, 12)],
+    ['base-commit: v6.12', undefined],
+    [`> base-commit: ${id}`, undefined],
+  ] as const) {
+    const text = letter({ subject: '[PATCH] one', line: 1, text: `Why.\n${line}` });
+    const series = await parseSeries(Buffer.from(text), 'x.mbox', { signal });
+    t.equal(series.trailers?.baseCommit, base, line);
+  }
+});
+
+/** A patch for two trees: two mails with other brackets, `at` hours apart. */
+const pair = (one: string, other: string, at: number): string =>
+  mbox(
+    { subject: `${one} 1/1] fix`, id: 'a', to: 'gone', line: 1 },
+    { subject: `${other} 1/1] fix`, id: 'b', to: 'gone', at, line: 2 },
+  );
+
 void test('patches for two trees, sent at once, are refused or chosen by the base', async (t) => {
-  const pair = (one: string, other: string, at: number): string =>
-    mbox(
-      { subject: `${one} 1/1] fix`, id: 'a', to: 'gone', line: 1 },
-      { subject: `${other} 1/1] fix`, id: 'b', to: 'gone', at, line: 2 },
-    );
   const sru = pair('[SRU][J][PATCH', '[SRU][N][PATCH', 0.1);
   await t.rejects(read(sru), {
     code: 'usage',

@@ -108,6 +108,22 @@ export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
 }
 
 /**
+ * The frame of the program counter with which a CPU answered the NMI of another CPU that found it stalled. `index` is the index of
+ * the section above the CPU's stack. Empty when this section is no such answer, and for the CPU on which RCU's own thread ran last,
+ * which is not the stalled CPU (kernel/rcu/tree_stall.h).
+ */
+function answered(sections: readonly Section[], index: number): readonly SectionFrame[] {
+  const [above, answer] = [sections[index - 1], sections[index]];
+  if (!answer || !nmiAnswer.test(answer.heading.text)) return [];
+  const isOfThread = above !== undefined && lastRan.test(above.heading.text);
+  const isCounter = answer.frames.length > 0 && answer.frames.every((entry) => entry.pc);
+  return isCounter && !isOfThread ? answer.frames.slice(0, 1) : [];
+}
+
+const nmiAnswer = /^NMI backtrace for cpu \d/;
+const lastRan = /^(?:rcu: )?Stack dump where RCU GP kthread last ran/;
+
+/**
  * The frames that may be blamed, in one list for each stack of a kind that the rule names in `from`. The first list begins with
  * `named`, the frames that the header names. The frame of the program counter comes next, if the rule wants it.
  */
@@ -127,9 +143,11 @@ function candidates(
     const bare = head?.frames.filter((entry) => !entry.pc) ?? [];
     if (bare.length >= leastBareFrames) lists.push(bare);
   }
-  for (const section of rest) {
+  for (const [index, section] of rest.entries()) {
     const wanted = rule.from.some((source) => source === section.kind);
-    if (wanted && section.frames.length > 0) lists.push(section.frames);
+    if (!wanted || section.frames.length === 0) continue;
+    const counter = rule.confirmed && rule.pick === 'stall' ? answered(sections, index) : [];
+    lists.push([...counter, ...section.frames]);
   }
   if (lead.length > 0) lists[0] = [...lead, ...(lists[0] ?? [])];
   return lists;

@@ -18,7 +18,7 @@ function digest(text: string): string {
  * The version of the rules that make signatures. It is raised when a rule changes so that a splat gets another signature than
  * before. Records carry the version, and signatures of different versions are not compared.
  */
-export const signatureScheme = 4;
+export const signatureScheme = 5;
 
 /**
  * A readable, stable name of a bug: words of its class, then a digest of the class and of `parts`. The parts tell the bugs of one

@@ -77,7 +77,7 @@ function candidates({ rule, lines }: OpenReport): readonly Rule[] {
 }
 
 /** The end of a line such as `(lock){+.+.}, at:` whose function a mail program or the kernel put on the next line. */
-const wrapped = /\bat: *$/;
+const wrapped = /\bat: *(?:\[<[0-9a-f]{8,16}>\] *)?$/;
 
 function unwrap(lines: readonly ReportLine[]): readonly ReportLine[] {
   if (!lines.some((line) => wrapped.test(line.text))) return lines;

@@ -1,4 +1,5 @@
 import type { ReportLine } from './body.ts';
+import { joinHeader } from './broken-line.ts';
 import { type ConsoleLine, isRelayed, readConsoleLine } from './console-line.ts';
 import { DoubledLines } from './doubled-lines.ts';
 import { learnPrefix } from './learnt-prefix.ts';
@@ -268,13 +269,7 @@ export class LineReader {
     const [next] = this.#held;
     const more = next && this.#read(next.inner);
     if (!next || !more || more.fromKernel || more.text.trim() === '') return undefined;
-    const own = this.#headerAt(text, fromKernel)?.rank ?? Number.POSITIVE_INFINITY;
-    const whole = [`${text.trimEnd()} ${more.text.trimStart()}`, text + more.text].find(
-      (candidate) => {
-        const header = this.#headerAt(candidate, fromKernel);
-        return header !== undefined && header.at < text.trimEnd().length && header.rank < own;
-      },
-    );
+    const whole = joinHeader({ text, fromKernel, more: more.text }, this.#headerAt);
     if (whole === undefined && (this.#wrapped-- <= 0 || !fromKernel)) return undefined;
     if (whole !== undefined) this.#wrapped = wrappedLines;
     this.#held.shift();

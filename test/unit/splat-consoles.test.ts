@@ -220,3 +220,39 @@ void t.test('pieces of pstore are read with the oldest lines first', async (t) =
   const two = [...newest, ...oldest, ...[...newest, ...oldest].map((x) => x.replace('#1', '#2'))];
   t.equal(scan(two).filter(({ title }) => title === plain?.title).length, 2, 'two dumps');
 });
+
+void t.test('a header that a mail program broke in two is read as a whole', async (t) => {
+  const stack = ['Call Trace:', ' <TASK>', ' ring_push+0x1a/0x20', ' ring_ioctl+0x1a/0x20'];
+  const at = 'WARNING: CPU: 1 PID: 31 at drivers/ring/main.c:123';
+  const hung = 'INFO: task ring:31 blocked for more';
+  const rows: readonly (readonly [title: string, lines: readonly string[]])[] = [
+    ['WARNING in ring_check', [at, 'ring_check+0x1a/0x20 [ring]']],
+    ['WARNING in ring_check', [`${at} ring_ch`, 'eck+0x1a/0x20 [ring]']],
+    ['WARNING in ring_check', [at.slice(0, -2), '23 ring_check+0x1a/0x20 [ring]']],
+    ['WARNING in ring_check', [at.slice(0, -12), `${at.slice(-12)} ring_check+0x1a/0x20`]],
+    ['INFO: task hung in ring_push', [hung, 'than 120 seconds.']],
+    ['INFO: task hung in ring_push', [`${hung} than 120`, 'seconds.']],
+    ['INFO: task hung in ring_push', ['INFO: task ring:31 blocked for', 'more than 120 seconds.']],
+    ['WARNING in ring_push', [at, ...stamped(['Modules linked in: ring+0x1a/0x20'])]],
+  ];
+  for (const [title, [header = '', below = '']] of rows) {
+    const report = [...stamped([...boot, header]), below, ...stamped(stack, 50)];
+    t.match(scan(report), [{ title, corrupted: false }], `${header} | ${below}`);
+    t.equal(scan(report).length, 1);
+    t.match(scan([header, below, ...stack]), [{ title }], `${header} | ${below}, no time`);
+  }
+  const locks = [
+    'possible circular locking dependency detected ]',
+    '4.4.0 #1 Not tainted',
+    'ring/31 is trying to acquire lock:',
+    ' (&ring->lock){+.+.+.}, at: [<ffffffff81234567>]',
+  ];
+  const circular = [`[ INFO: ${locks[0]}`, ...locks.slice(1)];
+  const lockdep = [...stamped(circular), 'ring_push+0x1a/0x20', ...stamped(stack, 50)];
+  t.match(scan(lockdep), [{ title: 'possible deadlock in ring_push' }]);
+  const parts = ['CPU: 1 UID: 0 PID: 31', 'Comm: ring Not tainted 7.3.4 #1'];
+  const [first = '', second = ''] = stamped([...sleep.slice(0, 3), parts[0] ?? '']).slice(-2);
+  const broken = [...stamped(sleep.slice(0, 2)), first, second, ...parts.slice(1)];
+  const whole = scan([...broken, ...stamped(sleep.slice(4), 50)]);
+  t.match(whole, [{ ...named, cpu: 1, task: 'ring/31', kernel: '7.3.4' }]);
+});

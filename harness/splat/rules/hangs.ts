@@ -34,7 +34,8 @@ export const hangRules: readonly Rule[] = [
   { header: /BUG: workqueue lockup\b/, title: 'BUG: workqueue lockup', traceOptional: true },
   {
     header: /INFO: task /,
-    detail: /:\d+ blocked (?:(?:on|in) .{0,80} )?for more than \d+ seconds/,
+    // A mail program may put what follows `for more` on the next line.
+    detail: /:\d+ blocked (?:(?:on|in) .{0,80} )?for more\b/,
     title: 'INFO: task hung in {frame}',
     alt: ['hang in {frame}'],
     frame: { ...hang, ownStack: true },

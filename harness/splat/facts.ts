@@ -23,6 +23,20 @@ const lockupLine = /CPU#(\d+) stuck for \d+s! \[(.*):(\d+)\]/;
 /** The CPU line up to the taint: a pager may cut what follows. */
 const cutCpuLine =
   /^CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Kdump: loaded )?(?:Not tainted|Tainted: )/;
+/**
+ * The line of a hung task's report with the kernel: `      Not tainted 6.12.0 #1` (kernel/hung_task.c). Lockdep prints the kernel
+ * first: `6.12.0 #1 Not tainted`.
+ */
+const hungLine = /^\s+(?:Not tainted|Tainted: ([^0-9]*?)) +(?:[A-Za-z]\S*-)?(\d+\.\d+\S*)/;
+const lockdepLine = /^(\d+\.\d+\S*) #\d+\S* (?:Not tainted|Tainted: (\S[^0-9]*?))\s*$/;
+/** The line of a task whose stack follows: `task:cat  state:R  running task  stack:0 pid:412 ppid:1` (kernel/sched/core.c). */
+const taskState = /^task:(\S.{0,40}?)\s+state:\w\s.*?\bpid:\s*(\d+)/;
+/** The same until Linux 5.10: `cat   R  running task  0   412   1 0x00000008`. */
+const oldTaskState =
+  /^(\S.{0,14}?)\s+[A-Za-z] (?:running| running task|[0-9a-f]{8,16})?\s+\d+ +(\d+) +\d+ 0x[0-9a-f]{8,16}\s*$/;
+/** RCU's own threads, whose stacks a stall also shows. They wait for the stalled CPU. */
+const ofRcu = /^rcu_|^rcu[bc]\//;
+const dumpLine = /^(?:rcu: )?Task dump for CPU (\d+):/;
 const warningLine = /WARNING: CPU: (\d+) PID: \d+ at |, CPU#(\d+): /;
 const commLine = /\bcomm[: ]+"?([^",]{1,15})"?,? pid[: ]+(\d+)/i;
 const hardwareLine = /^\s*Hardware name: (.*?)\s*$/;
@@ -62,8 +76,9 @@ function readTask(text: string): Facts | undefined {
   return undefined;
 }
 
-function readCpuLine(text: string): Facts | undefined {
-  const match = cpuLine.exec(text);
+function readCpuLine(text: string, below: string | undefined): Facts | undefined {
+  const isBroken = text.startsWith('CPU: ') && below !== undefined;
+  const match = cpuLine.exec(text) ?? (isBroken ? cpuLine.exec(`${text} ${below}`) : null);
   if (!match) return undefined;
   return {
     cpu: Number(match[1]),
@@ -84,6 +99,21 @@ function readPidLine(text: string): Facts | undefined {
   };
 }
 
+function readKernel(text: string): Facts | undefined {
+  const hung = text.startsWith(' ') ? hungLine.exec(text) : null;
+  if (hung) return { taint: (hung[1] ?? '').trim(), kernel: hung[2] ?? '' };
+  const lockdep = lockdepLine.exec(text);
+  return lockdep ? { taint: (lockdep[2] ?? '').trim(), kernel: lockdep[1] ?? '' } : undefined;
+}
+
+/** The CPU or the task whose stack follows in the report of a stall. */
+function readDumped(text: string): Facts | undefined {
+  const dumped = dumpLine.exec(text);
+  if (dumped) return { cpu: Number(dumped[1]) };
+  const state = taskState.exec(text) ?? oldTaskState.exec(text);
+  return state && !ofRcu.test(state[1] ?? '') ? { task: `${state[1]}/${state[2]}` } : undefined;
+}
+
 function readLesserLine(text: string): Facts | undefined {
   const stuck = text.includes('stuck for ') ? lockupLine.exec(text) : null;
   if (stuck) return { cpu: Number(stuck[1]), task: `${stuck[2]}/${stuck[3]}` };
@@ -93,7 +123,9 @@ function readLesserLine(text: string): Facts | undefined {
   const cut = text.startsWith('CPU: ') ? cutCpuLine.exec(text) : null;
   if (cut) return { cpu: Number(cut[1]), task: `${cut[3]}/${cut[2]}` };
   const comm = commLine.exec(text);
-  return comm ? { task: `${comm[1]}/${comm[2]}` } : readTask(text);
+  if (comm) return { task: `${comm[1]}/${comm[2]}` };
+  const kernel = text.includes('ainted') ? readKernel(text) : undefined;
+  return kernel ?? readTask(text) ?? readDumped(text);
 }
 
 /**
@@ -104,8 +136,10 @@ export function readFacts(lines: readonly ReportLine[]): Facts {
   let best: Facts | undefined;
   let lesser: Facts = {};
   let hardware: string | undefined;
-  for (const { text } of lines) {
-    best ??= text.includes('Comm: ') ? readCpuLine(text) : undefined;
+  for (const [index, { text }] of lines.entries()) {
+    // A mail program may have put the end of the CPU line on the next line.
+    const isCpuLine = text.includes('Comm: ') || text.startsWith('CPU: ');
+    best ??= isCpuLine ? readCpuLine(text, lines[index + 1]?.text.trimStart()) : undefined;
     hardware ??= hardwareLine.exec(text)?.[1];
     if (best && hardware !== undefined) break;
     // The CPU line has every fact that another line may have.

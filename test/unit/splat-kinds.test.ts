@@ -432,3 +432,95 @@ void t.test('the task is told by other lines where there is no CPU line', async 
   for (const row of rows)
     t.match(scanLog(console(...row.split('\n'))), [{ task: 'x/1:2/12' }], row);
 });
+
+void t.test(
+  'a stalled CPU that answers the NMI of another CPU shows where it stalls',
+  async (t) => {
+    const begin = [
+      'rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:',
+      'rcu: \t1-...0: (1 GPs behind) idle=1234/1/0x4000000000000000 softirq=12/12 fqs=0',
+      'rcu: \t(detected by 0, t=21002 jiffies, g=1234, q=12 ncpus=2)',
+    ];
+    const answer = [
+      'Sending NMI from CPU 0 to CPUs 1:',
+      'NMI backtrace for cpu 1',
+      'CPU: 1 PID: 412 Comm: ring Not tainted 6.8.0 #1',
+    ];
+    const x86 = ['RIP: 0010:ring_spin+0x10/0x20 [ring]', 'Code: 00', 'Call Trace:'];
+    const nmi = [
+      ' <NMI>',
+      ' ? nmi_cpu_backtrace+0x10/0x20',
+      ' ? exc_nmi+0x10/0x20',
+      ' ? ring_spin+0x10/0x20 [ring]',
+      ' </NMI>',
+    ];
+    const frames = (call: string) => [
+      ' ring_loop+0x10/0x20 [ring]',
+      ' ring_ioctl+0x10/0x20 [ring]',
+      ` ${call}+0x10/0x20`,
+      ' do_syscall_64+0x10/0x20',
+    ];
+    const rows: readonly (readonly string[])[] = [
+      [...x86, ...frames('do_vfs_ioctl')],
+      [...x86, ...nmi, ' <TASK>', ...frames('__x64_sys_ioctl'), ' </TASK>'],
+      [
+        'pc : ring_spin+0x10/0x20 [ring]',
+        'lr : ring_loop+0x10/0x20 [ring]',
+        'Call trace:',
+        ' ring_spin+0x10/0x20 [ring]',
+        ...frames('__arm64_sys_ioctl'),
+      ],
+    ];
+    const expected = { title: 'INFO: rcu detected stall in ring_ioctl', corrupted: false };
+    for (const stack of rows) {
+      const log = [...begin, ...answer, ...stack]
+        .map((line) => `[  100.000000] ${line}\n`)
+        .join('');
+      t.match(scanLog(log), [{ ...expected, task: 'ring/412' }]);
+      const expedited = log.replace(/.*preempt detected stalls.*/, (line) =>
+        line.replace(
+          'stalls on CPUs/tasks:',
+          'expedited stalls on CPUs/tasks: { 1-... } 21 jiffies',
+        ),
+      );
+      t.match(scanLog(expedited), [expected], 'expedited');
+      const thread = log.replace(
+        /.*Sending NMI/,
+        '[  100.000000] rcu: Stack dump where RCU GP kthread last ran:\n$&',
+      );
+      t.match(scanLog(thread), [{ corrupted: true }], 'this CPU is not the stalled one');
+    }
+  },
+);
+
+void t.test('stalls, hangs and lock reports name the task, the CPU and the kernel', async (t) => {
+  const facts = (...lines: string[]) =>
+    scanLog(lines.map((line) => `[  100.000000] ${line}\n`).join(''))[0];
+  const stack = ['Call Trace:', ' __schedule+0x1a/0x20', ' ring_open+0x1a/0x20'];
+  const hung = 'INFO: task ring:31 blocked for more than 120 seconds.';
+  const clean = facts(hung, '      Not tainted 6.12.0-1-amd64 #1', ...stack);
+  t.match(clean, { task: 'ring/31', kernel: '6.12.0-1-amd64', taint: '' });
+  const warned = facts(hung, '      Tainted: G        W          4.4.0 #1', ...stack);
+  t.match(warned, { kernel: '4.4.0', taint: 'G        W' });
+  const held = facts(
+    'WARNING: lock held when returning to user space!',
+    '6.12.0 #1 Tainted: G        W',
+    'ring/31 is leaving the kernel with locks still held!',
+    ' #0: ffff888012345678 (&ring->lock){+.+.}-{3:3}, at: ring_a+0x10/0x20',
+  );
+  t.match(held, { task: 'ring/31', kernel: '6.12.0', taint: 'G        W' });
+  const stalled = 'rcu: INFO: rcu_sched self-detected stall on CPU';
+  const tasks = [
+    'task:ring            state:R  running task     stack:    0 pid:   31 ppid:     1 flags:0x00000202',
+    'ring            R  running task        0    31      1 0x00000008',
+    'ring            R running      0    31   2641 0x00000000',
+  ];
+  for (const task of tasks) {
+    t.match(facts(stalled, 'Task dump for CPU 3:', task, ...stack), { task: 'ring/31', cpu: 3 });
+  }
+  const thread = [
+    'rcu: RCU grace-period kthread stack dump:',
+    'task:rcu_preempt     state:I stack:0     pid:17    ppid:2      flags:0x00004000',
+  ];
+  t.equal(facts(stalled, ...thread, ...stack)?.task, undefined, 'this thread waits for the CPU');
+});

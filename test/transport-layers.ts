@@ -223,6 +223,13 @@ export const loggers: readonly Layer[] = [
   { name: 'grep -n', carry: ({ text }, i) => `console.log:${1000 + i}:${text}` },
   { name: 'logcat', carry: ({ text }, i) => `01-02 ${time(i, 3)}     0     0 I kernel  : ${text}` },
   { name: 'logcat brief', carry: ({ text }) => `W/kernel  (    0): ${text}` },
+  { name: 'tabs and blanks', carry: ({ text }, i) => `[${time(i, 0)}]W:\t [Step 1/2] ${text}` },
+  {
+    name: 'grep -n -A',
+    carry: ({ text }, i) => `${1000 + i}${i === 0 ? ':' : '-'}${text}`,
+  },
+  { name: 'list of quoted lines', carry: ({ text }) => `        "${text}",` },
+  { name: 'list of Python', carry: ({ text }) => `'${text}',` },
 ];
 
 export const kmsg: Layer = {
@@ -250,6 +257,7 @@ export const wraps: readonly {
   { name: 'quoted twice', wrap: (line) => `> > ${line}` },
   { name: 'indented', wrap: (line) => `    ${line}` },
   { name: 'HTML', wrap: escapeHtml },
+  { name: 'HTML, no-break spaces', wrap: (line) => escapeHtml(line).replaceAll(' ', '&nbsp;') },
   { name: 'HTML with breaks', wrap: (line) => `${escapeHtml(line)}<br />` },
   { name: 'coloured', wrap: (line) => `\x1b[33m${line}\x1b[0m` },
   {
@@ -275,6 +283,14 @@ export const records: readonly {
         MESSAGE,
         _TRANSPORT: 'kernel',
       }),
+  },
+  ...['textPayload', 'short_message', '@message', 'Message', 'original'].map((name) => ({
+    name: `JSON, ${name}`,
+    wrap: (line: string, i: number) => JSON.stringify({ id: `${i}`, level: 4, [name]: line }),
+  })),
+  {
+    name: 'JSON with blanks',
+    wrap: (message) => JSON.stringify({ message }).replace('{"message":', '{ "message" : '),
   },
   {
     name: 'journal json-sse',

@@ -792,6 +792,48 @@ export const writtenReports: readonly WrittenReport[] = [
     title: 'NETDEV WATCHDOG: transmit queue timed out',
     isEvent: true,
   },
+  ...[
+    ['i915 0000:00:02.0: [drm] GPU HANG: ecode 12:1:85dffffb, in demo [960]', 'GPU hang: i915'],
+    [
+      'amdgpu 0000:03:00.0: amdgpu: ring gfx_0.0.0 timeout, signaled seq=12, emitted seq=14',
+      'GPU hang: amdgpu ring gfx',
+    ],
+    [
+      '[drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring vcn_dec timeout, last signaled seq=12, last emitted seq=14',
+      'GPU hang: amdgpu ring vcn_dec',
+    ],
+    [
+      '[drm:amdgpu_job_timedout [amdgpu]] *ERROR* ring sdma1 timeout, but soft recovered',
+      'GPU hang: amdgpu ring sdma',
+    ],
+    [
+      'radeon 0000:01:00.0: GPU lockup (current fence id 0x0000000000000012 last fence id 0x0000000000000014 on ring 0)',
+      'GPU hang: radeon',
+    ],
+    [
+      'xe 0000:03:00.0: [drm] Tile0: GT0: Timedout job: seqno=12, lrc_seqno=12, guc_id=2, flags=0x0 in demo [960]',
+      'GPU hang: xe',
+    ],
+    [
+      'adreno 5000000.gpu: [drm:hangcheck_handler] *ERROR* 6.3.0.1: hangcheck detected gpu lockup rb 0!',
+      'GPU hang: hangcheck detected gpu lockup',
+    ],
+    ['etnaviv-gpu 134000.gpu: recover hung GPU!', 'GPU hang: recover hung GPU'],
+    ['v3d fec00000.v3d: [drm] *ERROR* Resetting GPU for hang.', 'GPU hang: Resetting GPU for hang'],
+    [
+      'panfrost ffa30000.gpu: gpu sched timeout, js=0, config=0x7b00, status=0x0, head=0xa, tail=0xa, sched_job=1',
+      'GPU hang: gpu sched timeout',
+    ],
+    ['[drm:lima_sched_timedout_job [lima]] *ERROR* lima job timeout', 'GPU hang: lima job timeout'],
+    [
+      'amdgpu 0000:03:00.0: [drm] *ERROR* [CRTC:63:crtc-0] flip_done timed out',
+      'drm: flip_done timed out',
+    ],
+    [
+      '[drm:drm_atomic_helper_wait_for_dependencies] *ERROR* [CRTC:63:crtc-0] commit wait timed out',
+      'drm: commit wait timed out',
+    ],
+  ].map(([header = '', title = '']) => ({ header, below: [], title, isEvent: true as const })),
   {
     header: 'demo: page allocation stalls for 10032ms, order:0, mode:0xcc0',
     below: body,

@@ -1,5 +1,5 @@
 import { frameWithin } from './frames.ts';
-import type { HeaderPlace, HeaderTest } from './line-reader.ts';
+import type { HeaderPlace, HeaderTest } from './header-place.ts';
 
 /** The end of a line behind which a blank was lost: a source line, such as `WARNING: CPU: 1 PID: 12 at mm/slub.c:1234`. */
 const afterPlace = /\.(?:[chS]|rs):\d+$/;

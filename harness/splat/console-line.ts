@@ -1,4 +1,4 @@
-import { hasMarkup, withoutMarkup, withSymbols } from './markup.ts';
+import { hasMarkup, withoutMarkup, withoutQuote, withSymbols } from './markup.ts';
 
 /**
  * One line of a console log without its prefixes. These are ANSI escapes, printk's level, time and caller, and what others put
@@ -160,12 +160,20 @@ export function readConsoleLine(raw: string): ConsoleLine {
   return named === line.text ? line : { ...line, text: named };
 }
 
+/** The quote in front of a stamp: the line is an element of a list, such as `"[   12.345678] text",`. */
+const quoted = /^[^["']{0,40}["'](?=(?:<\d{1,3}>)?\[)/;
+
+function withoutQuotes(raw: string, line: ConsoleLine): ConsoleLine {
+  const quote = quoted.exec(raw)?.[0];
+  return quote === undefined ? line : { ...line, text: withoutQuote(quote, line.text) };
+}
+
 function withoutPrefix(whole: string): ConsoleLine {
   let text = whole;
   const plain = plainStamp.exec(text);
   if (plain) return afterStamp(text, plain, true);
   const match = stamp.exec(text) ?? bareStamp.exec(text);
-  if (match) return afterStamp(text, match, false);
+  if (match) return withoutQuotes(text, afterStamp(text, match, false));
   const tagged = afterKernelTag(text) ?? afterProtocol(text);
   let fromKernel = tagged !== undefined || levelMark.test(text);
   text = tagged ?? text;

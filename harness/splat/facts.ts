@@ -76,9 +76,14 @@ function readTask(text: string): Facts | undefined {
   return undefined;
 }
 
-function readCpuLine(text: string, below: string | undefined): Facts | undefined {
-  const isBroken = text.startsWith('CPU: ') && below !== undefined;
-  const match = cpuLine.exec(text) ?? (isBroken ? cpuLine.exec(`${text} ${below}`) : null);
+/** The facts of a CPU line of which a mail program put the end on the next line. */
+function readBrokenLine(line: ReportLine, lines: readonly ReportLine[]): Facts | undefined {
+  const below = lines[lines.indexOf(line) + 1];
+  return below && readCpuLine(`${line.text} ${below.text.trimStart()}`);
+}
+
+function readCpuLine(text: string): Facts | undefined {
+  const match = cpuLine.exec(text);
   if (!match) return undefined;
   return {
     cpu: Number(match[1]),
@@ -100,7 +105,7 @@ function readPidLine(text: string): Facts | undefined {
 }
 
 function readKernel(text: string): Facts | undefined {
-  const hung = text.startsWith(' ') ? hungLine.exec(text) : null;
+  const hung = hungLine.exec(text);
   if (hung) return { taint: (hung[1] ?? '').trim(), kernel: hung[2] ?? '' };
   const lockdep = lockdepLine.exec(text);
   return lockdep ? { taint: (lockdep[2] ?? '').trim(), kernel: lockdep[1] ?? '' } : undefined;
@@ -123,9 +128,19 @@ function readLesserLine(text: string): Facts | undefined {
   const cut = text.startsWith('CPU: ') ? cutCpuLine.exec(text) : null;
   if (cut) return { cpu: Number(cut[1]), task: `${cut[3]}/${cut[2]}` };
   const comm = commLine.exec(text);
-  if (comm) return { task: `${comm[1]}/${comm[2]}` };
-  const kernel = text.includes('ainted') ? readKernel(text) : undefined;
-  return kernel ?? readTask(text) ?? readDumped(text);
+  return comm ? { task: `${comm[1]}/${comm[2]}` } : readTask(text);
+}
+
+/** Adds the facts that only a report without a CPU line has in lines of their own. */
+function withLateFacts(facts: Facts, lines: readonly ReportLine[]): Facts {
+  const isStall = lines[0]?.text.includes('stall') === true;
+  let all = facts;
+  for (const { text } of lines) {
+    const kernel = text.includes('ainted') ? readKernel(text) : undefined;
+    const more = kernel ?? (isStall ? readDumped(text) : undefined);
+    if (more) all = { ...more, ...all };
+  }
+  return all;
 }
 
 /**
@@ -136,16 +151,17 @@ export function readFacts(lines: readonly ReportLine[]): Facts {
   let best: Facts | undefined;
   let lesser: Facts = {};
   let hardware: string | undefined;
-  for (const [index, { text }] of lines.entries()) {
-    // A mail program may have put the end of the CPU line on the next line.
-    const isCpuLine = text.includes('Comm: ') || text.startsWith('CPU: ');
-    best ??= isCpuLine ? readCpuLine(text, lines[index + 1]?.text.trimStart()) : undefined;
+  for (const line of lines) {
+    const { text } = line;
+    best ??= text.includes('Comm: ') ? readCpuLine(text) : undefined;
+    if (text.startsWith('CPU: ')) best ??= readBrokenLine(line, lines);
     hardware ??= hardwareLine.exec(text)?.[1];
     if (best && hardware !== undefined) break;
     // The CPU line has every fact that another line may have.
     const more = best ? undefined : readLesserLine(text);
     if (more) lesser = { ...more, ...lesser };
   }
+  if (!best) lesser = withLateFacts(lesser, lines);
   return { ...lesser, ...best, ...(hardware !== undefined && { hardware }) };
 }
 

@@ -18,7 +18,7 @@ const share = 3 / 4;
  * and is not part of a word.
  */
 const part =
-  /\xef\xbb\xbf|\[[^\][]{1,60}\]|\([^()]{1,60}\)|<[^<>]{1,60}>|[A-Za-z0-9_\x80-\xff]+| +|\t+|[^A-Za-z0-9_\x80-\xff \t]/g;
+  /\xef\xbb\xbf|\[[^\][]{1,60}\]|\([^()]{1,60}\)|<[^<>]{1,60}>|[A-Za-z0-9_\x80-\xff]+|[ \t]+|[^A-Za-z0-9_\x80-\xff \t]/g;
 const levels =
   '(?:emerg|panic|alert|critical|crit|fatal|error|err|warning|warn|notice|info|debug|trace)';
 const isLevel = new RegExp(`^${levels}$`, 'i');
@@ -37,6 +37,8 @@ function shapeOf(text: string): string {
   if (/^\s/.test(text)) return '[ \\t]+';
   if (isLevel.test(text)) return text === text.toUpperCase() ? levels.toUpperCase() : levels;
   if (/^[A-Z]$/.test(text)) return '[A-Z]';
+  // `grep -n -A 9` puts a colon behind the number of a line that fits, and a dash behind the numbers of the lines around it.
+  if (text === ':') return '[:-]';
   return /\d/.test(text) ? numbered(text) : literal(text);
 }
 
@@ -85,7 +87,7 @@ function endOf(shape: string, text: string, from: number): number {
 
 /** The tag that syslog puts before a line of a service other than the kernel: `name[12]: `. */
 const service = /(?:^|\s)(?!kernel\b)[\w@.-]{1,32}\[\d+\]: ?$/;
-const endsField = /(?:[\s\])>|:,;=-]|\xef\xbb\xbf)$/;
+const endsField = /(?:[\s\])>|:,;='"-]|\xef\xbb\xbf)$/;
 
 /**
  * Learns the prefix of a log's lines. Returns an expression for the longest prefix of `header`, the line that may open a report.

@@ -2,10 +2,10 @@ import type { ReportLine } from './body.ts';
 import { joinHeader } from './broken-line.ts';
 import { type ConsoleLine, isRelayed, readConsoleLine } from './console-line.ts';
 import { DoubledLines } from './doubled-lines.ts';
+import type { HeaderTest } from './header-place.ts';
 import { learnPrefix } from './learnt-prefix.ts';
-import { fromJsonString } from './markup.ts';
+import { fromJsonString, withoutQuote } from './markup.ts';
 import { hintsAtReport, ofReport } from './open-report.ts';
-import type { Rule } from './rules/rule.ts';
 
 /** The position of a line in the log. */
 export interface LinePlace {
@@ -80,20 +80,6 @@ function isTold({ inner }: Held): boolean {
 const wrappedLines = 100;
 
 /**
- * The place in a text at which a header begins. `rank` is the number of its rule: of two rules, the more particular rule has the
- * smaller number. For an event and for the end of a report, `rank` is 0.
- */
-export interface HeaderPlace {
-  readonly at: number;
-  readonly rank: number;
-  /** Undefined for an event and for the end of a report. */
-  readonly rule?: Rule;
-}
-
-/** Tells where in a line a report's header begins. Undefined when the line contains no header. */
-export type HeaderTest = (text: string, fromKernel: boolean) => HeaderPlace | undefined;
-
-/**
  * Removes prefixes and formats from the lines of a console and passes the lines on in order. Each line is passed on one line
  * late: the next line may say that the message is printed again. A line that may open a report behind an unknown prefix, or
  * without the stamp that the kernel's lines have, is passed on `neighbours` lines late.
@@ -132,7 +118,7 @@ export class LineReader {
     if (isGap || this.#doubled.isCopy(raw, place.number, place.hasTrigger)) return;
     const inner = this.#open(raw, place.hasTrigger);
     if (inner === undefined) return;
-    if (inner.includes('** replaying') && replay.test(readConsoleLine(inner).text)) {
+    if (inner.includes('replaying') && replay.test(readConsoleLine(inner).text)) {
       this.#held.pop();
       return;
     }
@@ -188,7 +174,8 @@ export class LineReader {
     const match = this.#learnt?.exec(line.text);
     if (!match) return line;
     const caller = /\[ {0,12}([TC]\d{1,10})\]/.exec(match[0])?.[1] ?? '';
-    return { ...line, text: line.text.slice(match[0].length), caller: line.caller || caller };
+    const text = withoutQuote(match[0], line.text.slice(match[0].length));
+    return { ...line, text, caller: line.caller || caller };
   }
 
   /**

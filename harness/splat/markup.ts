@@ -4,16 +4,23 @@
  */
 
 /** Matches a line that may contain JSON, HTML or escapes of rsyslog: a cheap check before the expensive ones. */
-export const hasMarkup = /\{"|&[a-z#]|#011|<[/bcdlpst][rpoiadr>]/;
+export const hasMarkup = /\{ ?"|&[a-z#]|#011|<[/bcdlpst][rpoiadr>]/;
 /**
  * The text up to the first field of a JSON object. Before the object may stand `data: ` of server-sent events, a record separator,
  * or the time and tag of a collector.
  */
-const jsonStart = /^[^{"]{0,120}\{"/;
+const jsonStart = /^[^{"]{0,120}\{ ?"/;
 
-/** The field of a JSON object that holds the console's line, as docker, journald, loki and logfmt collectors name it. */
-const jsonField =
-  /"(?:log|MESSAGE|message|msg|_raw|text|line|content)" ?: ?(?:"((?:[^"\\]|\\.)*)"|\[((?: ?\d{1,3},?)+)\])/;
+/** Matches the value of a JSON field: a string, or the list of bytes that journald prints for text that is not UTF-8. */
+const jsonValue = String.raw`" ?: ?(?:"((?:[^"\\]|\\.)*)"|\[((?: ?\d{1,3},?)+)\])`;
+/**
+ * The fields of a JSON object that may hold the console's line, as docker, journald, loki, logfmt, GELF and cloud collectors name
+ * them. The first one that the object has is taken.
+ */
+const jsonFields = [
+  'log|MESSAGE|message|msg|_raw|text|line|content',
+  'textPayload|short_message|full_message|@message|Message|LogMessage|original|stringValue|body|Body|event|data|payload|output',
+].map((names) => new RegExp(`"(?:${names})${jsonValue}`));
 const jsonEscape = /\\(?:u([0-9a-fA-F]{4})|(.))/g;
 const shortEscapes: Readonly<Record<string, string>> = { n: '', r: '', t: '\t', b: '', f: '' };
 
@@ -37,8 +44,28 @@ export function fromJsonString(text: string): string {
   );
 }
 
+/** The end of a line that is quoted, as an element of a list or a string of a program: `",`, `\\n"`. */
+const closingQuotes: Readonly<Record<string, RegExp>> = {
+  '"': /(?:\\r)?(?:\\n)?"[\]),;}]*\s*$/,
+  "'": /(?:\\r)?(?:\\n)?'[\]),;}]*\s*$/,
+};
+
+/** The text behind a prefix without the closing quote, when the prefix ends in the opening quote. */
+export function withoutQuote(prefix: string, text: string): string {
+  const closing = closingQuotes[prefix.slice(-1)];
+  return closing === undefined ? text : text.replace(closing, '');
+}
+
 function fromNumbers(list: string): string {
   return Buffer.from(list.split(',').map(Number)).toString('latin1');
+}
+
+function fieldOf(line: string): RegExpExecArray | null {
+  for (const field of jsonFields) {
+    const found = field.exec(line);
+    if (found) return found;
+  }
+  return null;
 }
 
 /**
@@ -46,7 +73,7 @@ function fromNumbers(list: string): string {
  * a field it is the whole line. HTML tags are removed, and entities and `#011` are decoded.
  */
 export function withoutMarkup(line: string): string {
-  const json = jsonStart.test(line) ? jsonField.exec(line) : null;
+  const json = jsonStart.test(line) ? fieldOf(line) : null;
   const text = json
     ? json[1] === undefined
       ? fromNumbers(json[2] ?? '')

@@ -13,6 +13,7 @@ import {
   rebootFinding,
   tailFinding,
 } from './events.ts';
+import type { HeaderPlace, HeaderTest } from './header-place.ts';
 import {
   aftermathLines,
   BootWatch,
@@ -21,7 +22,7 @@ import {
   isOfDying,
   isPrelude,
 } from './incident.ts';
-import type { HeaderPlace, HeaderTest, ReadLine } from './line-reader.ts';
+import type { ReadLine } from './line-reader.ts';
 import { feed, type OpenReport, openReport, withLines } from './open-report.ts';
 import { rules } from './rules/index.ts';
 import type { Rule } from './rules/rule.ts';

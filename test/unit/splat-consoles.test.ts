@@ -73,6 +73,9 @@ void t.test('lines of programs are no splats where the kernel stamps its lines',
     'WARNING: CPU: 0 PID: 1 at foo.c:12 foo+0x1/0x2',
     'INFO: task ring:31 blocked for more than 120 seconds.',
   ];
+  const prose = 'WARNING: at least one test of the ring failed';
+  t.strictSame(scan(['starting the tests', prose, 'more of the tests']), []);
+  t.strictSame(scan(stamped([...boot, prose, ...boot])), []);
   for (const line of lines) {
     const around = ['starting the tests', 'of the ring', line, 'more of the tests'];
     t.strictSame(scan([...stamped(boot), ...around, ...stamped(boot, 90)]), [], line);
@@ -255,4 +258,42 @@ void t.test('a header that a mail program broke in two is read as a whole', asyn
   const broken = [...stamped(sleep.slice(0, 2)), first, second, ...parts.slice(1)];
   const whole = scan([...broken, ...stamped(sleep.slice(4), 50)]);
   t.match(whole, [{ ...named, cpu: 1, task: 'ring/31', kernel: '7.3.4' }]);
+});
+
+void t.test('no-break spaces in place of all blanks do not hide a report', async (t) => {
+  const headers = [
+    ...sleep.slice(0, 1),
+    'WARNING: CPU: 1 PID: 31 at drivers/ring/main.c:123 ring_push+0x1a/0x20',
+    'INFO: task ring:31 blocked for more than 120 seconds.',
+    'Kernel panic - not syncing: ring is broken',
+    'BUG: unable to handle kernel NULL pointer dereference at 0000000000000010',
+  ];
+  for (const header of headers) {
+    const plain = stamped([header, ...sleep.slice(3)]);
+    const copied = scan(plain.map((line) => line.replaceAll(' ', '\u00a0')));
+    t.match(
+      copied,
+      scan(plain).map(({ title, signature }) => ({ title, signature })),
+      header,
+    );
+    t.equal(copied.length, 1);
+  }
+});
+
+void t.test('the quotes around strings of a program are no part of a line', async (t) => {
+  const header = 'BUG: ring 31 is upside down';
+  const [plain] = scan([...stamped(boot), ...stamped([header, ...sleep.slice(3)])]);
+  const quotes: readonly ((line: string) => string)[] = [
+    (line) => `"${line}",`,
+    (line) => `    '${line}']`,
+    (line) => `b'${line}\\r\\n'`,
+    (line) => `"${line}\\n"`,
+  ];
+  for (const quote of quotes) {
+    const { title, signature } = plain ?? {};
+    const lines = [...stamped(boot), ...stamped([header, ...sleep.slice(3)])];
+    t.match(scan(lines.map(quote)), [{ title, signature }], quote(header));
+    const bare = [...boot, ...sleep];
+    t.match(scan(bare.map(quote)), [{ ...named, cpu: 1 }], `${quote(header)}, no time`);
+  }
 });

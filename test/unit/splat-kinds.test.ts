@@ -454,21 +454,15 @@ void t.test(
       ' ? ring_spin+0x10/0x20 [ring]',
       ' </NMI>',
     ];
-    const frames = (call: string) => [
-      ' ring_loop+0x10/0x20 [ring]',
-      ' ring_ioctl+0x10/0x20 [ring]',
-      ` ${call}+0x10/0x20`,
-      ' do_syscall_64+0x10/0x20',
-    ];
     const rows: readonly (readonly string[])[] = [
-      [...x86, ...frames('do_vfs_ioctl')],
-      [...x86, ...nmi, ' <TASK>', ...frames('__x64_sys_ioctl'), ' </TASK>'],
+      [...x86, ...ringFrames('do_vfs_ioctl')],
+      [...x86, ...nmi, ' <TASK>', ...ringFrames('__x64_sys_ioctl'), ' </TASK>'],
       [
         'pc : ring_spin+0x10/0x20 [ring]',
         'lr : ring_loop+0x10/0x20 [ring]',
         'Call trace:',
         ' ring_spin+0x10/0x20 [ring]',
-        ...frames('__arm64_sys_ioctl'),
+        ...ringFrames('__arm64_sys_ioctl'),
       ],
     ];
     const expected = { title: 'INFO: rcu detected stall in ring_ioctl', corrupted: false };
@@ -493,16 +487,19 @@ void t.test(
   },
 );
 
+/** The first finding of a log with these lines. */
+function firstOf(...lines: string[]) {
+  return scanLog(lines.map((line) => `[  100.000000] ${line}\n`).join(''))[0];
+}
+
 void t.test('stalls, hangs and lock reports name the task, the CPU and the kernel', async (t) => {
-  const facts = (...lines: string[]) =>
-    scanLog(lines.map((line) => `[  100.000000] ${line}\n`).join(''))[0];
   const stack = ['Call Trace:', ' __schedule+0x1a/0x20', ' ring_open+0x1a/0x20'];
   const hung = 'INFO: task ring:31 blocked for more than 120 seconds.';
-  const clean = facts(hung, '      Not tainted 6.12.0-1-amd64 #1', ...stack);
+  const clean = firstOf(hung, '      Not tainted 6.12.0-1-amd64 #1', ...stack);
   t.match(clean, { task: 'ring/31', kernel: '6.12.0-1-amd64', taint: '' });
-  const warned = facts(hung, '      Tainted: G        W          4.4.0 #1', ...stack);
+  const warned = firstOf(hung, '      Tainted: G        W          4.4.0 #1', ...stack);
   t.match(warned, { kernel: '4.4.0', taint: 'G        W' });
-  const held = facts(
+  const held = firstOf(
     'WARNING: lock held when returning to user space!',
     '6.12.0 #1 Tainted: G        W',
     'ring/31 is leaving the kernel with locks still held!',
@@ -516,11 +513,21 @@ void t.test('stalls, hangs and lock reports name the task, the CPU and the kerne
     'ring            R running      0    31   2641 0x00000000',
   ];
   for (const task of tasks) {
-    t.match(facts(stalled, 'Task dump for CPU 3:', task, ...stack), { task: 'ring/31', cpu: 3 });
+    t.match(firstOf(stalled, 'Task dump for CPU 3:', task, ...stack), { task: 'ring/31', cpu: 3 });
   }
   const thread = [
     'rcu: RCU grace-period kthread stack dump:',
     'task:rcu_preempt     state:I stack:0     pid:17    ppid:2      flags:0x00004000',
   ];
-  t.equal(facts(stalled, ...thread, ...stack)?.task, undefined, 'this thread waits for the CPU');
+  t.equal(firstOf(stalled, ...thread, ...stack)?.task, undefined, 'this thread waits for the CPU');
 });
+
+/** The frames of a CPU that loops in an ioctl, down to the entry of the system call `call`. */
+function ringFrames(call: string): string[] {
+  return [
+    ' ring_loop+0x10/0x20 [ring]',
+    ' ring_ioctl+0x10/0x20 [ring]',
+    ` ${call}+0x10/0x20`,
+    ' do_syscall_64+0x10/0x20',
+  ];
+}

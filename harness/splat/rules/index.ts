@@ -1,4 +1,5 @@
 import { faultRules } from './faults.ts';
+import { gpuRules } from './gpus.ts';
 import { hangRules } from './hangs.ts';
 import { lockRules } from './locks.ts';
 import { memoryRules } from './memory.ts';
@@ -44,6 +45,7 @@ const known: readonly Rule[] = [
   ...memoryRules,
   ...lockRules,
   ...hangRules,
+  ...gpuRules,
   ...warningRules,
   ...faultRules,
   ...panicRules,

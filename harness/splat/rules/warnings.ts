@@ -52,7 +52,8 @@ export const warningRules: readonly Rule[] = [
     }),
   ),
   {
-    header: /WARNING: (?:CPU: \d+ PID: \d+ )?at /,
+    // Programs write `WARNING: at least one test failed`, so two words after `at` are no place.
+    header: /WARNING: (?:CPU: \d+ PID: \d+ )?at (?![a-z]+ [a-z]+\b(?![+/]))/,
     title: 'WARNING in {frame}',
     frame: warned,
   },

@@ -7,18 +7,23 @@ import { bisectFactSchema } from '../harness/records/bisect-journal.ts';
 import { cacheListSchema } from '../harness/records/cache-list.ts';
 import { cellJobSchema, cellResultSchema } from '../harness/records/cell-job.ts';
 import { controlsResultSchema } from '../harness/records/controls.ts';
-import { coverageSchema } from '../harness/records/coverage.ts';
+import { coverageDifferenceSchema, coverageSchema } from '../harness/records/coverage.ts';
 import { doctorSchema } from '../harness/records/doctor.ts';
+import { dryRunSchema } from '../harness/records/dry-run.ts';
 import { stampedEventSchema } from '../harness/records/event.ts';
 import { triageSchema } from '../harness/records/finding.ts';
 import { historyListSchema } from '../harness/records/history-list.ts';
+import { kcidbDeliveriesSchema } from '../harness/records/kcidb-deliveries.ts';
 import { knownFileSchema } from '../harness/records/known-issues.ts';
+import { knownListSchema } from '../harness/records/known-list.ts';
 import { lockOrderSchema } from '../harness/records/lock-order.ts';
 import { matrixSchema } from '../harness/records/matrix.ts';
 import { nightSchema } from '../harness/records/night.ts';
 import { nightPlanSchema } from '../harness/records/night-plan.ts';
 import { nightRowSchema } from '../harness/records/night-row.ts';
 import { noticeSchema } from '../harness/records/notice.ts';
+import { replayedSchema } from '../harness/records/replayed.ts';
+import { rescanSchema } from '../harness/records/rescan.ts';
 import { runListSchema } from '../harness/records/run-list.ts';
 import { runRecordSchema } from '../harness/records/run-request.ts';
 import { runResultSchema } from '../harness/records/run-result.ts';
@@ -27,6 +32,7 @@ import { seriesListSchema, seriesReportSchema } from '../harness/records/series.
 import { seriesFactSchema } from '../harness/records/series-journal.ts';
 import { shardSchema } from '../harness/records/shard.ts';
 import { manifestSchema, sealedManifestSchema } from '../harness/records/store.ts';
+import { storeListSchema } from '../harness/records/store-list.ts';
 import { triageFolderSchema } from '../harness/records/triage-folder.ts';
 import { trialRecordSchema } from '../harness/records/trial.ts';
 
@@ -40,6 +46,10 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
     replay: { schema: runRecordSchema, what: 'run.json of a run' },
     trial: { schema: trialRecordSchema, what: "trial.json of a trial's folder" },
     coverage: { schema: coverageSchema, what: 'coverage.json of a run with --coverage' },
+    'coverage-difference': {
+      schema: coverageDifferenceSchema,
+      what: '`splat coverage --against --json`',
+    },
     locks: { schema: lockOrderSchema, what: 'locks.json of a run' },
     controls: {
       schema: controlsResultSchema,
@@ -60,6 +70,7 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
       what: 'what the program of `splat nightly --notify` reads from its standard input',
     },
     plan: { schema: nightPlanSchema, what: 'the plan of a night, and `splat nightly plan --json`' },
+    'dry-run': { schema: dryRunSchema, what: '`splat nightly --dry-run --json`' },
     job: { schema: cellJobSchema, what: 'a job of a queue: one cell, for `splat worker`' },
     'job-result': {
       schema: cellResultSchema,
@@ -81,6 +92,17 @@ const formats: Readonly<Record<string, { readonly schema: RecordSchema; readonly
       schema: triageFolderSchema,
       what: '`splat triage --json` of a folder, or of several logs',
     },
+    rescan: { schema: rescanSchema, what: '`splat triage --rescan --json`' },
+    replayed: { schema: replayedSchema, what: '`splat replay --json`' },
+    'store-list': {
+      schema: storeListSchema,
+      what: '`splat store list --json`, and `splat store prune --json`',
+    },
+    'known-list': {
+      schema: knownListSchema,
+      what: '`splat known add --json`, and `splat known check --json`',
+    },
+    'kcidb-deliveries': { schema: kcidbDeliveriesSchema, what: '`splat kcidb submit --json`' },
     doctor: { schema: doctorSchema, what: '`splat doctor --json`' },
     list: { schema: runListSchema, what: '`splat list --json`' },
     cache: { schema: cacheListSchema, what: '`splat cache --json`' },

@@ -1,4 +1,5 @@
 import type { Argv } from 'yargs';
+import { counted } from '../counted.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { cacheRoot } from '../host/store.ts';
 import {
@@ -220,7 +221,7 @@ function fromStore({ store }: ListedItem): string {
 }
 
 function entries(count: number): string {
-  return count === 1 ? '1 entry' : `${count} entries`;
+  return counted(count, 'entry', 'entries');
 }
 
 function totalBytes(items: readonly StoreItem[]): number {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { coverageFile, readCoverageOf } from '../plans/run/coverage.ts';
-import type { Coverage } from '../records/coverage.ts';
+import type { Coverage, CoverageDifference } from '../records/coverage.ts';
 import { compareCoverage, describeCoverage, describeDifference } from '../report/coverage-text.ts';
 import { jsonText } from '../report/json-text.ts';
 import type { CommandContext } from './context.ts';
@@ -48,12 +48,13 @@ export async function run(argv: CoverageArguments, context: CommandContext): Pro
     return exitCodes.clean;
   }
   const difference = compareCoverage(await requireCoverage(argv.against, context.cwd), coverage);
-  context.stdout.write(
-    argv.json
-      ? `${jsonText({ schema: 'splat-coverage-difference/1', ...difference })}\n`
-      : describeDifference(difference),
-  );
+  context.stdout.write(argv.json ? toJson(difference) : describeDifference(difference));
   return exitCodes.clean;
+}
+
+function toJson(difference: Omit<CoverageDifference, 'schema'>): string {
+  const document: CoverageDifference = { schema: 'splat-coverage-difference/1', ...difference };
+  return `${jsonText(document)}\n`;
 }
 
 async function requireCoverage(dir: string, cwd: string): Promise<Coverage> {

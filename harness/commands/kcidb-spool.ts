@@ -4,11 +4,7 @@ import { join } from 'node:path';
 import { explainDiskError, makeFolder, readIfThere, writeWhole } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
 import { type PostOptions, postJson } from '../host/post-json.ts';
-
-/** What became of a document that waits to be sent, after an attempt to send it. */
-export type Delivery =
-  | { readonly state: 'sent'; readonly file: string; readonly answer: string }
-  | { readonly state: 'waiting' | 'refused'; readonly file: string; readonly why: string };
+import type { Delivery } from '../records/kcidb-deliveries.ts';
 
 /**
  * Puts a document into the spool (the folder of documents that wait to be sent), and returns the name of its file. The same

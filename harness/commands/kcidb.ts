@@ -1,13 +1,15 @@
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
+import { counted } from '../counted.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { requireAddress } from '../host/post-json.ts';
 import type { Kcidb } from '../records/kcidb.ts';
+import type { Delivery, KcidbDeliveries } from '../records/kcidb-deliveries.ts';
 import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 import { joinDocuments, kcidbDocument } from './kcidb-document.ts';
-import { type Delivery, sendSpool, spoolDocument } from './kcidb-spool.ts';
+import { sendSpool, spoolDocument } from './kcidb-spool.ts';
 import { text } from './run-options.ts';
 import { kcidbSpool, shownPath } from './runs-folder.ts';
 
@@ -104,11 +106,7 @@ export async function run(
   for (const one of documents) await spoolDocument(spool, JSON.stringify(one));
   const { signal } = context;
   const deliveries = await sendSpool(spool, { url, token, signal, timeoutMs, retryMs });
-  context.stdout.write(
-    argv.json
-      ? `${jsonText({ schema: 'splat-kcidb/1', spool, deliveries })}\n`
-      : describe(deliveries, documents),
-  );
+  context.stdout.write(argv.json ? toJson({ spool, deliveries }) : describe(deliveries, documents));
   const failed = deliveries.find((one) => one.state !== 'sent');
   if (failed === undefined) return exitCodes.clean;
   throw new HarnessError('infra', faultIn(deliveries, failed, shownPath(spool, context.cwd)));
@@ -140,14 +138,23 @@ function serverOf(
   return { url: address, token };
 }
 
+function toJson(sent: Omit<KcidbDeliveries, 'schema'>): string {
+  const document: KcidbDeliveries = { schema: 'splat-kcidb/1', ...sent };
+  return `${jsonText(document)}\n`;
+}
+
 function describe(deliveries: readonly Delivery[], documents: readonly Kcidb[]): string {
   const lines = deliveries.flatMap((one) =>
     one.state === 'sent' ? [`sent  ${one.file}  ${plain(one.answer.trim())}`] : [],
   );
-  const count = (key: 'tests' | 'issues' | 'incidents'): number =>
-    documents.reduce((sum, one) => sum + (one[key]?.length ?? 0), 0);
-  const what = `${count('tests')} tests, ${count('issues')} issues, ${count('incidents')} incidents`;
-  const all = documents.length === 0 ? [] : [`${documents.length} documents: ${what}`];
+  const what = (['test', 'issue', 'incident'] as const)
+    .map(
+      (word) =>
+        [word, documents.reduce((sum, one) => sum + (one[`${word}s`]?.length ?? 0), 0)] as const,
+    )
+    .map(([word, count]) => counted(count, word))
+    .join(', ');
+  const all = documents.length === 0 ? [] : [`${counted(documents.length, 'document')}: ${what}`];
   return `${[...all, ...lines, ...(deliveries.length === 0 ? ['nothing waits'] : [])].join('\n')}\n`;
 }
 

@@ -6,6 +6,7 @@ import { isCode, readFaultIn, readIfThere, writeWhole } from '../host/disk.ts';
 import { acquireLock } from '../host/lock.ts';
 import { readSmallText } from '../host/regular-file.ts';
 import { isExpired, parseKnown } from '../night/known-file.ts';
+import type { KnownList } from '../records/known-list.ts';
 import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
@@ -89,9 +90,7 @@ async function addEntry(argv: KnownArguments, context: CommandContext): Promise<
   await writeWhole(path, after, mode === undefined ? undefined : mode & 0o777);
   const until = `${isRenewed ? 'renewed: ' : ''}known until ${issue.expires}`;
   context.stdout.write(
-    argv.json
-      ? `${jsonText({ schema: 'splat-known/1', added: issue, renewed: isRenewed })}\n`
-      : `${plain(shown)}: ${plain(until)}\n`,
+    argv.json ? toJson({ added: issue, renewed: isRenewed }) : `${plain(shown)}: ${plain(until)}\n`,
   );
   return exitCodes.clean;
 }
@@ -123,11 +122,14 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
     return plain(`${end}  ${signature ?? title}: ${reason}${whose}`);
   });
   context.stdout.write(
-    argv.json
-      ? `${jsonText({ schema: 'splat-known/1', issues })}\n`
-      : `${[...rows, `${issues.length} known`].join('\n')}\n`,
+    argv.json ? toJson({ issues }) : `${[...rows, `${issues.length} known`].join('\n')}\n`,
   );
   return issues.some(({ expired }) => expired) ? exitCodes.splat : exitCodes.clean;
+}
+
+function toJson(list: Omit<KnownList, 'schema'>): string {
+  const document: KnownList = { schema: 'splat-known/1', ...list };
+  return `${jsonText(document)}\n`;
 }
 
 async function readKnown(

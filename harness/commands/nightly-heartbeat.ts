@@ -68,7 +68,9 @@ async function faultsIn(
     ...(last.state === 'open' && !(await isRunning(history, context))
       ? [`night ${last.name} was stopped, and nothing goes on with it`]
       : []),
-    ...(waiting === 0 ? [] : [`${waiting} notices were not delivered`]),
+    ...(waiting === 0
+      ? []
+      : [waiting === 1 ? '1 notice was not delivered' : `${waiting} notices were not delivered`]),
   ];
 }
 

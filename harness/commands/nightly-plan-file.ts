@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { counted } from '../counted.ts';
 import { exitCodes } from '../errors.ts';
 import { openHistory } from '../history/database.ts';
 import { readIfThere, writeWhole } from '../host/disk.ts';
@@ -53,8 +54,8 @@ function describe({ cells, notRun, shards, night }: NightPlanRecord, out: string
   const left = notRun.length === 0 ? '' : `, ${notRun.length} left out by the budget`;
   const rows = shards.map(({ shard, cells: own, seconds }) => {
     const minutes = Math.max(1, Math.round(seconds / 60));
-    return `  --shard ${shard}  ${own.length} cells, about ${minutes} min`;
+    return `  --shard ${shard}  ${counted(own.length, 'cell')}, about ${minutes} min`;
   });
-  const head = `${out}: night ${night}, ${cells.length} cells${left}`;
+  const head = `${out}: night ${night}, ${counted(cells.length, 'cell')}${left}`;
   return `${[plain(head), ...rows].join('\n')}\n`;
 }

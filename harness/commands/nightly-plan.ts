@@ -1,5 +1,7 @@
+import { counted } from '../counted.ts';
 import { cellName, kernelKey } from '../night/cells.ts';
 import type { NightPlan } from '../plans/night/plan-night.ts';
+import type { DryRun } from '../records/dry-run.ts';
 import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 
@@ -13,15 +15,23 @@ export function describePlan(plan: NightPlan, json: boolean): string {
   const trials = cells.reduce((sum, { planned }) => sum + planned, 0);
   if (json) {
     const builds = Object.values(plan.pins);
-    const document = { schema: 'splat-night-plan/1', cells, notRun: left, builds, kernels, trials };
-    return `${jsonText({ ...document, estimatedSeconds: Math.round(estimate) })}\n`;
+    const document: DryRun = {
+      schema: 'splat-night-plan/1',
+      cells,
+      notRun: left,
+      builds,
+      kernels,
+      trials,
+      estimatedSeconds: Math.round(estimate),
+    };
+    return `${jsonText(document)}\n`;
   }
   const minutes = Math.max(1, Math.round(estimate / 60));
   return [
     ...cells.map((cell) => plain(`${cell.id}  ${cellName(cell)}`)),
     ...left.map((cell) => plain(`${cell.id}  ${cellName(cell)}  (not run: the budget)`)),
     '',
-    `${cells.length} cells, ${trials} trials, ${kernels} kernels; about ${minutes} min besides builds`,
+    `${counted(cells.length, 'cell')}, ${counted(trials, 'trial')}, ${counted(kernels, 'kernel')}; about ${minutes} min besides builds`,
     '',
   ].join('\n');
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { counted } from '../counted.ts';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { openHistory } from '../history/database.ts';
 import { makeFolder, readIfThere } from '../host/disk.ts';
@@ -128,7 +129,7 @@ function tell(
   );
   const { shard, cells, trials } = record;
   const words = [
-    `shard ${shard}: ${cells.length} cells, ${trials.length} trials, ${splats.size} splats, in ${shownPath(dir, cwd)}`,
+    `shard ${shard}: ${counted(cells.length, 'cell')}, ${counted(trials.length, 'trial')}, ${counted(splats.size, 'splat')}, in ${shownPath(dir, cwd)}`,
     ...failed.map((message) => `failed: ${message}`),
     ...(record.cutShort ? ['the budget is spent'] : []),
     `when all parts are there: splat nightly merge --plan ${argv.plan} DIR...`,

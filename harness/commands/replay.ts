@@ -5,6 +5,7 @@ import { cacheRoot } from '../host/store.ts';
 import { askAgain } from '../plans/run/keep-inputs.ts';
 import { type Comparison, compareRuns, findReplayed } from '../plans/run/replay.ts';
 import { runRequested } from '../plans/run/requested-run.ts';
+import type { ReplayedRun } from '../records/replayed.ts';
 import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import { progressWriter } from '../report/progress.ts';
@@ -86,7 +87,7 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
     const comparison = compareRuns(replayed.result, result, replayed.trials);
     context.stdout.write(
       argv.json
-        ? `${jsonText({ schema: 'splat-replayed/1', dir, ...comparison })}\n`
+        ? toJson({ dir, ...comparison })
         : describeComparison(comparison, shownPath(dir, context.cwd)),
     );
     requireReports([...failures, ...events.failures()], 'result.json');
@@ -94,6 +95,11 @@ export async function run(argv: ReplayArguments, context: CommandContext): Promi
   } catch (error) {
     throw await abandonRun(error, opened, context);
   }
+}
+
+function toJson(replayed: Omit<ReplayedRun, 'schema'>): string {
+  const document: ReplayedRun = { schema: 'splat-replayed/1', ...replayed };
+  return `${jsonText(document)}\n`;
 }
 
 function describeComparison({ repeated, sameKernel, trials }: Comparison, dir: string): string {

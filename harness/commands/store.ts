@@ -1,12 +1,14 @@
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Argv } from 'yargs';
+import { counted } from '../counted.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { readFaultIn, readIfThere } from '../host/disk.ts';
 import { isLoopback } from '../host/shared/http-place.ts';
 import { makeKeyFiles, readTrustedKeys } from '../host/shared/keys.ts';
 import { listEntries, pruneStore, type StoredEntry } from '../host/shared/prune.ts';
 import { serveStore } from '../host/shared/server.ts';
+import type { StoreList } from '../records/store-list.ts';
 import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
@@ -184,7 +186,7 @@ async function list(
   stdout.write(
     argv.json
       ? toJson({ store: dir, entries: entries.map(rowOf) })
-      : `${[...entries.map(describe), `${entries.length} entries in ${plain(dir)}`].join('\n')}\n`,
+      : `${[...entries.map(describe), `${counted(entries.length, 'entry', 'entries')} in ${plain(dir)}`].join('\n')}\n`,
   );
   return exitCodes.clean;
 }
@@ -209,7 +211,7 @@ async function prune(
   };
   const { entries, blobs, bytes } = await pruneStore(dir, limits, signal);
   const what = dryRun ? 'would be removed' : 'removed';
-  const total = `${entries.length} entries and ${blobs} blobs, ${size(bytes)}, ${what} from ${plain(dir)}`;
+  const total = `${counted(entries.length, 'entry', 'entries')} and ${counted(blobs, 'blob')}, ${size(bytes)}, ${what} from ${plain(dir)}`;
   stdout.write(
     argv.json
       ? toJson({ store: dir, removed: entries.map(rowOf), blobs, bytes })
@@ -223,11 +225,12 @@ function amount(flag: string, value: number): number {
   throw new HarnessError('usage', `--${flag} ${value}: it must be a number, 0 or more`);
 }
 
-function toJson(fields: object): string {
-  return `${jsonText({ schema: 'splat-store-list/1', ...fields })}\n`;
+function toJson(told: Omit<StoreList, 'schema'>): string {
+  const document: StoreList = { schema: 'splat-store-list/1', ...told };
+  return `${jsonText(document)}\n`;
 }
 
-function rowOf({ usedAtMs, ...entry }: StoredEntry): object {
+function rowOf({ usedAtMs, ...entry }: StoredEntry): NonNullable<StoreList['entries']>[number] {
   return { ...entry, usedAt: new Date(usedAtMs).toISOString() };
 }
 

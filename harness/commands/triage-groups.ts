@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { Finding } from '../records/finding.ts';
 import type { TriagedFolder } from '../records/triage-folder.ts';
 import { jsonText } from '../report/json-text.ts';
@@ -104,10 +105,6 @@ function summaryOf({ found, seeded, logs }: ReadLogs): string {
   const beside =
     seededCount === 0 ? '' : `, and ${counted(seededCount, 'splat')} that canaries seeded`;
   return `${counted(logs, 'log')}: ${names === '' ? 'no splats' : names}${beside}`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function whyOf({ file, why }: Unreadable): string {

@@ -1,10 +1,12 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { counted } from '../counted.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { openHistory } from '../history/database.ts';
 import { renameSplats } from '../history/rename.ts';
 import { readEntry } from '../plans/run/run-record.ts';
 import type { Finding } from '../records/finding.ts';
+import type { Rescan } from '../records/rescan.ts';
 import type { RunResult } from '../records/run-result.ts';
 import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
@@ -73,7 +75,7 @@ export async function runRescan(argv: TriageArguments, context: CommandContext):
     argv.history === undefined
       ? null
       : await mapHistory(resolve(cwd, argv.history), { changed, kept, dirs }, context);
-  const document = {
+  const document: Rescan = {
     schema: 'splat-rescan/1',
     signatures: signatureScheme,
     runs: dirs.size,
@@ -186,10 +188,10 @@ function describe(document: {
       ...appeared.map((one) => `${place(one.line)}${one.title} [${one.signature}] was not seen`),
     ];
   });
-  const counts = `${consoles} consoles of ${runs} runs, ${changed.length} with another answer`;
+  const counts = `${counted(consoles, 'console')} of ${counted(runs, 'run')}, ${changed.length} with another answer`;
   const told =
     history === null
       ? ''
-      : `; in the history ${history.signatures} signatures and ${history.issues} issues are renamed`;
+      : `; renamed in the history: ${counted(history.signatures, 'signature')} and ${counted(history.issues, 'issue')}`;
   return [...lines, `${counts}${told}`].map(plain).join('\n');
 }

@@ -49,6 +49,20 @@ export const coverageSchema = v.object({
   ),
 });
 
+const changeSchema = v.object({
+  more: described(texts, 'What only the later run has.'),
+  less: described(texts, 'What only the earlier run has.'),
+});
+
+/** The document that `splat coverage --against --json` prints: what ran in only one of two coverage runs. */
+export const coverageDifferenceSchema = v.object({
+  schema: v.literal('splat-coverage-difference/1'),
+  functions: described(changeSchema, 'Functions, each as `mm/memory.c: do_wp_page`.'),
+  callers: changeSchema,
+  ioctls: described(changeSchema, "Requests in words, each as `'d' 0x41, 24 bytes`."),
+});
+
 export type Coverage = Recorded<typeof coverageSchema>;
 export type CoverageFacts = Recorded<typeof coverageFactsSchema>;
+export type CoverageDifference = Recorded<typeof coverageDifferenceSchema>;
 export type CoveredFile = Recorded<typeof fileSchema>;

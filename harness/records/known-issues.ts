@@ -5,11 +5,8 @@ const text = v.pipe(v.string(), v.regex(/\S/, 'a text, and not empty'));
 const glob = described(text, 'A glob: * is any text, ? any character; \\ takes one literally.');
 const day = v.pipe(v.string(), v.regex(/^\d{4}-\d{2}-\d{2}$/, 'a day such as 2027-01-31'));
 
-/**
- * An entry of the file of known issues: a splat that is expected until a day, and the reason. It has either a signature or a
- * title.
- */
-const knownIssueSchema = v.strictObject({
+/** The fields of an entry of the file of known issues. */
+export const knownIssueEntries = {
   signature: v.exactOptional(glob),
   title: v.exactOptional(glob),
   cell: v.exactOptional(
@@ -25,7 +22,13 @@ const knownIssueSchema = v.strictObject({
       'The share of the trials it may apply to that it may leave blind. Default 0.5.',
     ),
   ),
-});
+};
+
+/**
+ * An entry of the file of known issues: a splat that is expected until a day, and the reason. It has either a signature or a
+ * title.
+ */
+const knownIssueSchema = v.strictObject(knownIssueEntries);
 
 /** A file of known issues, in YAML. */
 export const knownFileSchema = v.strictObject({ issues: v.array(knownIssueSchema) });

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { BisectReport } from '../records/bisect.ts';
 import { commitPhrase } from './bisect-words.ts';
 import { plain } from './plain.ts';
@@ -17,7 +18,7 @@ export function describeBisect(
   return [
     ...(sought === null ? [] : [`sought   ${plain(sought)} (${workload})`]),
     ...(rate === null ? [] : [`rate     in ${(rate * 100).toFixed(0)} % of the trials`]),
-    `effort   ${report.steps} ${plural[unit]}, ${report.builds} builds, ${report.trials} trials`,
+    `effort   ${counted(report.steps, unit, plural[unit])}, ${counted(report.builds, 'build')}, ${counted(report.trials, 'trial')}`,
     ...report.skipped.map((id) => `skipped  ${phrase(report, id)}`),
     ...report.others.map(
       ({ title, commits }) => `also     ${plain(title)}, on ${commits.length} of them`,
@@ -91,7 +92,11 @@ function describeDropped({ commits, unit }: BisectReport): readonly string[] {
   return [
     ...lines
       .slice(0, named)
-      .map(([line, count]) => `config   ${plain(line)}, on ${count} ${plural[unit]}`),
-    ...(more > 0 ? [`config   ${more} more lines are dropped: bisect.json`] : []),
+      .map(([line, count]) => `config   ${plain(line)}, on ${counted(count, unit, plural[unit])}`),
+    ...(more > 0
+      ? [
+          `config   ${more === 1 ? '1 more line is' : `${more} more lines are`} dropped: bisect.json`,
+        ]
+      : []),
   ];
 }

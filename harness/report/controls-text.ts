@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { Cell, ControlsResult, TimedCell } from '../records/controls.ts';
 import { plain } from './plain.ts';
 import { type Style, styleFor } from './style.ts';
@@ -22,7 +23,7 @@ export function describeControls(
     ...timeLines(report.times, style),
     '',
     report.asExpected
-      ? `${style.strong('matrix')}   ${style.good('as expected')}: ${cells.length} cells`
+      ? `${style.strong('matrix')}   ${style.good('as expected')}: ${counted(cells.length, 'cell')}`
       : `${style.strong('matrix')}   ${style.bad('not as expected')}: ${odd} of ${cells.length} cells, ${untried} of ${report.columns.length} columns without a kernel`,
     `run      ${plain(options.dir)}`,
     '',

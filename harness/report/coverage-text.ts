@@ -1,4 +1,9 @@
-import type { Coverage, CoverageFacts, CoveredFile } from '../records/coverage.ts';
+import type {
+  Coverage,
+  CoverageDifference,
+  CoverageFacts,
+  CoveredFile,
+} from '../records/coverage.ts';
 import { plain } from './plain.ts';
 
 /** The line below a run's verdict with the result of the last coverage run on the same kernel. */
@@ -44,30 +49,18 @@ export function describeCoverage(
   ].join('\n');
 }
 
-/**
- * How a list of names changed between two coverage runs. `more`: the names that only the later run has. `less`: those that only
- * the earlier run has.
- */
-export interface CoverageChange {
-  readonly more: readonly string[];
-  readonly less: readonly string[];
-}
-
-/** The differences between two coverage runs in the code that ran. */
-export interface CoverageDifference {
-  /** Functions, named as `mm/memory.c: do_wp_page`. */
-  readonly functions: CoverageChange;
-  readonly callers: CoverageChange;
-  readonly ioctls: CoverageChange;
-}
-
 function functionsOf({ files }: Coverage): readonly string[] {
   return files.flatMap(({ file, ran }) => ran.map(({ name }) => `${file}: ${name}`));
 }
 
 /** Compares two coverage runs. In the result, `more` has what only `now` has, and `less` what only `before` has. */
-export function compareCoverage(before: Coverage, now: Coverage): CoverageDifference {
-  const change = (namesOf: (one: Coverage) => readonly string[]): CoverageChange => {
+export function compareCoverage(
+  before: Coverage,
+  now: Coverage,
+): Omit<CoverageDifference, 'schema'> {
+  const change = (
+    namesOf: (one: Coverage) => readonly string[],
+  ): CoverageDifference['functions'] => {
     const [old, young] = [new Set(namesOf(before)), new Set(namesOf(now))];
     return {
       more: [...young].filter((name) => !old.has(name)),
@@ -84,7 +77,7 @@ export function compareCoverage(before: Coverage, now: Coverage): CoverageDiffer
 /**
  * The differences between two coverage runs as text: for functions, callers and ioctls, how many came and went, and their names.
  */
-export function describeDifference(difference: CoverageDifference): string {
+export function describeDifference(difference: Omit<CoverageDifference, 'schema'>): string {
   const lines = Object.entries(difference).flatMap(([what, { more, less }]) => [
     `${what}: ${more.length} more, ${less.length} less`,
     ...more.map((name: string) => `  + ${plain(name)}`),

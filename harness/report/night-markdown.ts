@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { NightItem, NightRecord } from '../records/night.ts';
 import { cellTitle, itemDetails, lockWords, nightLists, trendWords } from './night-words.ts';
 import { plain } from './plain.ts';
@@ -12,7 +13,7 @@ export function formatNightMarkdown(night: NightRecord): string {
   const lines = [
     `# Night ${night.night}: ${kind}${because === undefined ? '' : ` (${text(because)})`}`,
     '',
-    `${night.cells.length} cells, ${count('clean')} clean. Matrix ${text(night.matrix.file)}, splat ${night.harness.version}.`,
+    `${counted(night.cells.length, 'cell')}, ${count('clean')} clean. Matrix ${text(night.matrix.file)}, splat ${night.harness.version}.`,
   ];
   for (const [list, title] of nightLists) {
     const items: readonly NightItem[] = night[list];

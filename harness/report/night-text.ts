@@ -1,10 +1,11 @@
+import { counted } from '../counted.ts';
 import type { NightItem, NightRecord } from '../records/night.ts';
 import { cellTitle, itemDetails, lockWords, nightLists, trendWords } from './night-words.ts';
 import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 
 /** The lists of a night that a terminal shows only as a number when they have more than five items. */
-const counted: readonly string[] = ['notThere', 'notRun', 'known'];
+const briefLists: readonly string[] = ['notThere', 'notRun', 'known'];
 const mostShown = 20;
 
 /**
@@ -20,7 +21,7 @@ export function describeNight(
   for (const [list, title] of nightLists) {
     const items: readonly NightItem[] = night[list];
     if (items.length === 0) continue;
-    const isBrief = counted.includes(list) && items.length > 5;
+    const isBrief = briefLists.includes(list) && items.length > 5;
     lines.push(style.strong(`${title}: ${items.length}`));
     for (const item of isBrief ? [] : items.slice(0, mostShown)) {
       lines.push(`  ${itemLine(item, night)}`);
@@ -43,7 +44,7 @@ export function describeNight(
   return [
     ...lines.map(plain),
     ...(lines.length === 0 ? [] : ['']),
-    `night    ${night.night}, ${night.cells.length} cells, ${clean} clean`,
+    `night    ${night.night}, ${counted(night.cells.length, 'cell')}, ${clean} clean`,
     `verdict  ${style.strong(kind)}${because === undefined ? '' : `: ${plain(because)}`}`,
     `folder   ${plain(dir)}`,
     '',

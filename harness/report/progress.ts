@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { HarnessEvent } from '../records/event.ts';
 import { inconclusive, verdictPhrase } from '../verdict.ts';
 import { plain } from './plain.ts';
@@ -111,5 +112,5 @@ function soFarWords(event: Extract<HarnessEvent, { kind: 'so-far' }>): string {
       : `; a splat in more than ${percent(seenAbove)} of trials of a prefix would have been seen`;
   const time =
     leftMs === undefined || left === 0 ? '' : `, about ${Math.ceil(leftMs / 60_000)} min`;
-  return `so far, after ${trials} trials: ${words}${bound}; ${left} trials left${time}`;
+  return `so far, after ${counted(trials, 'trial')}: ${words}${bound}; ${counted(left, 'trial')} left${time}`;
 }

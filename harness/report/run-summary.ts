@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { RunResult } from '../records/run-result.ts';
 import type { SubtestResult } from '../records/subtest.ts';
 import type { TrialResult } from '../records/trial.ts';
@@ -174,7 +175,7 @@ function describeSplats(run: RunResult, style: Style, options: SummaryOptions): 
     `again    ${plain(options.reproduce(trial))}`,
     ...splat.text.slice(0, shownReportLines).map((text) => `  ${plain(text)}`),
     ...(splat.text.length > shownReportLines
-      ? [`  ... ${splat.text.length - shownReportLines} more lines`]
+      ? [`  ... ${counted(splat.text.length - shownReportLines, 'more line')}`]
       : []),
   ]);
 }

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { ReportedFunction, ReportedPatch, SeriesReport } from '../records/series.ts';
 import type { PatchVerdict } from '../verdict.ts';
 import { plain } from './plain.ts';
@@ -99,7 +100,7 @@ function reportLines({ patches }: SeriesReport, style: Style): readonly string[]
       '',
       style.strong(`patch ${index}: ${plain(title)}`),
       ...report.slice(0, shownReportLines).map((line) => `  ${plain(line)}`),
-      ...(more > 0 ? [style.faint(`  ... ${more} more lines in series.json`)] : []),
+      ...(more > 0 ? [style.faint(`  ... ${counted(more, 'more line')} in series.json`)] : []),
     ];
   });
 }

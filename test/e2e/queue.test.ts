@@ -59,7 +59,7 @@ void t.test(
     if (!read.isRight) throw new Error(stderr);
     t.match(builder.said(), /kernel debian:6\.1: taken\n[^]*kernel debian:6\.1: done\n/);
     t.notMatch(reader.said(), 'kernel debian:6.1: taken', 'without a key it builds for nobody');
-    t.match(stderr, /0 cells are in redis:\S+, and 4 wait until 1 kernels are built/);
+    t.match(stderr, /0 cells are in redis:\S+, and 4 wait until 1 kernel is built/);
     t.equal(exitCode, 1);
     t.match(read.value.new, [{ title: /^BUG: sleeping function called from invalid context/ }]);
     t.strictSame(

@@ -885,7 +885,7 @@ void t.test(
     const dropped = report.commits.map((one) => ({ ...one, dropped: ['a', 'b', 'c', 'd'] }));
     t.match(
       says({ commits: dropped }),
-      /config {3}a, on 6 commits\n.*\n.*\nconfig {3}1 more lines/,
+      /config {3}a, on 6 commits\n.*\n.*\nconfig {3}1 more line is dropped/,
     );
 
     const svg = drawPosterior(report);

@@ -150,7 +150,7 @@ void t.test(
     t.equal(sent.exitCode, 0, String(sent.exitCode));
     t.match(
       sent.out,
-      /^1 documents: 9 tests, 2 issues, 3 incidents\nsent {2}\w+\.json {2}\{"id":"submission-1"\}\n$/,
+      /^1 document: 9 tests, 2 issues, 3 incidents\nsent {2}\w+\.json {2}\{"id":"submission-1"\}\n$/,
     );
     t.strictSame(waiting(dir), []);
     const [one] = documents;

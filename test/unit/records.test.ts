@@ -7,14 +7,21 @@ import t from 'tap';
 import ts from 'typescript';
 import { openHistory } from '../../harness/history/database.ts';
 import { importRun } from '../../harness/plans/night/import-run.ts';
+import { compareRuns } from '../../harness/plans/run/replay.ts';
 import { cacheListSchema } from '../../harness/records/cache-list.ts';
+import { type Coverage, coverageDifferenceSchema } from '../../harness/records/coverage.ts';
 import { doctorSchema } from '../../harness/records/doctor.ts';
+import { dryRunSchema } from '../../harness/records/dry-run.ts';
 import { historyListSchema } from '../../harness/records/history-list.ts';
+import { knownListSchema } from '../../harness/records/known-list.ts';
 import { nightSchema } from '../../harness/records/night.ts';
+import { replayedSchema } from '../../harness/records/replayed.ts';
+import { rescanSchema } from '../../harness/records/rescan.ts';
 import { runListSchema } from '../../harness/records/run-list.ts';
 import { runResultSchema } from '../../harness/records/run-result.ts';
 import { checkValue, type RecordSchema } from '../../harness/records/schema.ts';
 import { seriesListSchema } from '../../harness/records/series.ts';
+import { storeListSchema } from '../../harness/records/store-list.ts';
 import { triageFolderSchema } from '../../harness/records/triage-folder.ts';
 import { jsonSchemas } from '../json-schemas.ts';
 import {
@@ -168,11 +175,42 @@ function isSchema(name: string): boolean {
   return name === 'valibot' || name.startsWith('harness/records/');
 }
 
+function aCoverage(ran: string): Coverage {
+  return {
+    schema: 'splat-coverage/1',
+    harness: { version: '0.1.0', signatures: 4 },
+    measuredAt: '2026-11-29T19:10:13Z',
+    kernel: { id: 'k', release: '6.1.192', source: 'debian:6.1' },
+    files: [
+      { file: 'mm/memory.c', ran: [{ name: ran, trials: ['munmap'] }], never: [], unclear: [] },
+    ],
+    callers: [],
+    ioctls: [],
+    events: {},
+  };
+}
+
+void t.test('a comparison of a repeated run is as its schema says', (t) => {
+  const [before, after] = [aRunResult(), aRunResult({ trials: [aTrialResult({ id: 'other' })] })];
+  const value = {
+    schema: 'splat-replayed/1',
+    dir: '/runs/again',
+    ...compareRuns(before, after, undefined),
+  };
+  t.strictSame(checkValue(replayedSchema, value), { isRight: true, value });
+  t.end();
+});
+
 void t.test('a document that a command prints is as its schema says', async (t) => {
   const dir = t.testdir({
     'run.json': JSON.stringify(aRunRecord()),
     'result.json': JSON.stringify(aRunResult()),
     cache: { kernel: { k: { image: 'x' } } },
+    store: {},
+    'matrix.yaml':
+      'schema: splat-matrix/1\nkernels: [debian:6.1]\nworkloads: [munmap, hmm]\nbudget: 1\n',
+    covered: { 'coverage.json': JSON.stringify(aCoverage('f')) },
+    'covered-before': { 'coverage.json': JSON.stringify(aCoverage('g')) },
     logs: { 'a.log': '[    1.000000] Out of memory: Killed process 12 (hog) total-vm:4kB\n' },
   });
   const path = join(dir, 'h.db');
@@ -199,6 +237,13 @@ void t.test('a document that a command prints is as its schema says', async (t) 
     [historyListSchema, ['history', '--history', path]],
     [seriesListSchema, ['series', patch, '--list']],
     [triageFolderSchema, ['triage', join(dir, 'logs')]],
+    [rescanSchema, ['triage', '--rescan', dir, '--history', path]],
+    [coverageDifferenceSchema, ['coverage', 'covered', '--against', 'covered-before']],
+    [storeListSchema, ['store', 'list', 'store']],
+    [storeListSchema, ['store', 'prune', 'store', '--max-size', '1', '--dry-run']],
+    [dryRunSchema, ['nightly', 'matrix.yaml', '--dry-run']],
+    [knownListSchema, ['known', 'add', 'warning-abc', '--until', '2999-01-31', '--reason', 'r']],
+    [knownListSchema, ['known', 'check']],
   ];
   for (const [schema, args] of rows) {
     const { stdout, stderr } = spawnSync(join(root, 'splat'), [...args, '--json'], {

@@ -8,6 +8,8 @@ import { formerKeys, renameSplats } from '../../harness/history/rename.ts';
 import { readStoredCell } from '../../harness/history/stored-cell.ts';
 import { importRun } from '../../harness/plans/night/import-run.ts';
 import type { SeenSplat } from '../../harness/records/finding.ts';
+import { rescanSchema } from '../../harness/records/rescan.ts';
+import { checkValue } from '../../harness/records/schema.ts';
 import { signatureScheme } from '../../harness/splat/signature.ts';
 import { compareRules, compareTexts } from '../../harness/trial/compare-rules.ts';
 import { countSplats } from '../../harness/trial/findings.ts';
@@ -109,10 +111,12 @@ void t.test(
     const told = rescan();
     t.equal(told.code, 0, told.err);
     t.match(told.out, `possible deadlock [old-1] is ${splat.title} [${splat.signature}]`);
-    t.match(told.out, '1 consoles of 1 runs, 1 with another answer\n');
+    t.match(told.out, '1 console of 1 run, 1 with another answer\n');
     const mapped = rescan('--history', path, '--json');
     t.equal(mapped.code, 0, mapped.err);
-    t.match(JSON.parse(mapped.out), { history: { signatures: 1, issues: 1 } });
+    const value: unknown = JSON.parse(mapped.out);
+    t.strictSame(checkValue(rescanSchema, value), { isRight: true, value });
+    t.match(value, { history: { signatures: 1, issues: 1 } });
     t.match(JSON.parse(rescan('--history', path, '--json').out), {
       history: { signatures: 0, issues: 0 },
     });

@@ -140,7 +140,7 @@ void t.test('the word of a history is no proof that a folder is a night of splat
   await markFolder(other, '2026-12-24T03:00:00Z');
   await markFolder(ours, '2027-01-03T03:00:00Z');
   const done = await retainNights(db, { nights: 1 }, about);
-  t.equal(done, 'retention: 1 MiB of 1 nights were removed');
+  t.equal(done, 'retention: 1 MiB of 1 night were removed');
   t.ok(existsSync(join(bare, 'runs', 'thesis')), 'a folder without a mark');
   t.ok(existsSync(join(other, 'runs', 'thesis')), 'the mark of another night');
   t.notOk(existsSync(ours), 'a night that was begun here and abandoned');

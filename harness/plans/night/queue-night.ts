@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts';
 import type { Emit } from '../../events.ts';
 import { pause } from '../../host/deadline.ts';
 import { throwIfAborted } from '../../host/process.ts';
@@ -37,8 +38,13 @@ export async function runQueued(request: QueuedNight): Promise<void> {
   let open: readonly PackedCell[] = cells.filter(({ id }) => !kept.has(id));
   await addJobs(queues, [...builds, ...open]);
   const later =
-    kept.size === 0 ? '' : `, and ${kept.size} wait until ${builds.length} kernels are built`;
-  emit({ kind: 'note', text: `${open.length} cells are in ${address.shown}${later}` });
+    kept.size === 0
+      ? ''
+      : `, and ${kept.size === 1 ? '1 waits' : `${kept.size} wait`} until ${builds.length === 1 ? '1 kernel is' : `${builds.length} kernels are`} built`;
+  emit({
+    kind: 'note',
+    text: `${counted(open.length, 'cell')} ${open.length === 1 ? 'is' : 'are'} in ${address.shown}${later}`,
+  });
   const losses = new Map<string, number>();
   for (let done = 0; ; ) {
     throwIfAborted(signal);

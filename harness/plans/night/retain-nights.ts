@@ -1,6 +1,7 @@
 import type { Dirent } from 'node:fs';
 import { lstat, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counted } from '../../counted.ts';
 import type { History } from '../../history/database.ts';
 import { evidenceOf } from '../../history/evidence.ts';
 import { nightsSince, type StoredNight } from '../../history/nights.ts';
@@ -60,8 +61,11 @@ export async function retainNights(
   }
   if (removed === 0) return undefined;
   const size = `${(freed / 2 ** 20).toFixed(0)} MiB`;
-  const stays = kept === 0 ? '' : `; ${kept} runs that show open splats stay`;
-  return `retention: ${size} of ${removed} nights were removed${stays}`;
+  const stays =
+    kept === 0
+      ? ''
+      : `; ${kept === 1 ? '1 run that shows an open splat stays' : `${kept} runs that show open splats stay`}`;
+  return `retention: ${size} of ${counted(removed, 'night')} were removed${stays}`;
 }
 
 /** The runs that prove an open splat, for each night's folder: their paths below the folder. */

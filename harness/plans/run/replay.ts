@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { HarnessError } from '../../errors.ts';
 import { readIfThere } from '../../host/disk.ts';
+import type { ReplayedRun, ReplayedTrial } from '../../records/replayed.ts';
 import type { RunRecord } from '../../records/run-request.ts';
 import type { RunResult } from '../../records/run-result.ts';
 import { guestFolders } from '../../trial/runner.ts';
@@ -19,23 +20,10 @@ export interface Replayed {
 }
 
 /**
- * A trial with its verdicts in the recorded run and in the repeated run. When one of the runs has no trial, there is a single
- * entry: its id is `kernel`, and its verdicts are those of the whole runs.
+ * How a repeated run compares with the recorded run. When one of them has no trial, there is a single trial: its id is `kernel`,
+ * and its verdicts are those of the whole runs.
  */
-export interface ReplayedTrial {
-  readonly id: string;
-  readonly before: Verdict;
-  /** The verdict in the repeated run; null when that run does not have the trial. */
-  readonly after: Verdict | null;
-  readonly repeated: boolean;
-}
-
-export interface Comparison {
-  readonly repeated: boolean;
-  /** False when the repeated run has another kernel than the recorded run. */
-  readonly sameKernel: boolean;
-  readonly trials: readonly ReplayedTrial[];
-}
+export type Comparison = Pick<ReplayedRun, 'repeated' | 'sameKernel' | 'trials'>;
 
 /**
  * Finds the run that the argument of `splat replay` names: a run's folder, or one of its trials. Throws `usage` when there is no

@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts';
 import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../../records/series.ts';
 import type { PatchVerdict } from '../../verdict.ts';
 import { timeWords } from '../item-words.ts';
@@ -124,7 +125,7 @@ function seriesFacts(
     ...(accel === null ? [] : [['guest', accel] as const]),
     [
       'cost',
-      `${timings.trials} trials in ${whole(timings.trialSeconds)}, builds ${whole(timings.buildSeconds)}`,
+      `${counted(timings.trials, 'trial')} in ${whole(timings.trialSeconds)}, builds ${whole(timings.buildSeconds)}`,
     ],
     ['started', timeWords(startedAt)],
     ['command', commandCode(command)],

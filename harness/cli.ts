@@ -171,7 +171,10 @@ async function dispatch(
   const [name = ''] = args;
   if (typedArgs[0] === 'help') requireHelpWord(typedArgs[1], Object.keys(commands));
   const chosen = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  const parser = yargs([...args])
+  const module = await chosen?.load();
+  const typed =
+    module === undefined || wantsHelp(args) ? undefined : checkCommandLine(args.slice(1), module);
+  const parser = yargs(typed === undefined ? [...args] : [name, ...typed.args])
     .scriptName('splat')
     .version(version)
     .help()
@@ -180,14 +183,12 @@ async function dispatch(
     .exitProcess(false)
     .fail(false)
     .wrap(Math.min(100, process.stdout.columns ?? 100));
-  if (chosen === undefined) {
+  if (chosen === undefined || module === undefined) {
     for (const [command, { describe }] of Object.entries(commands))
       parser.command(command, describe);
     parser.epilogue(overviewEpilogue);
     return overview(parser, args, context);
   }
-  const module = await chosen.load();
-  const typed = wantsHelp(args) ? undefined : checkCommandLine(args.slice(1), module);
   let exitCode: number = exitCodes.clean;
   let thrown: { readonly error: unknown } | undefined;
   const builder = (command: Argv): unknown => {

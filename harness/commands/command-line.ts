@@ -57,6 +57,10 @@ interface Grammar {
 /** The words of a command line as the user typed them. */
 interface Typed {
   readonly positionals: readonly string[];
+  /** The value of each positional that was given, by its name; a list for one that takes any number of words. */
+  readonly named: ReadonlyMap<string, string | readonly string[]>;
+  /** The command line for yargs, which would drop positionals after -- */
+  readonly args: readonly string[];
   readonly flags: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -75,7 +79,11 @@ export function checkCommandLine(args: readonly string[], command: CommandShape)
   const typed = readTyped(args, grammar);
   for (const [flag, values] of typed.flags) checkFlag(flag, values, grammar);
   checkPositionals(typed.positionals, grammar);
-  return typed;
+  return {
+    ...typed,
+    named: nameWords(typed.positionals, grammar),
+    args: joinDashes(args, grammar),
+  };
 }
 
 /** The flags and positionals of a command, with their help texts. Shell completion uses them. */
@@ -97,8 +105,8 @@ export function describeFlags(command: CommandShape): {
 }
 
 /**
- * The arguments as yargs parsed them, except invalid numbers: these stay as typed instead of NaN, so that a range check
- * can name them.
+ * The arguments as yargs parsed them, except positionals, which are as typed, and invalid numbers: these stay as typed instead of
+ * NaN, so that a range check can name them.
  */
 export function keepTyped<T extends object>(argv: T, typed: Typed): T {
   const kept = Object.entries(argv).map(([key, value]) => {
@@ -108,7 +116,31 @@ export function keepTyped<T extends object>(argv: T, typed: Typed): T {
     }
     return [key, Number.isNaN(value) ? words[0] : value];
   });
-  return Object.fromEntries(kept) as T;
+  return { ...Object.fromEntries(kept), ...Object.fromEntries(typed.named) } as T;
+}
+
+/** The words of the positionals by the names of these. */
+function nameWords(words: readonly string[], grammar: Grammar): Typed['named'] {
+  const { positionals, isVariadic } = grammar;
+  return new Map(
+    positionals.flatMap(({ name }, at): (readonly [string, string | readonly string[]])[] => {
+      const word = words[at];
+      if (word === undefined) return [];
+      const takesAll = isVariadic && at === positionals.length - 1;
+      return [[name, takesAll ? words.slice(at) : word]];
+    }),
+  );
+}
+
+/**
+ * The command line without --, which yargs reads as the end of the positionals. A word that then looks like a flag gets another
+ * beginning: keepTyped() restores it. Unchanged when the words after -- belong to another program.
+ */
+function joinDashes(args: readonly string[], { passesOn }: Grammar): readonly string[] {
+  const before = beforeDashes(args);
+  if (passesOn || before.length === args.length) return args;
+  const after = args.slice(before.length + 1);
+  return [...before, ...after.map((word) => (word.startsWith('-') ? `./${word}` : word))];
 }
 
 function readGrammar(command: CommandShape): Grammar {
@@ -131,7 +163,10 @@ function readGrammar(command: CommandShape): Grammar {
   return { name, declared, descriptions, flags, positionals, isVariadic, passesOn };
 }
 
-function readTyped(args: readonly string[], grammar: Grammar): Typed {
+function readTyped(
+  args: readonly string[],
+  grammar: Grammar,
+): Pick<Typed, 'positionals' | 'flags'> {
   const flags = new Map<string, string[]>();
   const positionals: string[] = [];
   const queue = [...beforeDashes(args)];

@@ -40,6 +40,21 @@ void t.test('--version and --help answer on stdout', (t) => {
   t.end();
 });
 
+void t.test('a word after -- is a positional, whatever it begins with', (t) => {
+  const log = '[    1.0] WARNING: CPU: 0 PID: 1 at mm/foo.c:12 foo+0x1/0x2\n';
+  const dir = t.testdir({ '-x.log': log, 'clean.log': '[    1.0] hello\n' });
+  const triage = (words: readonly string[]): ReturnType<typeof spawnSync> =>
+    spawnSync(join(root, 'splat'), ['triage', ...words], { cwd: dir, input: '', encoding: 'utf8' });
+  t.match(triage(['--', '-x.log']), { status: 1, stdout: /WARNING in foo/ });
+  const both = triage(['--json', 'clean.log', '--', '-x.log']);
+  t.match(both, { status: 1, stdout: /"files":\["-x.log"\].*"logs":2\}/ });
+  t.match(splat(['report', '--', '-x']), {
+    code: 129,
+    err: /-x is not the folder of a finished run/,
+  });
+  t.end();
+});
+
 void t.test('help is had with -h, with help COMMAND, and beside a mistake', (t) => {
   const { out } = splat(['list', '--help']);
   for (const args of [

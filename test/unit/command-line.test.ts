@@ -85,7 +85,20 @@ void t.test('a number that is none stays as it was typed', (t) => {
     { 'memory-mib': '1G', memoryMib: '1G', duration: '30s', repeat: 2 },
   );
   const rows = check('series x --base K --detector 1 --detector x');
-  t.strictSame(keepTyped({ detector: [1, Number.NaN] }, rows), { detector: [1, 'x'] });
+  t.strictSame(keepTyped({ detector: [1, Number.NaN] }, rows), {
+    detector: [1, 'x'],
+    series: 'x',
+  });
+  t.end();
+});
+
+void t.test('positionals are as typed, also after --', (t) => {
+  t.strictSame(keepTyped({ files: ['a', './-b'] }, check('triage a --json -- -b --c')), {
+    files: ['a', '-b', '--c'],
+  });
+  t.strictSame(keepTyped({}, check('replay -- -r')), { run: '-r' });
+  t.strictSame(check('triage a -- -b').args, ['a', './-b']);
+  t.strictSame(check('run --workload w -- -b').args, ['--workload', 'w', '--', '-b']);
   t.end();
 });
 

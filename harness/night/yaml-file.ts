@@ -42,7 +42,12 @@ export function readYaml<S extends RecordSchema>(
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) {
     const { line, col } = lines.linePos(fault.pos[0]);
-    throw new HarnessError('config', `${file}:${line}:${col}: ${oneLine(fault.message)}`);
+    // The package advises to call another of its functions.
+    const what =
+      fault.code === 'MULTIPLE_DOCS'
+        ? 'a second YAML document begins here, and the file may have only one'
+        : oneLine(fault.message);
+    throw new HarnessError('config', `${file}:${line}:${col}: ${what}`);
   }
   const twin = findTwin(document);
   if (twin !== undefined) {
@@ -154,7 +159,7 @@ function complaint(
   const bounds = {
     min_value: 'at least',
     max_value: 'at most',
-    min_length: 'of a length of at least',
+    min_length: 'a list with a length of at least',
   };
   const bound = bounds[issue.type as keyof typeof bounds];
   const wanted =
@@ -162,11 +167,28 @@ function complaint(
       ? `${bound} ${String(issue.requirement)}`
       : issue.type === 'regex'
         ? issue.message
-        : (plainWords[issue.type] ?? issue.expected ?? 'something else')
-            .replaceAll('"', '')
-            .replaceAll(' | ', ' or ');
+        : (plainWords[issue.type] ?? inWords(issue.expected ?? 'something else'));
   return `${showValue(issue.input)} is not valid; it must be ${wanted}`;
 }
+
+/** What valibot expects, such as `("auto" | "kvm")` or `(string | Array)`, in words. */
+function inWords(expected: string): string {
+  return expected
+    .replaceAll(
+      /(?<!")\b(?:Array|Object|boolean|number|string)\b(?!")/g,
+      (type) => kinds[type] ?? type,
+    )
+    .replaceAll(/"|^\(|\)$/g, '')
+    .replaceAll(' | ', ' or ');
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  Array: 'a list',
+  Object: 'a map',
+  boolean: 'true or false',
+  number: 'a number',
+  string: 'a text',
+};
 
 /** What must be there, for the checks that do not say it in plain words. */
 const plainWords: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
-import { readFaultIn, readIfThere } from '../host/disk.ts';
+import { isCode, readFaultIn, readIfThere } from '../host/disk.ts';
 import type { CommandContext } from './context.ts';
 import type { JudgedFindings, RecordedConsoles, TrialConsole } from './run-consoles.ts';
 import { shownPath } from './runs-folder.ts';
@@ -49,10 +49,18 @@ async function* logsBelow(folder: string, context: CommandContext): AsyncGenerat
   const isNight = names.includes('night.json');
   for (const name of names) {
     const path = join(folder, name);
-    const kind = await lstat(path).catch(() => undefined);
-    if (kind?.isDirectory()) yield* logsBelow(path, context);
-    else if (kind?.isFile() && !isNight) yield { path, scan: () => scanFile(path, context) };
+    const kind = await lstat(path).catch((error: unknown) => lookupFault(name, error));
+    if (typeof kind === 'string') yield { path, why: kind };
+    else if (kind.isDirectory()) yield* logsBelow(path, context);
+    else if (kind.isFile() && !isNight) yield { path, scan: () => scanFile(path, context) };
   }
+}
+
+/** Why a name of a folder cannot be looked up. Node reads a name that is not UTF-8 with marks in it, and finds no such file. */
+function lookupFault(name: string, error: unknown): string {
+  return name.includes('\uFFFD') && isCode(error, 'ENOENT')
+    ? 'its name is not UTF-8'
+    : readFaultIn(error);
 }
 
 /** The consoles of a run. With `only`, those of the folder of one trial. */

@@ -108,10 +108,15 @@ function summaryOf({ found, seeded, logs }: ReadLogs): string {
 }
 
 function whyOf({ file, why }: Unreadable): string {
-  return `${escapeLogText(file)}: ${escapeLogText(why)}`;
+  return `${escapeName(file)}: ${escapeLogText(why)}`;
 }
 
 /** `b.log:12 (finding 3)`: the number is for `splat triage b.log --explain 3`. */
 function placeOf({ file, line, number }: Place): string {
-  return `${escapeLogText(file)}:${line} (finding ${number})`;
+  return `${escapeName(file)}:${line} (finding ${number})`;
+}
+
+/** The name of a file on one line: other than a log, a name has newlines only to deceive. */
+function escapeName(file: string): string {
+  return escapeLogText(file).replaceAll('\n', '\\x0a');
 }

@@ -381,6 +381,12 @@ void t.test('a folder is looked through, packed logs too, and grouped by signatu
     { file: 'deeper/e.log.gz', why: /damaged or cut off/ },
   ]);
   t.match((await triage({ file: folder })).output, /6 in 4 of 6 logs, first b.log:1 \(finding 1\)/);
+  // Written names: one of Latin-1, which Node cannot look up, and one with a newline.
+  writeFileSync(Buffer.from(`${folder}/caf\u00E9.log`, 'latin1'), splat);
+  writeFileSync(join(folder, 'z\nall clean.log'), '');
+  const told = (await triage({ file: folder })).output;
+  t.match(told, /^left out: caf\uFFFD\.log: its name is not UTF-8$/m);
+  t.match(told, /^left out: z\\x0aall clean\.log: no lines were read$/m);
   t.match(await refusal(t, { file: folder, explain: 1 }), /--explain is for one log/);
   t.equal((await triage({ file: join(folder, 'deeper/a.log') })).code, 0);
 });

@@ -261,6 +261,10 @@ export async function backupHistory(history: History, file: string): Promise<voi
   if ((await readIfThere(stat(file))) !== undefined) {
     throw new HarnessError('usage', `${file} exists already; name a new file`);
   }
+  // SQLite would blame the history for a copy that cannot be made.
+  if ((await readIfThere(stat(dirname(file))))?.isDirectory() !== true) {
+    throw new HarnessError('usage', `${file} cannot be written: its folder does not exist`);
+  }
   requireIntact(history);
   history.all('VACUUM INTO ?', file);
 }

@@ -87,6 +87,10 @@ void t.test(
         code: 'usage',
         message: /exists already/,
       });
+      await t.rejects(backupHistory(history, join(dir, 'absent', 'copy.db')), {
+        code: 'usage',
+        message: /absent\/copy\.db cannot be written: its folder does not exist/,
+      });
     }
     await open();
     truncateSync(path, Math.floor(statSync(path).size / 2));

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { exitCodes, HarnessError } from '../errors.ts';
 import { defaultGuest } from '../guest/recipes.ts';
 import { tryLock } from '../host/lock.ts';
+import { requireRepository } from '../host/revision.ts';
 import { cacheRoot } from '../host/store.ts';
 import { requestedModules } from '../kernel/requested-modules.ts';
 import { requestedToolchain } from '../kernel/toolchain.ts';
@@ -87,6 +88,7 @@ async function readRequest(
     throw new HarnessError('usage', '--signature is empty; every title would match it');
   }
   const choice = readRangeChoice(argv, cwd);
+  if (choice.kind === 'commits') await requireRepository(choice.tree, '--tree', signal);
   const { withSeries: series, config: configs, configBase, workload: workloads } = argv;
   const pinned = await pinRequest(
     {

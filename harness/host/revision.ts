@@ -42,6 +42,27 @@ export async function resolveRevision(
   return { commitId, treeId, objects, ...(isShallow ? { shallow } : {}) };
 }
 
+/**
+ * Throws `usage` when there is no git repository at `dir`, which the user named; `what` begins the message. git cannot be started
+ * in a folder that does not exist.
+ */
+export async function requireRepository(
+  dir: string,
+  what: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = await readIfThere(stat(dir));
+  const fault =
+    found === undefined
+      ? 'no such folder'
+      : !found.isDirectory()
+        ? 'it is not a folder'
+        : (await firstLine(['rev-parse', '--git-dir'], dir, signal)) === ''
+          ? 'it is not a git repository'
+          : undefined;
+  if (fault !== undefined) throw new HarnessError('usage', `${what} ${dir}: ${fault}`);
+}
+
 async function firstLine(
   args: readonly string[],
   cwd: string,

@@ -1,5 +1,6 @@
 import { HarnessError } from '../errors.ts';
 import { runGit } from '../host/git.ts';
+import { requireRepository } from '../host/revision.ts';
 import type { Series } from './patch.ts';
 import { count } from './thread-words.ts';
 
@@ -17,6 +18,7 @@ export async function findBase(
   dir: string,
   signal: AbortSignal,
 ): Promise<{ readonly commit: string; readonly because: string }> {
+  await requireRepository(dir, '--tree', signal);
   const said = series.trailers?.baseCommit;
   if (said !== undefined) {
     const end = await runGit(['cat-file', '-e', `${said}^{commit}`], {

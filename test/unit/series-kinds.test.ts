@@ -468,6 +468,12 @@ void test('what git log -p prints is a series, the oldest first', async (t) => {
   t.strictSame((await summary(dir, 'dates')).patches, ['a.c', 'b.c']);
   const series = await readSeries('log', { cwd: dir, signal });
   await t.rejects(findBase(series, tree, signal), { code: 'usage', message: /no branch or tag/ });
+  for (const [folder, message] of [
+    ['absent', /--tree .*absent: no such folder$/],
+    ['log', /--tree .*log: it is not a folder$/],
+  ] as const) {
+    await t.rejects(findBase(series, join(dir, folder), signal), { code: 'usage', message });
+  }
   git('tag', 'v1', 'HEAD~2');
   const commit = git('rev-parse', 'HEAD~2').trim();
   t.strictSame(await findBase(series, tree, signal), { commit, because: 'its blobs of 1 file' });

@@ -1,12 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import yargs, { type Argv } from 'yargs';
 import { checkCommandLine, keepTyped, wantsHelp } from './commands/command-line.ts';
-import type { CommandContext } from './commands/context.ts';
+import { type CommandContext, terminalFacts } from './commands/context.ts';
 import { requireHelpWord, topicOf } from './commands/help-words.ts';
 import { explainCommand } from './commands/manual.ts';
 import { didYouMean } from './commands/nearest.ts';
 import type { StoreArguments } from './commands/run-options.ts';
 import { topicNames } from './commands/topics.ts';
+import { watchOutput } from './commands/watch-output.ts';
 import { watchSignals } from './commands/watch-signals.ts';
 import { exitCodeOfError, exitCodes, HarnessError } from './errors.ts';
 import { explainDiskError } from './host/disk.ts';
@@ -138,14 +139,9 @@ export async function main(args: readonly string[], version: string): Promise<nu
     stderr,
     env,
     cwd: process.cwd(),
-    colour: stdout.isTTY && !env['NO_COLOR'],
-    live: stderr.isTTY && env['TERM'] !== 'dumb',
+    ...terminalFacts({ stdout: stdout.isTTY, stderr: stderr.isTTY }, env),
   };
-  // A reader that closes the pipe (head, grep -q) has seen enough. For a file that cannot take the output, the error is reported.
-  stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exitCodes.harness);
-    process.exit(explain(explainDiskError(error, 'standard output'), context));
-  });
+  watchOutput(context, (error) => explain(error, context));
   // Exit code 1 means a splat, so an uncaught error must not end the process with Node's own exit code.
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error) => process.exit(explain(error, context)));

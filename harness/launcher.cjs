@@ -32,6 +32,14 @@ function give(text) {
   process.exit(exitHarness);
 }
 
+/** A reader that closes the pipe has seen enough; any other error of stdout is reported. Without this, Node would exit with 1: a splat. */
+function watchOutput() {
+  process.stdout.on('error', function (error) {
+    if (error.code === 'EPIPE') process.exit(exitHarness);
+    give('cannot write to standard output: ' + (error.code === 'ENOSPC' ? 'no space left' : error.code));
+  });
+}
+
 function checkNode() {
   var parts = process.versions.node.split('.').map(Number);
   if (parts[0] > oldestNode[0] || (parts[0] === oldestNode[0] && parts[1] >= oldestNode[1])) return;
@@ -262,8 +270,14 @@ function main() {
   }
   if (args[0] === 'setup' && sources() === undefined) return say('an installed package needs no setup; splat doctor tells what this host lacks');
   if (args[0] === 'setup') return locked(args[1] === '--dev' ? '--set-up-locked-dev' : '--set-up-locked');
-  if (args.length === 2 && args.indexOf('--version') >= 0 && args.indexOf('--verbose') >= 0) return describeVersion();
-  if (args.length === 1 && args[0] === '--version') return void process.stdout.write(packageJson().version + '\n');
+  if (args.length === 2 && args.indexOf('--version') >= 0 && args.indexOf('--verbose') >= 0) {
+    watchOutput();
+    return describeVersion();
+  }
+  if (args.length === 1 && args[0] === '--version') {
+    watchOutput();
+    return void process.stdout.write(packageJson().version + '\n');
+  }
   var digest = sourceDigest() || readStamp();
   if (digest === undefined) give('dist/ is missing from the package; install it again');
   if (readStamp() !== digest) {

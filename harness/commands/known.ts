@@ -112,6 +112,7 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
       `known check: unexpected argument ${argv.signature}; --known names the file`,
     );
   }
+  requireNoEntryFlags(argv);
   const { named, shown } = knownPath(argv, context);
   const { value } = parseKnown(await readKnown(named, shown, context), basename(named));
   const nowMs = openClock(context.env)();
@@ -125,6 +126,15 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
     argv.json ? toJson({ issues }) : `${[...rows, `${issues.length} known`].join('\n')}\n`,
   );
   return issues.some(({ expired }) => expired) ? exitCodes.splat : exitCodes.clean;
+}
+
+function requireNoEntryFlags(argv: KnownArguments): void {
+  const { title, until, reason, link, owner, cell, maxBlind } = argv;
+  const given = { title, until, reason, link, owner, cell, 'max-blind': maxBlind };
+  for (const [flag, value] of Object.entries(given)) {
+    if (value === undefined || value === false) continue;
+    throw new HarnessError('usage', `known check: --${flag} is a flag of splat known add`);
+  }
 }
 
 function toJson(list: Omit<KnownList, 'schema'>): string {

@@ -9,6 +9,7 @@ import { runRequested } from '../plans/run/requested-run.ts';
 import { jsonText } from '../report/json-text.ts';
 import { progressWriter } from '../report/progress.ts';
 import { describeRun } from '../report/run-summary.ts';
+import { isIgtName } from '../trial/igt-name.ts';
 import { exitCodeOfVerdict } from '../verdict.ts';
 import type { CommandContext } from './context.ts';
 import { type GuestArguments, guestChoice, guestNeeds, requestedGuest } from './guest-options.ts';
@@ -148,6 +149,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   if (argv.quick && argv.workload.length > 0) {
     throw new HarnessError('usage', '--quick chooses the workloads itself: leave out --workload');
   }
+  requireIgt(argv);
   const events = openEvents(progressWriter(context.stderr, context.live));
   const note = argv.kernel === defaultKernel ? kernelTreeNote(context.cwd) : undefined;
   if (note !== undefined) events.emit({ kind: 'note', text: note });
@@ -213,6 +215,18 @@ function requestedRun(
     durationMs: duration === undefined ? undefined : duration * 1000,
     trials: undefined,
   };
+}
+
+/** Throws `usage` for an option of IGT when no test of IGT was named: it would do nothing. */
+function requireIgt({ igt, igtExpect, workload }: RunArguments): void {
+  if (workload.some(isIgtName)) return;
+  for (const [flag, value] of Object.entries({ igt, 'igt-expect': igtExpect })) {
+    if (value === undefined) continue;
+    throw new HarnessError(
+      'usage',
+      `--${flag} ${value} is only valid with tests of IGT (--workload igt or --workload igt:PATTERN)`,
+    );
+  }
 }
 
 function optionalInputs({

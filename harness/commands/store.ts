@@ -30,6 +30,8 @@ export interface StoreCommandArguments {
 
 export const command = 'store <action> <path>';
 
+const defaultListen = '127.0.0.1:8417';
+
 export function builder(yargs: Argv): Argv<StoreCommandArguments> {
   return yargs
     .positional('action', {
@@ -44,7 +46,7 @@ export function builder(yargs: Argv): Argv<StoreCommandArguments> {
     })
     .option('listen', {
       ...text('with serve: the address to listen on, HOST:PORT'),
-      default: '127.0.0.1:8417',
+      default: defaultListen,
     })
     .option(
       'tls-cert',
@@ -81,6 +83,7 @@ export function builder(yargs: Argv): Argv<StoreCommandArguments> {
 
 /** Runs an action on a shared store. Returns 0; `serve` returns when it is stopped. */
 export async function run(argv: StoreCommandArguments, context: CommandContext): Promise<number> {
+  requireFlagsOf(argv);
   const path = resolve(context.cwd, argv.path);
   switch (argv.action) {
     case 'key':
@@ -91,6 +94,40 @@ export async function run(argv: StoreCommandArguments, context: CommandContext):
       return list(path, argv, context);
     case 'prune':
       return prune(path, argv, context);
+  }
+}
+
+/** The actions that read a flag; every other action would ignore it. */
+const actionsOfFlag = {
+  listen: ['serve'],
+  'tls-cert': ['serve'],
+  'tls-key': ['serve'],
+  'store-trust': ['serve'],
+  'older-than': ['prune'],
+  'max-size': ['prune'],
+  'dry-run': ['prune'],
+  json: ['list', 'prune'],
+} as const satisfies Record<string, readonly StoreCommandArguments['action'][]>;
+
+/** Throws `usage` for a flag that the action does not read. */
+function requireFlagsOf(argv: StoreCommandArguments): void {
+  const given = {
+    listen: argv.listen === defaultListen ? undefined : argv.listen,
+    'tls-cert': argv.tlsCert,
+    'tls-key': argv.tlsKey,
+    'store-trust': argv.storeTrust,
+    'older-than': argv.olderThan,
+    'max-size': argv.maxSize,
+    'dry-run': argv.dryRun || undefined,
+    json: argv.json || undefined,
+  };
+  for (const [flag, actions] of Object.entries(actionsOfFlag)) {
+    const isRead = actions.some((action) => action === argv.action);
+    if (isRead || given[flag as keyof typeof given] === undefined) continue;
+    throw new HarnessError(
+      'usage',
+      `store ${argv.action}: --${flag} is a flag of splat store ${actions.join(' and splat store ')}`,
+    );
   }
 }
 

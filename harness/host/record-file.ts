@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
-import { isCode } from './disk.ts';
+import { isCode, readFaultIn } from './disk.ts';
 import { readRegular } from './regular-file.ts';
 
 /** The default for the largest record that is read, in bytes. Results of thousands of trials are smaller. */
@@ -61,7 +61,11 @@ async function readJson(
     return { value: JSON.parse(bytes.toString('utf8')) };
   } catch (error) {
     if (error instanceof HarnessError) throw error;
-    if (isCode(error, 'ENOENT')) return undefined;
-    throw new HarnessError('usage', `${file} is not readable as JSON`, { cause: error });
+    if (isCode(error, 'ENOENT') || isCode(error, 'ENOTDIR')) return undefined;
+    const why =
+      error instanceof SyntaxError
+        ? 'is not readable as JSON'
+        : `cannot be read: ${readFaultIn(error)}`;
+    throw new HarnessError('usage', `${file} ${why}`, { cause: error });
   }
 }

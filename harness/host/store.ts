@@ -58,7 +58,9 @@ const readBytes = 256 * 1024;
 /** The folder of the cache: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
 export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
   if (env['SPLAT_CACHE']) return resolve(env['SPLAT_CACHE']);
-  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'splat');
+  const cache = env['XDG_CACHE_HOME'] ?? '';
+  // The specification says that a relative path is ignored.
+  return join(cache.startsWith('/') ? cache : join(homedir(), '.cache'), 'splat');
 }
 
 /**

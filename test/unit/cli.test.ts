@@ -2,6 +2,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { terminalFacts } from '../../harness/commands/context.ts';
 import {
   historyFile,
   kernelTreeNote,
@@ -10,6 +11,7 @@ import {
   runsFolder,
   shownPath,
 } from '../../harness/commands/runs-folder.ts';
+import { cacheRoot } from '../../harness/host/store.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 
@@ -37,6 +39,42 @@ void t.test('--version and --help answer on stdout', (t) => {
     t.match(help.out, new RegExp(`^splat ${command}`));
     t.match(splat(['--help']).out, new RegExp(`splat ${command} `));
   }
+  t.end();
+});
+
+/** The real command line with other outputs. */
+function start(
+  args: readonly string[],
+  stdio: readonly [stdout: number | 'pipe', stderr: number | 'pipe'],
+): { readonly status: number | null; readonly stderr: string | null } {
+  return spawnSync(join(root, 'splat'), args, { stdio: ['ignore', ...stdio], encoding: 'utf8' });
+}
+
+void t.test('an output that takes no more is no splat', (t) => {
+  const full = openSync('/dev/full', 'w');
+  for (const args of [['--version'], ['--version', '--verbose'], ['--help']]) {
+    const { status, stderr } = start(args, [full, 'pipe']);
+    t.equal(status, 128, args.join(' '));
+    t.equal(stderr, 'splat: cannot write to standard output: no space left\n');
+  }
+  t.equal(start(['no-such'], ['pipe', full]).status, 129, 'nobody can be told');
+  closeSync(full);
+  t.end();
+});
+
+void t.test('a terminal without escape sequences gets none', (t) => {
+  const both = { stdout: true, stderr: true };
+  t.strictSame(terminalFacts(both, { TERM: 'xterm' }), { colour: true, live: true });
+  t.strictSame(terminalFacts(both, { TERM: 'dumb' }), { colour: false, live: false });
+  t.strictSame(terminalFacts(both, { NO_COLOR: '1' }), { colour: false, live: true });
+  t.strictSame(terminalFacts({ stdout: false, stderr: true }, {}), { colour: false, live: true });
+  t.end();
+});
+
+void t.test('the cache is where the environment says, except at a relative path', (t) => {
+  t.equal(cacheRoot({ XDG_CACHE_HOME: '/x' }), '/x/splat');
+  t.equal(cacheRoot({ XDG_CACHE_HOME: 'x' }), cacheRoot({}));
+  t.equal(cacheRoot({ SPLAT_CACHE: 'x' }), join(process.cwd(), 'x'));
   t.end();
 });
 
@@ -142,6 +180,39 @@ const mistakes: readonly { readonly args: readonly string[]; readonly says: RegE
   { args: ['run', '--kernel', '/nonexistent'], says: /nonexistent/ },
   { args: ['run', '--out', join(root, 'harness')], says: /--out .*: not empty/ },
   { args: ['run', '--out', join(root, 'package.json')], says: /--out .*: not a folder/ },
+  {
+    args: ['run', '--igt', '/nonexistent'],
+    says: /--igt \/nonexistent is only valid with tests of IGT/,
+  },
+  {
+    args: ['run', '--igt-expect', '/nonexistent', '--quick'],
+    says: /--igt-expect \/nonexistent is only valid with tests of IGT/,
+  },
+  {
+    args: ['bisect', '--tree', '/nonexistent', '--good', 'a', '--bad', 'b'],
+    says: /--tree \/nonexistent: no such folder/,
+  },
+  {
+    args: ['bisect', '--tree', '/etc/passwd', '--good', 'a', '--bad', 'b'],
+    says: /--tree \/etc\/passwd: it is not a folder/,
+  },
+  {
+    args: ['report', '/etc/passwd'],
+    says: /not the folder of a finished run: it has no run\.json/,
+  },
+  { args: ['coverage', '/etc/passwd'], says: /\/etc\/passwd: no coverage\.json in it/ },
+  {
+    args: ['store', 'list', root, '--max-size', '5'],
+    says: /store list: --max-size is a flag of splat store prune/,
+  },
+  {
+    args: ['store', 'key', '/nonexistent/k', '--json'],
+    says: /--json is a flag of splat store list and splat store prune/,
+  },
+  {
+    args: ['known', 'check', '--until', '2027-01-31'],
+    says: /known check: --until is a flag of splat known add/,
+  },
   { args: ['triage', '/nonexistent.log'], says: /cannot read \/nonexistent\.log: no such file/ },
 ];
 

@@ -22,14 +22,15 @@ var root = path.dirname(__dirname);
 var dist = path.join(root, 'dist');
 var oldestNode = [20, 19];
 var exitHarness = 128;
+var exitUsage = 129;
 
 function say(text) {
   process.stderr.write('splat: ' + text + '\n');
 }
 
-function give(text) {
+function give(text, code) {
   say(text);
-  process.exit(exitHarness);
+  process.exit(code || exitHarness);
 }
 
 /** A reader that closes the pipe has seen enough; any other error of stdout is reported. Without this, Node would exit with 1: a splat. */
@@ -255,6 +256,18 @@ function describeVersion() {
   });
 }
 
+/** `splat setup [--dev]` */
+function setUp(options) {
+  var wrong = options.filter(function (option) {
+    return !/^--(dev|help)$/.test(option);
+  })[0];
+  if (wrong !== undefined) give('setup: ' + JSON.stringify(wrong) + ' is no option; the only option of setup is --dev', exitUsage);
+  if (options.indexOf('--help') >= 0)
+    return void process.stdout.write('splat setup [--dev]: installs npm packages (with --dev, those of the tests too) and compiles splat\n');
+  if (sources() === undefined) return say('an installed package needs no setup; splat doctor tells what this host lacks');
+  locked(options.length > 0 ? '--set-up-locked-dev' : '--set-up-locked');
+}
+
 /**
  * Starts the harness. `splat setup [--dev]` only prepares everything, and `npm test` begins with it; an installed package needs no
  * preparation.
@@ -268,15 +281,11 @@ function main() {
     installModules(true);
     return compile();
   }
-  if (args[0] === 'setup' && sources() === undefined) return say('an installed package needs no setup; splat doctor tells what this host lacks');
-  if (args[0] === 'setup') return locked(args[1] === '--dev' ? '--set-up-locked-dev' : '--set-up-locked');
-  if (args.length === 2 && args.indexOf('--version') >= 0 && args.indexOf('--verbose') >= 0) {
+  if (args[0] === 'setup') return setUp(args.slice(1));
+  var verbose = args.length === 2 && args.indexOf('--version') >= 0 && args.indexOf('--verbose') >= 0;
+  if (verbose || (args.length === 1 && args[0] === '--version')) {
     watchOutput();
-    return describeVersion();
-  }
-  if (args.length === 1 && args[0] === '--version') {
-    watchOutput();
-    return void process.stdout.write(packageJson().version + '\n');
+    return verbose ? describeVersion() : void process.stdout.write(packageJson().version + '\n');
   }
   var digest = sourceDigest() || readStamp();
   if (digest === undefined) give('dist/ is missing from the package; install it again');

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
+import { homeFolder } from '../host/home-folder.ts';
 import { valueDigest } from '../host/store.ts';
 import type { CommandContext } from './context.ts';
 
@@ -59,7 +59,7 @@ export function kcidbSpool(host: string, env: NodeJS.ProcessEnv): string {
 function stateFolder(env: NodeJS.ProcessEnv): string {
   const state = env['XDG_STATE_HOME'] ?? '';
   // The specification says that a relative path is ignored.
-  return join(state.startsWith('/') ? state : join(homedir(), '.local/state'), 'splat');
+  return join(state.startsWith('/') ? state : join(homeFolder(), '.local/state'), 'splat');
 }
 
 function isInKernelTree(dir: string): boolean {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { open, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { cacheFolder } from './cache-folders.ts';
 import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
+import { homeFolder } from './home-folder.ts';
 import { acquireLock } from './lock.ts';
 
 /** The kinds of entries in the store. Each kind is a folder of the cache, with one folder for each entry, named by its key. */
@@ -60,7 +60,7 @@ export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
   if (env['SPLAT_CACHE']) return resolve(env['SPLAT_CACHE']);
   const cache = env['XDG_CACHE_HOME'] ?? '';
   // The specification says that a relative path is ignored.
-  return join(cache.startsWith('/') ? cache : join(homedir(), '.cache'), 'splat');
+  return join(cache.startsWith('/') ? cache : join(homeFolder(), '.cache'), 'splat');
 }
 
 /**

@@ -1,5 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { terminalFacts } from '../../harness/commands/context.ts';
@@ -27,6 +28,23 @@ function splat(
   });
   return { code: done.status, out: done.stdout, err: done.stderr };
 }
+
+void t.test('setup refuses what it does not know before it installs anything', (t) => {
+  const wrong = splat(['setup', '--foo']);
+  t.match(wrong, {
+    code: 129,
+    out: '',
+    err: 'splat: setup: "--foo" is no option; the only option of setup is --dev\n',
+  });
+  t.match(splat(['setup', '--help']), { code: 0, out: /^splat setup \[--dev\]/, err: '' });
+  t.end();
+});
+
+void t.test('an empty HOME leaves the cache in the home folder of the password database', (t) => {
+  const { out } = splat(['cache', '--json'], { HOME: '', XDG_CACHE_HOME: '', SPLAT_CACHE: '' });
+  t.equal(JSON.parse(out).root, join(userInfo().homedir, '.cache', 'splat'));
+  t.end();
+});
 
 void t.test('--version and --help answer on stdout', (t) => {
   splat(['--version']);

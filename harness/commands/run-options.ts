@@ -19,7 +19,7 @@ export const fragmentText = `a .config fragment to merge and verify, or the name
 
 const ownSeconds = workloads.map(({ durationMs }) => durationMs / 1000);
 /** The help of --duration for commands that try splat's own workloads and the user's programs. */
-const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)} for splat's own workloads, 60 for your own program, which is killed then`;
+const durationText = `seconds of stress per trial; default ${Math.min(...ownSeconds)} to ${Math.max(...ownSeconds)} for splat's own workloads, 60 for your own program, after which splat kills it`;
 
 /** The help of --duration for splat run, which also tries tests and programs of others. */
 export const runDurationText = `${durationText}, 60 for a test of IGT or of the kernel, 10 for a test of IGT with +WORKLOAD, 120 for igt:order, 3 to 20 for a program of Debian`;

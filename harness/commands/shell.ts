@@ -44,7 +44,7 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
       boolean: true,
       default: false,
       describe:
-        "start QEMU's gdb stub at a socket of yours, and print the command that connects gdb to it",
+        "start QEMU's gdb stub on a private Unix socket, and print the command that connects gdb to it",
     })
     .option('copy-in', {
       ...files,

@@ -21,8 +21,8 @@ export function keptFinding(finding: Finding): Finding {
 }
 
 /**
- * The order in which findings are printed and numbered, given the line of each in the order in which they were complete. Returns
- * their indices, sorted by line.
+ * The order in which findings are printed and numbered. `lines` has the line of each finding, in the order in which splat
+ * completed the findings. Returns their indices, sorted by line.
  */
 export function orderByLine(lines: readonly number[]): readonly number[] {
   return [...lines.keys()].toSorted((a, b) => (lines[a] ?? 0) - (lines[b] ?? 0));

@@ -82,7 +82,7 @@ export async function layOutTools(
 }
 
 /**
- * The libraries that the programs of a tree need: the path on this host, by the library's name. Throws `tool` for a library that
+ * Maps each library that the programs of `tree` need, by its name, to its path on this host. Throws `tool` for a library that
  * no library folder has.
  */
 export async function librariesOf(

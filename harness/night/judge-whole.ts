@@ -57,7 +57,7 @@ function judgeTrials(
   // A known splat at boot ends the detectors of the controls, too, which run on the same boot.
   const isDeadAtBoot = isBlind && trials.every(({ facts }) => facts.deadBefore.length > 0);
   if (missedControls.length > 0 && !isDeadAtBoot) {
-    const because = `a control was missed: ${missedControls.join('; ')}`;
+    const because = `a canary was missed: ${missedControls.join('; ')}`;
     return { class: 'inconclusive', verdict: inconclusive('canary-missed', because), because };
   }
   if (trials.length > 0 && trials.every((one) => isNotRun(one.verdict))) {

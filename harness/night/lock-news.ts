@@ -48,8 +48,8 @@ export function isSettled({ before, after }: Pick<LockCounts, 'before' | 'after'
 const outOfRange = 0.05;
 
 /**
- * How many looks without the dependency, counted back from its first sight, show that it was not there yet: if it had been there,
- * one of them would very probably have shown it. A dependency that every look shows needs few.
+ * How many of the looks just before a dependency's first sight suffice to show that it was not there yet: had it been, one of
+ * them would very probably have shown it. The more of the later looks show it, the fewer suffice.
  */
 export function silentLooks({ after, hits, before }: LockCounts): number {
   let silent = 1;

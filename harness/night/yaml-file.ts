@@ -102,7 +102,10 @@ function toValue(document: Document, file: string): unknown {
   try {
     const value: unknown = document.toJS({ maxAliasCount: 100 });
     if (!isCircular(value)) return value;
-    throw new HarnessError('config', `${file}: a YAML alias in it stands for its own surroundings`);
+    throw new HarnessError(
+      'config',
+      `${file}: a YAML alias in it refers to a value that contains the alias`,
+    );
   } catch (cause) {
     if (cause instanceof HarnessError) throw cause;
     // The document uses an alias so often that its data would grow without end.

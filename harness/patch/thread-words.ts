@@ -71,7 +71,7 @@ export function isSameSender(one: Mail, other: Mail): boolean {
   return one.sender === other.sender || isSameName(one, other);
 }
 
-/** True when two persons sent the mails: the addresses differ, and the names. False when a mail names no sender. */
+/** True when two persons sent the mails: both the addresses and the names differ. False when a mail names no sender. */
 export function isOtherSender(one: Mail, other: Mail): boolean {
   if (one.sender === undefined || other.sender === undefined) return false;
   return one.sender !== other.sender && !isSameName(one, other);

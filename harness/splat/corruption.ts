@@ -8,7 +8,7 @@ const damagedTitle = /\[ *\d+\.\d{6}\]|\bin \d|:$/;
 const intruder = /^FAULT_INJECTION: forcing a failure|: (?:page|vmalloc:) allocation failure/;
 
 /**
- * The number of the first line of another task in the middle of a report. Undefined when no such line is found, and for a report
+ * The number of the log line at which another task begins to print into a report. Undefined when none is found, and for a report
  * whose lines name their printk caller.
  */
 export function intrusionOf(

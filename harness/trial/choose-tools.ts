@@ -58,8 +58,8 @@ function requireGuest(
 }
 
 /**
- * Returns a workload for each different name of a program of Debian, with the disk that has the programs. A Debian guest has the
- * programs itself, so its workloads get no disk. Throws `usage` for a name that requireToolName() refuses, and for a program that
+ * Returns a workload for each distinct name of a Debian program in `names`, with the disk that has the programs. A Debian guest
+ * has them itself, so its workloads get no disk. Throws `usage` for a name that requireToolName() refuses, and for a program that
  * this guest cannot run.
  */
 export async function chooseTools(

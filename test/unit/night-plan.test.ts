@@ -390,12 +390,12 @@ void t.test('a part is refused that is none, and inputs that were not planned', 
   t.equal(other.exitCode, 129);
   t.match(
     other.stderr,
-    /workload repro\.sh differs from the one in the plan; make a new plan, or copy the version of the plan/,
+    /workload repro\.sh differs from the planned version; make a new plan, or copy the planned version/,
   );
   writeFileSync(join(folder, 'repro.sh'), '#!/bin/sh\nexit 0\n');
   writeFileSync(join(folder, 'b.tar'), 'an edited kernel');
   const moved = await part('--shard', '1/1');
-  t.match(moved.stderr, /kernel b\.tar differs from the one in the plan/);
+  t.match(moved.stderr, /kernel b\.tar differs from the planned version/);
 });
 
 void t.test('a cell with a program of Debian is that program, not one of the user', async (t) => {

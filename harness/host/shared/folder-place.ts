@@ -135,7 +135,7 @@ async function touchBlob(path: string, bytes: number): Promise<boolean> {
   return true;
 }
 
-/** Moves a finished draft to the path of its blob, whose folder is created when it is missing. */
+/** Renames a fully written draft to its blob's path, and makes the blob's folder if needed. */
 export async function adoptBlob(draft: string, path: string): Promise<void> {
   await makeFolder(dirname(path));
   await rename(draft, path);

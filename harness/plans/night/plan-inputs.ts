@@ -134,7 +134,7 @@ export async function requireSameInputs(
 function differs(what: string): HarnessError {
   return new HarnessError(
     'config',
-    `${what} differs from the one in the plan; make a new plan, or copy the version of the plan to this machine`,
+    `${what} differs from the planned version; make a new plan, or copy the planned version to this machine`,
   );
 }
 

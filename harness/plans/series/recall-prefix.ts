@@ -22,10 +22,10 @@ export async function noteAccel(log: SeriesLog, accel: string | undefined): Prom
 }
 
 /**
- * Reuses trials of an earlier version of the series. Its trials on an equal kernel image are written to the journal as trials of
- * the kernel `step`, and are returned. Empty when there are none, and when another kernel of this series with the same image has
- * them already. Folders of trials with a splat are copied. `reported` has the keys of the splats whose report is in the journal;
- * the keys of copied reports are added.
+ * Reuses the trials that an earlier version of the series ran on an image equal to that of the kernel `step`: writes them to the
+ * journal as trials of `step`, and returns them. Returns none when the journal already reuses them. Copies the folders of trials
+ * with a splat. `reported` holds the keys of the splats whose report is in the journal; recallPrefix() adds the keys of the reports
+ * that it copies.
  */
 export async function recallPrefix(
   step: number,

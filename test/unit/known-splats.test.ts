@@ -59,6 +59,16 @@ void t.test('a splat of any driver is known only in the workload that shows the 
   t.equal(isKnownTo(knownIn([7, 3], undefined), { ...seen, text }, 'gpu-unbind-held'), false);
 });
 
+void t.test('a vblank reference that vkms put too often may be that of a program', async (t) => {
+  const seen = { title: 'WARNING in drm_vblank_put', signature: 'warning-5', stack: [] };
+  const text = ['[   10.020528][   T47]  drm_crtc_get_sequence_ioctl+0x2b6/0x2e0'];
+  const known = knownIn([6, 1], undefined);
+  t.equal(isKnownTo(known, { ...seen, text }, 'vkms-races'), true);
+  t.equal(isKnownTo(known, { ...seen, text }, 'igt'), false);
+  const elsewhere = ['[   10.020528][   T47]  drm_atomic_helper_commit_tail+0x2b/0x2e0'];
+  t.equal(isKnownTo(known, { ...seen, text: elsewhere }, 'vkms-races'), false);
+});
+
 void t.test('a report without a stack is known in its workload, and by what it says', async (t) => {
   const known = knownIn([7, 3], undefined);
   t.equal(isKnownTo(known, said('MM_ANONPAGES', 72), 'fail-nth'), true);

@@ -60,6 +60,12 @@ export const knownSplats: readonly KnownSplat[] = Object.freeze([
     what: 'a commit of virtio-gpu waits a second for a vblank, which the driver has of late, and none comes',
   },
   {
+    title: 'KASAN: use-after-free Read in drm_atomic_helper_wait_for_vblanks',
+    where: { within: ['drm_atomic_helper_commit_tail'] },
+    from: '6.1',
+    what: 'drm_atomic_helper_commit_tail() reads a CRTC state after hw_done, when the next commit may have freed it',
+  },
+  {
     title: 'WARNING in drm_mm_takedown',
     where: { workload: 'gpu-unbind-held', says: /\bdrm_gem_init_release\+/ },
     from: '6.1',

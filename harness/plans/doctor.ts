@@ -111,8 +111,8 @@ async function checkTools(signal: AbortSignal): Promise<Check> {
 }
 
 /**
- * Reads a program's version from the first line that it prints, such as `gcc (Debian 12.2.0-14) 12.2.0`. It is the first number
- * with dots outside of parentheses. Undefined when there is no such number.
+ * Reads a program's version from the first line that it prints, such as `gcc (Debian 12.2.0-14) 12.2.0`. The version is the first
+ * number with dots outside of parentheses. Returns undefined when there is no such number.
  */
 export function parseToolVersion(stdout: string): string | undefined {
   const [line = ''] = stdout.split('\n', 1);
@@ -158,8 +158,8 @@ async function checkAccel(request: DoctorRequest): Promise<Check> {
 }
 
 /**
- * Boots a guest on any kernel in the cache to prove that KVM works. Undefined when the user asked for no proof, and when the
- * cache has no kernel.
+ * Boots a guest on any kernel in the cache to prove that KVM works. Returns undefined when the user asked for no proof, and when
+ * the cache has no kernel.
  */
 async function proveAccel(
   request: DoctorRequest,
@@ -191,8 +191,8 @@ async function checkDisk(cacheRoot: string): Promise<Check> {
 }
 
 /**
- * Checks the shared store: asks it for a kernel that no host has. Empty when no store is configured. The check is `doubtful` when
- * the store does not answer, and `bad` when it is configured wrongly.
+ * Checks the shared store with a request for a kernel that no host has. Returns an empty list when no store is configured. The
+ * check is `doubtful` when the store does not answer, and `bad` when the store is configured wrongly.
  */
 async function checkStore({ openStore, signal }: DoctorRequest): Promise<readonly Check[]> {
   const name = 'store';

@@ -136,7 +136,7 @@ async function bootForPerson(
 
 /**
  * Runs the ssh server as long as the guest lives, but for a day at most. When the server or the guest ends, the person's session
- * ends, too. So the person learns of it, and nothing is thrown.
+ * ends, too. So the person notices the end, and this function throws nothing.
  */
 async function serveSsh(guest: Guest, server: readonly string[]): Promise<void> {
   await guest.run(server, dayMs, () => undefined).catch(() => undefined);

@@ -20,8 +20,7 @@ export interface BisectRequest extends KernelWork, Omit<CommitTrialsRequest, 'si
   /** True to search for the commit that removed the splat instead of the commit that introduced it. */
   readonly reverse: boolean;
   /**
-   * The signature of the splat to look for, or a part of its title. Undefined: the first splat that the bad end of the range
-   * shows.
+   * The signature of the splat to look for, or a part of its title. Undefined: the first splat that the bad end of the range shows.
    */
   readonly signature: string | undefined;
   /**
@@ -39,8 +38,8 @@ export interface BisectRequest extends KernelWork, Omit<CommitTrialsRequest, 'si
 }
 
 /**
- * The state of a bisection, from which a terminal shows how far it is. It is made before a decision is carried out and after each
- * trial.
+ * The state of a bisection, from which a terminal shows the progress. A new state is made before each decision is carried out, and
+ * after each trial.
  */
 export interface Moment {
   readonly decision: Decision;
@@ -199,9 +198,9 @@ async function lookAtCulprit(
 }
 
 /**
- * The end of a bisection whose bad end never showed the splat. `looks` has the counts of the trials, for each workload. A
- * workload is left out when almost none of its trials could have shown a splat. When no workload remains, the bad end cannot be
- * tested.
+ * Returns how a bisection ends when the bad commit never showed the splat. `looks` has the counts of the trials, for each
+ * workload. A workload is left out when almost none of its trials could have shown a splat. When no workload remains, the bad
+ * commit counts as untestable.
  */
 export function notSeen(
   question: Question,
@@ -218,9 +217,9 @@ export function notSeen(
 }
 
 /**
- * What the trials say about a commit. `skip`: it cannot be tested. `bad`: a trial of its kernel showed the splat. `good`: its
- * trials could have shown the splat, none did, and the probability that it has the bug is below 5 %. Undefined: its trials do not
- * decide.
+ * What the trials say about a commit. `skip`: the commit cannot be tested. `bad`: a trial of its kernel showed the splat. `good`:
+ * its trials could have shown the splat but did not, and the commit has the bug with a probability below 5 %. Undefined: its trials
+ * do not decide.
  */
 export function standing(
   { question, evidence, posterior }: Pick<BisectResult, 'question' | 'evidence' | 'posterior'>,

@@ -44,8 +44,8 @@ const suspicion = 0.1;
 const negligible = 1e-7;
 
 /**
- * Chooses the trials that promise the most information about the culprit for each second that they take. Undefined when no trial
- * would give any information.
+ * Chooses the trials that promise the most information about the culprit for each second that they take. Returns undefined when no
+ * trial would give any information.
  */
 export function chooseTrials(
   question: Question,
@@ -85,9 +85,9 @@ interface Scored extends Choice {
 }
 
 /**
- * The sums over several possible culprits. `mass` is the probability that the culprit is among them. `suspects` is how many of
- * them are probable. `byMisses` splits `mass` by a number of trials: those that would have stayed silent by luck with this
- * culprit.
+ * The sums over several possible culprits. `mass` is the probability that the culprit is among these commits. `suspects` is how
+ * many of these commits are probable. `byMisses` splits `mass` by a number of trials: those that stayed silent by luck if the
+ * respective commit is the culprit.
  */
 interface Share {
   readonly byMisses: ReadonlyMap<number, number>;
@@ -117,8 +117,8 @@ function shortList(question: Question, evidence: Evidence, posterior: Posterior)
 const nobody: Share = { byMisses: new Map(), mass: 0, suspects: 0 };
 
 /**
- * For each commit, the probability that it has the bug. A commit contains what its parent contains, and itself, so its sums
- * follow from those of its parent. Only for a merge all commits are looked at. A merge window of 15,000 commits takes a fraction
+ * Returns the probability that a commit has the bug, for each commit. A commit contains its parent's commits and itself, so its
+ * sums follow from its parent's sums. Only a merge needs a look at all commits. A merge window of 15,000 commits takes a fraction
  * of a second.
  */
 function splitsOf({ history, reverse }: Question, posterior: Posterior): readonly Split[] {

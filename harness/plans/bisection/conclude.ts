@@ -145,7 +145,10 @@ function whyUntestable(id: string | undefined, facts: BisectResult['facts']): st
   return `none of its trials could have shown the splat${known ? ` (${look.workload}: ${look.because})` : ''}`;
 }
 
-/** The names of the workloads whose silence on the bad end says nothing: almost none of their trials could have shown a splat. */
+/**
+ * The names of the workloads whose silence on the bad end says nothing, because almost none of their trials could have
+ * shown a splat.
+ */
 function blindWorkloads(facts: BisectResult['facts']): ReadonlySet<string> {
   const looked = facts.flatMap((fact) => (fact.kind === 'looked' ? [fact.workload] : []));
   return new Set(looked.filter((workload) => isBlind(countLooks(facts, workload))));

@@ -13,10 +13,7 @@ export interface ConfigLine {
 
 const setting = /^(?:(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set)$/gm;
 
-/**
- * Every symbol of a .config with its value, in the order of the lines. When a symbol has two lines, the last line
- * counts.
- */
+/** Every symbol of a .config with its value, in the order of the lines. When a symbol has two lines, the last line counts. */
 function settings(text: string): ReadonlyMap<string, string> {
   return new Map(
     [...text.matchAll(setting)].map(([, set, value, unset]) =>

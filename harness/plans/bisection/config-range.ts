@@ -18,7 +18,7 @@ export interface ConfigsRequest {
   readonly kernel: string;
   /** Path of the good configuration: a whole .config, or a fragment. */
   readonly good: string;
-  /** Path of the bad configuration. It must be of the same kind as the good configuration: a whole .config, or a fragment. */
+  /** Path of the bad configuration. Both configurations must be of the same kind: whole .config files, or fragments. */
   readonly bad: string;
 }
 

@@ -52,14 +52,14 @@ export interface Limits {
 }
 
 /**
- * The search begins when this many trials of the bad end have shown the bug. They give a first estimate of the bug's rate, which
- * later trials refine.
+ * The search begins when this many trials of the bad end have shown the bug. These sightings give a first estimate of the bug's
+ * rate, and later trials refine the estimate.
  */
 const wantedSightings = 6;
 /**
- * How sure the search is of the good end when it begins. The good end has then had so many silent trials that a kernel with the
- * bug would stay silent in all of them with at most this probability. Later the good end is tried again when this promises the
- * most information for its cost.
+ * How sure the search is of the good end when it begins. The good end has then had so many silent trials that a kernel with the bug
+ * would stay silent in all of them with at most this probability. Later the search tries the good end again when such trials
+ * promise the most information for their cost.
  */
 const firstDoubt = 0.5;
 
@@ -130,7 +130,7 @@ function proveEnds(question: Question, evidence: Evidence, limits: Limits): Deci
 
 /**
  * The smallest number of silent trials, at most 500, after which a kernel probably does not have the bug. A kernel with the bug
- * would stay silent in all of them with a probability of at most `doubt`.
+ * would stay silent in all these trials with a probability of at most `doubt`.
  */
 export function quietRuns(posterior: Posterior, doubt: number): number {
   const shown = shownIf(posterior, mostProbable(posterior));
@@ -149,7 +149,7 @@ function mostProbable({ mass }: Pick<Posterior, 'mass'>): number {
 
 /**
  * The next trials that confirm a single culprit: the commit with the bug must show it, and the commit on the other side of the
- * culprit must stay silent. These trials count like all others, and may change the answer. Undefined when no such trial is
+ * culprit must stay silent. These trials count like all others, and may change the answer. Returns undefined when no such trial is
  * missing, and for an answer of several commits.
  */
 function unverified(

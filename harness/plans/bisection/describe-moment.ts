@@ -14,8 +14,9 @@ const leastShown = 0.04;
 const trialsPerHalving = 3.4;
 
 /**
- * The state of a search as lines of a log: how many candidates remain, the next step, and the likely culprits. While an end of
- * the range is tried, it is only the next step. Empty when no trial comes next, or when no commit explains the trials so far.
+ * The state of a search as lines of a log: how many candidates remain, the next step, and the likely culprits. While an end of the
+ * range is tried, only the next step is listed. Returns an empty list when no trial comes next, or when no commit explains the
+ * trials so far.
  */
 export function describeMoment(moment: Moment): readonly string[] {
   const { decision, posterior } = moment;
@@ -25,8 +26,8 @@ export function describeMoment(moment: Moment): readonly string[] {
 }
 
 /**
- * The state of a search for a terminal, where it is drawn over the previous state. Empty when no trial comes next, or when no
- * commit explains the trials so far.
+ * The state of a search for a terminal, where it is drawn over the previous state. Returns an empty list when no trial comes next,
+ * or when no commit explains the trials so far.
  */
 export function drawMoment(moment: Moment): readonly string[] {
   const { decision, posterior, evidence, costs } = moment;

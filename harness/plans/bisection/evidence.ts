@@ -36,8 +36,8 @@ export const nothingKnown: Evidence = {
 const untested: Counts = { hits: 0, misses: 0, voids: 0 };
 
 /**
- * A kernel cannot be tested when no trial showed the bug and this many trials were void: they could not have shown it. For each
- * silent trial that could have shown the bug, this many further void trials are allowed.
+ * A kernel cannot be tested when no trial showed the bug and this many trials were void, so that they could not have shown the bug.
+ * For each silent trial that could have shown the bug, this many further void trials are allowed.
  */
 export const mostVoids = 16;
 

@@ -19,7 +19,7 @@ export interface TargetSplat {
   readonly workload: string;
 }
 
-/** How the trials of the bad end with one workload ended, before a workload showed the splat. So none of them showed it. */
+/** Counts how the trials of one workload on the bad end went, before any workload showed the splat. So `hits` is 0. */
 export function countLooks(facts: readonly BisectFact[], workload: string): Counts {
   const own = facts.flatMap((fact) =>
     fact.kind === 'looked' && fact.workload === workload ? [fact.because] : [],
@@ -29,8 +29,8 @@ export function countLooks(facts: readonly BisectFact[], workload: string): Coun
 }
 
 /**
- * The workload with the fewest trials so far. A workload is left out after `rounds` trials, or when almost none of its trials
- * could have shown a splat. Undefined when no workload remains.
+ * The workload with the fewest trials so far. A workload is left out after `rounds` trials, or when almost none of its trials could
+ * have shown a splat. Returns undefined when no workload remains.
  */
 function nextLook(
   candidates: readonly ChosenWorkload[],
@@ -46,7 +46,7 @@ function nextLook(
   return next;
 }
 
-/** Why a trial could not have shown the splat `text`; empty when it could. */
+/** Why a trial could not have shown the splat `text`; an empty object when the trial could. */
 function voidReason(trial: TrialResult, text: string): { readonly because?: string } {
   if (outcomeOf(trial, text) !== 'void') return {};
   const { verdict } = trial;
@@ -55,11 +55,11 @@ function voidReason(trial: TrialResult, text: string): { readonly because?: stri
 }
 
 /**
- * Finds the splat that a bisection looks for, and the workload that shows it on the bad end. They are in the journal when an
- * earlier process found them. No trial is needed for a given signature and a single workload. Otherwise the workloads are tried
- * in turn, at most `rounds` times each. A workload is left out when almost none of its trials could have shown a splat. Without a
- * signature, the first splat counts. Undefined when the bad end cannot be tested, or when no workload shows the splat. These
- * trials do not count for the bug's rate, because they end at the first trial that shows the splat.
+ * Finds the splat that a bisection looks for, and the workload that shows it on the bad end. Both are in the journal when an
+ * earlier process found them. No trial is needed for a given signature and a single workload. Otherwise the workloads are tried in
+ * turn, at most `rounds` times each. A workload is left out when almost none of its trials could have shown a splat. Without a
+ * signature, the first splat counts. Returns undefined when the bad end cannot be tested, or when no workload shows the splat.
+ * These trials do not count for the bug's rate, because they end at the first trial that shows the splat.
  */
 export async function findTargetSplat(
   signature: string | undefined,

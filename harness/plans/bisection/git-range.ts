@@ -25,8 +25,8 @@ export interface RangeRequest {
 export interface Candidates {
   readonly history: History;
   /**
-   * By the id of a candidate: the first line of a commit's message, the subject of a patch, or a changed config line. Untrusted
-   * text.
+   * By the id of a candidate: the first line of a commit's message, the subject of a patch, or a changed config
+   * line. Untrusted text.
    */
   readonly subjects: ReadonlyMap<string, string>;
 }
@@ -95,8 +95,8 @@ const leftOut = ' (and what --path leaves out before it)';
 
 /**
  * Reduces a history to the commits that touch the paths of --path, their parents, and the new end. `outside` has the kept commits
- * that touch no path. Each stands for all left-out commits between it and the next commit that touches a path. Without these, the
- * blame for a left-out commit would fall on the next candidate.
+ * that touch no path. Each stands for all left-out commits between it and the next commit that touches a path. Without these kept
+ * commits, the blame for a left-out commit would fall on the next candidate.
  */
 export function condense(
   all: readonly CommitParents[],
@@ -167,7 +167,9 @@ async function readSubjects(
   );
 }
 
-/** Writes the diff between two commits to a file in `dir`, and returns the file's path. Undefined when the trees are equal. */
+/**
+ * Writes the diff between two commits to a file in `dir`, and returns the file's path. Returns undefined when the trees are equal.
+ */
 export async function writeDiff(
   tree: string,
   from: string,

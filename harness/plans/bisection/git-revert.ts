@@ -17,8 +17,7 @@ export type Reverted =
   { readonly kind: 'reverted'; readonly repository: string; readonly commit: string } | Conflict;
 
 /**
- * The author and the date of temporary commits. They are fixed, because the commits are never shown and need the same id each
- * time.
+ * The author and the date of temporary commits. Both are fixed, because the commits are never shown and need the same id each time.
  */
 const identity = Object.fromEntries(
   ['AUTHOR', 'COMMITTER'].flatMap((who) => [
@@ -46,7 +45,7 @@ export async function revertCommit(
     git('commit-tree', `${of}^{tree}`, ...parents.flatMap((parent) => ['-p', parent]), '-m', 'x');
   const base = await commitTree(culprit);
   const [, parent] = (await git('rev-list', '--parents', '--max-count=1', culprit)).split(' ');
-  // Linux has merged histories of their own, so a commit may be the first of its history. Before it there were no files.
+  // Linux has merged histories of their own, so a commit may be the first of its history. Before such a commit there were no files.
   const before =
     parent === undefined
       ? await git('commit-tree', await git('mktree'), '-p', base, '-m', 'x')

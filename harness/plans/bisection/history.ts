@@ -8,15 +8,15 @@ import { HarnessError } from '../../errors.ts';
 export interface History {
   readonly ids: readonly string[];
   /**
-   * Commits that stand for others that --path left out. They are less probable from the start, and are never named as the
-   * culprit.
+   * Commits that stand for other commits, which --path left out. Such a commit is less probable from the start, and is never named
+   * as the culprit.
    */
   readonly outside: ReadonlySet<number>;
   /** The parents of each commit, by index. A commit that forked off before the old end has the old end as its parent. */
   readonly parents: readonly (readonly number[])[];
   /**
-   * True when `ancestor` is `commit` itself or an ancestor of `commit`. The index `ids.length` stands for "no commit", and gives
-   * false.
+   * True when `ancestor` is `commit` itself or an ancestor of `commit`. The index `ids.length` stands for "no commit",
+   * and gives false.
    */
   readonly contains: (commit: number, ancestor: number) => boolean;
 }

@@ -18,7 +18,7 @@ type Question = Pick<
   | 'modules'
 >;
 
-/** Everything that decides a bisection's answer, and `key`, a digest of it. */
+/** Everything that decides a bisection's answer, and `key`, the digest of these values. */
 export type PinnedRequest = Question &
   Pick<BisectRequest, 'series' | 'configs' | 'configBase' | 'workloads' | 'key'>;
 

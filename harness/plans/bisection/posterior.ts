@@ -19,8 +19,8 @@ export interface Posterior {
   /** Number of trials that showed the bug. */
   readonly hits: number;
   /**
-   * The number of trials that could not have shown the bug, on kernels that showed it in other trials. Usually another bug came
-   * first.
+   * The number of trials that could not have shown the bug, on kernels that showed it in other trials. Usually another
+   * bug came first.
    */
   readonly masked: number;
 }
@@ -45,8 +45,8 @@ function hasBug({ history, reverse }: Question, commit: number, culprit: number)
 
 /**
  * Computes for each commit the probability that it is the culprit, from the trials so far, by Bayes' rule. Only a kernel with the
- * bug can show it. Such a kernel stays silent by luck, with a chance that follows from the bug's rate. Undefined when no commit
- * explains the trials.
+ * bug can show it. Such a kernel stays silent by luck, with a chance that follows from the bug's rate. Returns undefined when no
+ * commit explains the trials.
  */
 export function posteriorOf(question: Question, evidence: Evidence): Posterior | undefined {
   const size = question.history.ids.length;
@@ -59,7 +59,7 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
     if (seen.hits > 0) masked += seen.voids;
     for (let culprit = 0; culprit <= size; culprit++) {
       const having = seen.commits.filter((commit) => hasBug(question, commit, culprit)).length;
-      // These commits gave the same kernel, so either all of them have the bug or none has it.
+      // These commits gave the same kernel, so either all these commits have the bug, or no commit has it.
       const consistent = having === 0 ? seen.hits === 0 : having === seen.commits.length;
       if (!consistent) possible[culprit] = 0;
       if (having > 0) misses[culprit] = (misses[culprit] ?? 0) + seen.misses;
@@ -110,8 +110,8 @@ function normalise(found: {
 }
 
 /**
- * The rate of the bug: the expected share of the trials of a kernel with the bug that show it. It is the mean over all commits,
- * weighted by their probability.
+ * The rate of the bug: the expected share of the trials of a kernel with the bug that show it. The result is the mean over all
+ * commits, weighted by their probability.
  */
 export function estimatedRate(posterior: Posterior): number {
   return posterior.mass.reduce(

@@ -34,9 +34,7 @@ export interface SearchEnd {
 /** After so many trials of one decision that could not have shown the bug, the search decides anew. */
 const patience = 8;
 
-/**
- * Runs a search: decides what to try, tries it, and learns from it, until there is an answer or a reason why there cannot be one.
- */
+/** Runs a search: decides what to try, runs the trials and learns from them, until there is an answer or a reason for no answer. */
 export async function search(options: SearchOptions): Promise<SearchEnd> {
   const { question, limits, tester } = options;
   let evidence = options.evidence ?? nothingKnown;

@@ -15,8 +15,8 @@ export function isTargetSplat(splat: Named, text: string): boolean {
 }
 
 /**
- * The splats of a trial. When the guest was silent repeatedly, this counts as a splat; no console line shows it, so its signature
- * is empty.
+ * The splats of a trial. Repeated silence of the guest counts as a splat, too. No console line shows such a splat, so its
+ * signature is empty.
  */
 export function splatsOf(trial: TrialResult): readonly Named[] {
   const { verdict, splats } = trial;
@@ -34,9 +34,9 @@ function isWholeRun(end: WorkloadEnd): boolean {
 }
 
 /**
- * What a trial says about the splat `text`. `hit`: it showed the splat. `miss`: it could have shown the splat but did not.
- * `void`: it could not have shown it. A trial with only another splat is a `miss` if couldShowSplat() is true. An inconclusive
- * trial without the splat is `void`.
+ * What a trial says about the splat `text`. `hit`: the trial showed the splat. `miss`: the trial could have shown the splat but did
+ * not. `void`: the trial could not have shown the splat. A trial with only another splat is a `miss` if couldShowSplat() is true.
+ * An inconclusive trial without the splat is `void`.
  */
 export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
   const splats = splatsOf(trial);

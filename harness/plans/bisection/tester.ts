@@ -30,7 +30,7 @@ export interface KnownCommit {
  * first preparation by any process.
  */
 export interface Commits {
-  /** Builds and boots a commit, or returns it when that was done before. Undefined when the commit cannot be tested. */
+  /** Builds and boots a commit, or returns it when that was done before. Returns undefined when the commit cannot be tested. */
   readonly prepare: (commit: number) => Promise<KnownCommit | undefined>;
 }
 
@@ -67,8 +67,8 @@ export async function prepareNoted(
     readonly journal: Journal;
     readonly build: Range['build'];
     /**
-     * True to try the seeded bugs once before the silence of this commit counts. They are always tried on a kernel that lacks
-     * config lines that a fragment demands.
+     * True to try the seeded bugs once before the silence of this commit counts. A kernel that lacks config lines that a fragment
+     * demands is always tried in this way.
      */
     readonly mustProve: boolean;
   },
@@ -175,8 +175,8 @@ async function tryBoot(index: number, ready: ReadyCommit, text: string): Promise
 }
 
 /**
- * How many trials with a workload a commit has had so far, with those that were run to find the workload. Trials that only booted
- * do not count. The number gives the next trial a seed that no other trial has.
+ * The number of trials with a workload that a commit has had so far, including those that looked for a workload which shows the
+ * splat. Trials that only booted do not count. The number gives the next trial a seed that no other trial has.
  */
 function countTrials({ facts }: Journal, id: string): number {
   const own = facts.filter((fact) => 'commit' in fact && fact.commit === id);
@@ -184,7 +184,7 @@ function countTrials({ facts }: Journal, id: string): number {
   return trials.length + own.filter(({ kind }) => kind === 'looked').length;
 }
 
-/** How many trials of an image only booted so far. The boots of an image have numbers, whichever commit gave the image. */
+/** The number of trials so far that only booted a kernel image. Commits with an equal image share the numbering of its boots. */
 function countBoots({ facts }: Journal, image: string): number {
   const having = new Set(
     facts.flatMap((fact) => (fact.kind === 'built' && fact.image === image ? [fact.commit] : [])),
@@ -212,7 +212,7 @@ export function realTester(context: {
     },
     trial: async (commit) => {
       const known = await commits.prepare(commit);
-      // The commit was ready before. It is undefined now when its kernel is gone from the cache and cannot be built again.
+      // The commit was ready before. `known` is undefined when its kernel is gone from the cache and cannot be built again.
       if (known === undefined) return 'void';
       return tryOnce(question.history.ids[commit] ?? '', known, context);
     },

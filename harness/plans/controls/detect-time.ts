@@ -27,8 +27,9 @@ function finite(ms: number): number | null {
 }
 
 /**
- * The largest index r for which the median lies between the sorted values at r and at n - 1 - r in at least 95 % of all samples.
- * Each value is below the median with a probability of 1/2, so the number of such values is binomial. Undefined for n below six.
+ * The largest index r for which the median lies between the sorted values at r and at n - 1 - r in at least 95 % of all
+ * samples. Each value is below the median with a probability of 1/2, so the number of such values is binomial. Returns
+ * undefined for n below six.
  */
 function lowRank(n: number): number | undefined {
   let below = 0;

@@ -58,9 +58,9 @@ interface Tried {
 const buildOrder: readonly AnnotationState[] = ['in', 'extended', 'removed', 'readded'];
 
 /**
- * Tries the detection matrix: builds each kernel in each state of its annotations, and tries the cells of this column. A kernel
- * that does not build or boot is the outcome of its column. Throws `usage`, before anything is built, for a kernel that cannot be
- * built in a state. Other faults of the user, the harness or the host are thrown, too.
+ * Tries the detection matrix: builds each kernel in each state of its annotations (a column of the matrix), and tries the cells of
+ * the column. The failure of a kernel to build or boot is recorded as the outcome of its column. Throws `usage`, before anything is
+ * built, for a kernel that cannot be built in a state. Other faults of the user, the harness or the host are thrown, too.
  */
 export async function controlsPlan(request: ControlsRequest): Promise<ControlsResult> {
   const clock = { kernelsMs: 0, trialsMs: 0 };

@@ -18,7 +18,7 @@ export interface TimedFork {
 
 /**
  * Plans `repeat` trials for each cell of the detection matrix whose time is measured. Each triggers its bug again and again until
- * the splat is seen or the time is up. Empty when `repeat` is below 2, and in the states `readded` and `extended`.
+ * the splat is seen or the time is up. Returns an empty list when `repeat` is below 2, and in the states `readded` and `extended`.
  */
 export function planForks(
   plans: readonly CellPlan[],

@@ -3,8 +3,8 @@ import type { IsAncestor } from './lock-news.ts';
 import type { NightPlan } from './plan-night.ts';
 
 /**
- * Returns a function that tells whether a commit is an ancestor of another commit, or the same, in the git tree of a cell's
- * kernel. It answers false for a commit that the tree does not have, and for a kernel without a git tree.
+ * Returns a function that tells whether a commit is an ancestor of another commit, or the same, in the git tree of a cell's kernel.
+ * The function answers false for a commit that the tree does not have, and for a kernel without a git tree.
  */
 export function ancestryIn({ pins }: Pick<NightPlan, 'pins'>, signal: AbortSignal): IsAncestor {
   return async ({ kernel }, from, to) => {

@@ -111,8 +111,8 @@ async function bisectOne(asked: BisectionRequest, work: NightWork): Promise<Bise
 }
 
 /**
- * Runs a bisection as `splat bisect` does with --tree, --good, --bad, --signature, --workload and --out. The command with these
- * options can continue it.
+ * Runs a bisection as `splat bisect` does with --tree, --good, --bad, --signature, --workload and --out. That command can
+ * continue the bisection.
  */
 async function runBisection(
   { cell, signature, tree, good, bad }: BisectionRequest,

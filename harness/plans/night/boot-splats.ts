@@ -7,9 +7,9 @@ import type { Cell } from '../../records/night.ts';
 import type { MachineFacts } from './facts.ts';
 
 /**
- * The splats of boots, by the id of the cell that reports them. Cells that differ only in their workload share boots, but only
- * one cell reports a splat: the cell that reported it in earlier nights, or else the cell with the lowest id. So the splat is not
- * new in a night with another order of cells, or with one cell alone.
+ * The splats of boots, by the id of the cell that reports them. Cells that differ only in their workload share boots, but only one
+ * cell reports a splat: the cell that reported it in earlier nights, or else the cell with the lowest id. So the splat does not
+ * count as new in a night that has its cells in another order, or has only one of them.
  */
 export function placeBootSplats(
   cells: readonly PlannedCell[],

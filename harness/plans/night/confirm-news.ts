@@ -20,9 +20,9 @@ const again = { forks: 4, boots: 2, lastGood: 4 } as const;
 const mostCells = 10;
 
 /**
- * Runs further trials of the cells with new splats, before the report of the night. Finished trials are in the history, so a
- * night that is continued runs only the others. When the night is judged again, these trials count; withConfirmations() tells
- * them apart.
+ * Runs further trials of the cells with new splats, before the report of the night. Finished trials are in the history, so a night
+ * that is continued runs only the others. When the night is judged again, these trials count; withConfirmations() tells them apart
+ * from the planned trials.
  */
 export async function confirmNews(judged: JudgedNight, work: NightWork): Promise<void> {
   for (const { cell, kernel, items } of newsOf(judged, work).slice(0, mostCells)) {

@@ -3,7 +3,7 @@ import type { NightWork } from './run-machine.ts';
 
 /**
  * Runs work that is not in the plan of a night, such as a bisection. When the work fails or the night's budget is spent, a note
- * says so and undefined is returned. Only an interruption by the user is thrown.
+ * says so and undefined is returned. Throws only when the user interrupts the night.
  */
 export async function despiteFaults<T>(
   work: Pick<NightWork, 'isSpent' | 'emit'>,

@@ -53,8 +53,8 @@ export function storedTrial(facts: TrialFacts, purpose: StoredTrial['purpose']):
 }
 
 /**
- * What a night knows of a machine: a kernel, together with its guests of one kind. The cells of a machine differ only in their
- * workload.
+ * What a night knows of a machine: a kernel, together with its guests of one kind. The cells of a machine differ only
+ * in their workload.
  */
 export interface MachineFacts {
   /** True when every trial of the machine's cells has a result. */
@@ -100,8 +100,8 @@ export function kernelOf(
 }
 
 /**
- * The facts about a machine, with the kernel `ran` on which its earlier trials of this night ran. That kernel is used when the
- * last run got no guest to run, so that the splats of the trials are compared with those of earlier nights.
+ * Replaces the kernel in the facts about a machine by `ran`, the kernel of the machine's earlier trials in this night, when the
+ * last run started no guest. So the splats of these trials can be compared with those of earlier nights.
  */
 export function withKernel(facts: MachineFacts, ran: CellKernel | undefined): MachineFacts {
   return ran === undefined || facts.kernel.ranOn !== null ? facts : { ...facts, kernel: ran };

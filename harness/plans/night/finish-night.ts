@@ -15,9 +15,9 @@ import { type IsAncestor, judgeLockOrders } from './lock-news.ts';
 import { storedCell } from './run-machine.ts';
 import { trendsOf } from './trends.ts';
 
-/** A night that is not in the history before it ends, as an imported run. */
+/** A night that enters the history only when it ends, such as an imported run. */
 interface Unwritten {
-  /** Inserts the night. It is called first in the transaction that closes the night. */
+  /** Inserts the night. Called first in the transaction that closes the night. */
   readonly begin: (run: Run) => void;
   readonly trials: readonly { readonly cell: StoredCell; readonly trial: StoredTrial }[];
 }
@@ -212,8 +212,8 @@ function droppedCells(
 }
 
 /**
- * A note when the night before gave splats their signatures by other rules than this night: a splat may then count as new. Empty
- * when the rules are equal, and when there is no night before.
+ * Returns a note when the rules for signatures changed since the night before, because an old splat may then count as new. Returns
+ * an empty list when the rules are equal, and when there is no night before.
  */
 function rulesNotes(before: StoredNight | undefined): readonly string[] {
   const { signatures } = writtenBy();

@@ -16,10 +16,10 @@ import { finishNight } from './finish-night.ts';
 import { storedCell } from './run-machine.ts';
 
 /**
- * Adds a run of `splat run` to the history as a night. Its cells are those of a matrix with the same kernel, options and
- * workloads; its canaries belong to no cell. Returns the name of the night: the second in which the run began. Runs must be
- * imported in the order in which they began: for a run that is not newer than the newest night, `usage` is thrown. Everything is
- * written in one transaction, so an import that fails leaves nothing behind.
+ * Adds a run of `splat run` to the history as a night. Its cells are those of a matrix with the same kernel, options and workloads;
+ * its canaries belong to no cell. Returns the name of the night: the second in which the run began. Runs must be imported in the
+ * order in which they began: throws `usage` for a run that is not newer than the newest night. Everything is written in one
+ * transaction, so an import that fails leaves nothing behind.
  */
 export async function importRun(
   history: History,

@@ -34,8 +34,8 @@ export interface LockOutcome {
 }
 
 /**
- * Resolves to true when, in the git tree of the cell's kernel, the commit `from` is an ancestor of the commit `to` or the same
- * commit.
+ * Resolves to true when, in the git tree of the cell's kernel, the commit `from` is an ancestor of the commit `to` or
+ * the same commit.
  */
 export type IsAncestor = (cell: Cell, from: string, to: string) => Promise<boolean>;
 
@@ -51,20 +51,22 @@ interface Looked {
   readonly past: LockPast;
 }
 
-/** A lock dependency of a cell that the cell's first night did not see: it came later, so it may be new in the kernel. */
+/**
+ * A lock dependency of a cell that the cell's first night did not see. The dependency showed later, so it may be new in the kernel.
+ */
 interface Late {
   readonly looked: Looked;
   readonly edge: Dependency;
   /** The first night that saw the dependency, by its id in the history. */
   readonly firstNight: number;
   readonly counts: LockCounts;
-  /** The run of this night that showed the dependency; undefined when none did. */
+  /** The run of this night that showed the dependency; undefined when no run did. */
   readonly run: string | undefined;
 }
 
 /**
- * Compares the lock order that a night's trials learned with what earlier nights learned. The trials are those in the history,
- * unless `trials` has them. Nothing is written.
+ * Compares the lock order that a night's trials learned with what earlier nights learned. The trials come from `trials` or, if that
+ * is absent, from the history. Nothing is written.
  */
 export async function judgeLockOrders(
   history: History,
@@ -89,7 +91,8 @@ export async function judgeLockOrders(
 }
 
 /**
- * What the cell's first trial on each boot knew about lock order. Empty when an earlier night looked at the same kernel image.
+ * What the cell's first trial on each boot knew about lock order. Returns an empty list when an earlier night looked at the
+ * same kernel image.
  */
 function lookedAt(history: History, judged: JudgedCell, found: NightLooks): readonly Looked[] {
   const { cell, kernel } = judged.input;
@@ -130,7 +133,7 @@ function sumOfLooks(nights: LockPast['nights']): number {
   return nights.reduce((sum, { looks }) => sum + looks, 0);
 }
 
-/** A key for a lock dependency. It is the same in all cells of one kernel. */
+/** A key for a lock dependency, the same in all cells of one kernel. */
 function newsKey(cell: Cell, edge: Dependency): string {
   return `${kernelKey(cell)}\0${dependencyKey(edge)}`;
 }

@@ -21,7 +21,7 @@ export interface CellLooks {
 /** What the trials of a night knew about lock order. Of each cell, the first trial on each boot counts. */
 export interface NightLooks {
   readonly cells: readonly CellLooks[];
-  /** The whole lock order that the guests of a run learned; empty when the run has no readable record of it. */
+  /** The whole lock order that the guests of a run learned; empty when the run has no readable record of a lock order. */
   readonly orderOf: (run: string) => LockOrder;
   /**
    * A line for each record of lock order that cannot be read or is too large. A record that no run can have written gets no line.
@@ -32,9 +32,9 @@ export interface NightLooks {
 type Trial = StoredTrial & { readonly cell: string };
 
 /**
- * Reads what the trials of a night learned about lock order, from the file locks.json of each run. Left out are further trials
- * that were run because of a new splat: they are no random sample. Left out are also trials that did not run to their end, or
- * whose lockdep was off: they could not learn everything.
+ * Reads what the trials of a night learned about lock order, from the file locks.json of each run. Leaves out further trials that
+ * were run because of a new splat, because such trials are no random sample. Also leaves out trials that did not run to their end,
+ * or whose lockdep was off, because such trials could not learn everything.
  */
 export async function readLooks(
   history: Pick<History, 'path'>,

@@ -28,7 +28,7 @@ import { judgeStored } from './run-night.ts';
 /** The results of one part of the plan, in their folder. */
 export interface ShardResults {
   readonly dir: string;
-  /** The SHA-256 of the part's shard.json. It is in the names of the part's runs, which must differ from those of other parts. */
+  /** The SHA-256 of the part's shard.json. This digest keeps the names of the part's runs distinct from those of other parts. */
   readonly digest: string;
   readonly record: ShardRecord;
 }
@@ -37,9 +37,9 @@ const recordFile = 'shard.json';
 const largestRecordBytes = 64 * 1024 * 1024;
 
 /**
- * Reads the results of the parts of a night, from these folders or from the folders directly below them. They are sorted by the
- * time at which they ended, without duplicates. Throws `usage` for a folder without results, and for results of another plan,
- * with signatures by other rules, or that the plan cannot have produced.
+ * Reads the results of the parts of a night from these folders, or from the folders directly below them. Returns the results
+ * without duplicates, sorted by the time at which the parts ended. Throws `usage` for a folder without results, and for results
+ * that findLie() refuses.
  */
 export async function readShards(
   dirs: readonly { readonly path: string; readonly shown: string }[],
@@ -58,7 +58,8 @@ export async function readShards(
       if (found.every(({ digest }) => digest !== one.digest)) found.push(one);
     }
   }
-  // Sorted, because of several results of a cell the earliest counts, in whichever order the folders are named.
+  // When a cell has several results, the earliest counts. After sorting, the order in which the user names the folders
+  // does not matter.
   return found.toSorted((a, b) => orderOf(a).localeCompare(orderOf(b), 'en'));
 }
 
@@ -90,7 +91,10 @@ async function readShard(dir: string, plan: ReadPlan): Promise<ShardResults> {
   return { dir, digest: createHash('sha256').update(bytes).digest('hex'), record: checked.value };
 }
 
-/** What is wrong with results that the plan cannot have produced, in one line; undefined for results that may be true. */
+/**
+ * Returns one line that tells why results are refused: they belong to another plan, their signatures follow other rules, or the
+ * plan cannot have produced them. Returns undefined for results that may be true.
+ */
 export function findLie(record: ShardRecord, { plan, digest }: ReadPlan): string | undefined {
   if (record.plan !== digest) {
     return `results of another plan (${record.plan.slice(0, 12)}, but --plan is ${digest.slice(0, 12)})`;
@@ -152,9 +156,9 @@ interface Taken {
 }
 
 /**
- * Puts the results of all parts together, judges the night and writes it to the history. When several parts have a cell, the
- * first result that is not a fault of the host counts, or else the first with a trial. A cell without a result has disappeared. A
- * night that is merged again is judged anew.
+ * Puts the results of all parts together, judges the night and writes it to the history. When several parts ran a cell, the first
+ * result without a fault of the host counts, or else the first result with a trial. A cell without a result counts as disappeared.
+ * A night that is merged again is judged anew.
  */
 export async function mergeShards(request: MergeRequest): Promise<NightRecord> {
   const { plan, digest, cwd, history, dir, results, now } = request;
@@ -206,7 +210,7 @@ export async function mergeShards(request: MergeRequest): Promise<NightRecord> {
   });
 }
 
-/** The result of each cell, by the cell's id; a cell that no part has is missing. */
+/** Returns the result of each cell, by the cell's id. A cell without a result in any part is left out. */
 function takeResults(
   cells: readonly PlannedCell[],
   results: readonly ShardResults[],
@@ -254,7 +258,7 @@ function machinesOf(
   return machines;
 }
 
-/** The prefix of the names that the runs of a part have in the night's folder. */
+/** The prefix that the names of a part's runs get in the night's folder. */
 function tagOf({ digest }: ShardResults): string {
   return digest.slice(0, 8);
 }

@@ -23,7 +23,8 @@ export interface PackedCell {
 }
 
 /**
- * The name of the queue for cells with these needs. It lists what a worker's host must have, as `cells-x86-64-kvm-virtio-small`.
+ * The name of the queue for cells with these needs. The name lists what a worker's host must have,
+ * such as `cells-x86-64-kvm-virtio-small`.
  */
 export function queueName(needs: Pick<PlanCell, 'arch' | 'accel' | 'gpu' | 'memoryMib'>): string {
   const { arch, accel, gpu, memoryMib } = needs;
@@ -64,7 +65,7 @@ export interface PackedBuild extends PackedCell {
   readonly waiting: readonly string[];
 }
 
-/** Makes a job for each kernel that more than one cell needs: it builds the kernel before the cells run. */
+/** Makes a job for each kernel that more than one cell needs. The job builds the kernel before the cells run. */
 export function packBuilds(cells: readonly PackedCell[]): readonly PackedBuild[] {
   const groups = groupBy(cells, ({ job }) => kernelKey(job.cell));
   return [...groups.values()].flatMap((group): readonly PackedBuild[] => {

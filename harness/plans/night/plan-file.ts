@@ -89,7 +89,7 @@ export async function makePlan(request: PlanRequest): Promise<NightPlanRecord> {
 /** The plan of a night that several machines share, as read from its file. */
 export interface ReadPlan {
   readonly plan: NightPlanRecord;
-  /** The SHA-256 of the plan's file. Results name their plan by it. */
+  /** The SHA-256 of the plan's file. Results name their plan by this digest. */
   readonly digest: string;
   /** The absolute path of the matrix file's folder on this host. */
   readonly cwd: string;
@@ -100,7 +100,7 @@ const largestPlanBytes = 32 * 1024 * 1024;
 
 /**
  * Reads the plan of a night from a file; messages call the file `shown`. Throws `usage` when the file cannot be read. Throws
- * `config` when it is larger than 32 MiB, is no plan or contradicts itself, or when its signatures follow other rules.
+ * `config` when the file is larger than 32 MiB, is no plan or contradicts itself, or when its signatures follow other rules.
  */
 export async function readPlan(path: string, shown: string): Promise<ReadPlan> {
   const size = (await readIfThere(stat(path)))?.size ?? 0;

@@ -80,9 +80,9 @@ async function digestInput(
 type PlanPin = NightPlanRecord['kernels'][string];
 
 /**
- * Completes what a plan stores about a kernel, so that every host uses the same kernel. For a folder or a tarball it adds a
- * digest of the content. For a Debian kernel it adds the exact version. The entry of a branch is returned unchanged: it has the
- * commit.
+ * Completes what a plan stores about a kernel, so that every host uses the same kernel. Adds a digest of the content for a
+ * folder or a tarball, and the exact version for a Debian kernel. Returns the entry of a branch unchanged, because that entry
+ * has the commit.
  */
 export async function pinContent(pin: PlanPin, options: InputOptions): Promise<PlanPin> {
   const { kernel, sha } = pin;

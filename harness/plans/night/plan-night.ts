@@ -23,14 +23,14 @@ export interface Pin {
   readonly tree?: string;
 }
 
-/** What a night sets out to do. It is stored, so that the same command can continue the night. */
+/** What a night sets out to do. The plan is stored, so that the same command can continue the night. */
 export interface NightPlan {
   /**
    * The cells to run, in this order. Cells that differ only in their workload are next to each other, except for cells that were
-   * added because the budget left time for them: they are the last.
+   * added because the budget left time: these come last.
    */
   readonly cells: readonly PlannedCell[];
-  /** The cells for which the budget seems too small. They run only when the others take less time than expected. */
+  /** The cells for which the budget seems too small. These cells run only when the other cells take less time than expected. */
   readonly left: readonly PlannedCell[];
   /** The exact kernel for each name that the matrix uses for a kernel. */
   readonly pins: Readonly<Record<string, Pin>>;
@@ -78,8 +78,8 @@ export async function planNight(
 }
 
 /**
- * The plan of a night that has `seconds` of its budget left, with more of the cells that it left out: those for which this time
- * seems enough. `isOpen` is false for a cell that need not be tried in this night. Undefined when no cell is added.
+ * Adds cells that a plan had left out, as far as the remaining `seconds` of the budget seem enough for them. `isOpen` is false for
+ * a cell that need not be tried in this night. Returns the new plan, or undefined when no cell is added.
  */
 export function planMore(
   plan: NightPlan,
@@ -129,8 +129,7 @@ const secondsOf = new Map(
   workloads.map(({ name, durationMs }) => [name, durationMs / 1000 + 3] as const),
 );
 /**
- * The seconds that a trial of a user's program takes: a minute, after which the program is ended, and 3 s for the copy of a
- * guest.
+ * The seconds that a trial of a user's program takes: a minute, after which the program is ended, and 3 s for the copy of a guest.
  */
 const ownSeconds = 63;
 

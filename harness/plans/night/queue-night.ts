@@ -11,8 +11,8 @@ import { keepEnd, keepUntestable, readBuild } from './queue-results.ts';
 interface QueuedNight extends ReadPlan {
   readonly address: QueueAddress;
   /**
-   * True when the workers share a store of kernels. A kernel that several cells need is then built once, before these cells are
-   * queued.
+   * True when the workers share a store of kernels. A kernel that several cells need is then built once, before these
+   * cells are queued.
    */
   readonly sharesKernels: boolean;
   /** The folder for results. Each cell gets a folder in it. */
@@ -25,8 +25,8 @@ interface QueuedNight extends ReadPlan {
 const mostLosses = 3;
 
 /**
- * Puts the cells of a plan into queues, and waits until each cell has a result or no worker could give one. When the same plan is
- * run again, it goes on with the jobs that are in the queues: no job is added twice.
+ * Puts the cells of a plan into queues, and waits until each cell has a result or no worker could give one. A second call with the
+ * same plan goes on with the jobs that are in the queues: no job is added twice.
  */
 export async function runQueued(request: QueuedNight): Promise<void> {
   const { address, signal, emit } = request;

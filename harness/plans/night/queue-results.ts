@@ -83,8 +83,8 @@ async function keep(
 const largestResultBytes = 512 * 1024 * 1024;
 
 /**
- * Unpacks the files of a result. Undefined when one of them is no gzip data, when together they are too large, and when they
- * cannot all be written: a name is there twice, names a file and a folder, or has a part that is too long for a disk.
+ * Unpacks the files of a result. Returns undefined when a file is no gzip data, when the files are too large together, and when not
+ * all files can be written: a name occurs twice, names both a file and a folder, or has a part that is too long for a disk.
  */
 function unpack(files: CellResult['files']): ReadResult['files'] | undefined {
   const names = files.map(({ name }) => name);

@@ -31,8 +31,9 @@ const ours = new Set([
 
 /**
  * Removes the files of earlier nights, as the matrix's `retention` says. Four things are never removed: runs that show an open
- * splat for the first or the newest time; runs of the last night without that splat; a night that runs or may be continued; and
- * a folder that does not itself name a night of this history. Returns a line that says what was removed, or undefined when nothing was.
+ * splat for the first or the newest time; runs of the last night without that splat; a night that runs or may be continued;
+ * and a folder that does not itself name a night of this history. Returns a line that says what was removed; undefined when
+ * nothing was removed.
  */
 export async function retainNights(
   history: History,

@@ -23,8 +23,8 @@ import { runMachines } from './run-machines.ts';
 import { cellRecord } from './shard-record.ts';
 
 /**
- * The machines (a kernel with guests of one kind) on which this worker has run the canaries. The key is the plan with the
- * machine, the value the canaries that were missed.
+ * The machines (a kernel with guests of one kind) on which this worker has run the canaries. A key consists of the plan's digest
+ * and machineKey(). The value lists the canaries that were missed.
  */
 export type ProvedMachines = Map<string, readonly string[]>;
 

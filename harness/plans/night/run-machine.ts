@@ -40,26 +40,24 @@ export interface NightWork {
   readonly signal: AbortSignal;
   readonly isSpent: () => boolean;
   readonly emit: Emit;
-  /**
-   * The ids of the cells that this host runs; absent: all. Other hosts run the other cells, which still decide seeds and names.
-   */
+  /** The ids of the cells that this host runs; absent: all. The cells of other hosts still decide seeds and names here. */
   readonly only?: ReadonlySet<string>;
-  /** True when the canaries were run before on this kernel in such guests. They are then not run again. Absent: false. */
+  /** True to leave the canaries out, because they ran before on this kernel in such guests. Absent: false. */
   readonly withoutControls?: boolean;
   /** Writes the further files of a run's folder, when the run has ended. */
   readonly writeRun: (run: FinishedRun) => Promise<void>;
 }
 
 /**
- * The most attempts to run the cells of one machine when the host fails. A further attempt is made only after an attempt that
- * finished some trials.
+ * The most attempts to run the cells of one machine (a kernel with guests of one kind) when the host fails. A further attempt is
+ * made only after an attempt that finished some trials.
  */
 const mostTries = 4;
 
 /**
  * Runs the remaining trials of cells that differ only in their workload, as `splat run` would: one kernel, one boot, the canaries
- * and all workloads. Each trial is written to the history when it ends. Returns what is known of the kernel and its guests, which
- * may be a fault of the host. Only an interruption, and the end of the budget, are thrown.
+ * and all workloads. Each trial is written to the history when it ends. Returns what is known of the kernel and its guests, or the
+ * fault of the host that stopped the trials. Throws only for an interruption and at the end of the budget.
  */
 export async function runMachine(
   cells: readonly PlannedCell[],
@@ -96,7 +94,7 @@ async function runOnce(
     seen,
   }: {
     readonly finished: ReadonlyMap<string, Set<string>>;
-    /** Gets the kernel on which the trials run. */
+    /** Receives, whenever a trial ends, the kernel on which the trial ran. */
     readonly seen: { kernel?: CellKernel };
   },
   work: NightWork,
@@ -193,7 +191,10 @@ export async function runExtra(
   await work.writeRun(finished);
 }
 
-/** Sorts the workloads by the order of their cells. Fills `names`: the name of a workload in the trials leads to its cell. */
+/**
+ * Sorts the workloads by the order of their cells. Fills `names`, which maps the name of a workload in the trials to
+ * the workload's cell.
+ */
 export function arrange(
   chosen: readonly ChosenWorkload[],
   cells: readonly PlannedCell[],
@@ -202,7 +203,7 @@ export function arrange(
   const table = new Map(
     chosen.flatMap((one) => (one.upload === undefined ? [[one.workload.name, one] as const] : [])),
   );
-  // What is left are programs of the user, in the order in which they were named.
+  // All other workloads are programs of the user, in the order in which the user named them.
   const own = chosen.filter(({ upload }) => upload !== undefined);
   return cells.flatMap((cell) => {
     const one = table.get(toolTrialName(cell.workload)) ?? own.shift();

@@ -33,7 +33,10 @@ export async function runMachines(
   return machines;
 }
 
-/** The same as runAgain(). When the budget ends the run, the result is begunMachine(), or undefined when more is known. */
+/**
+ * Calls runAgain(). When the budget ends the run, returns undefined if earlier facts or finished trials exist,
+ * and begunMachine() otherwise.
+ */
 async function runInBudget(
   cells: readonly PlannedCell[],
   before: MachineFacts | undefined,
@@ -79,7 +82,7 @@ export function joinMachines(first: MachineFacts, second: MachineFacts): Machine
   };
 }
 
-/** The facts of a machine of which no trial had ended, and not even its kernel is known, when the budget ended. */
+/** The facts of a machine when the budget ended before any trial on it ended. So the kernel is not known either. */
 function begunMachine(sha: string | null): MachineFacts {
   return { done: false, kernel: { ...noKernel, sha }, missedControls: [], bootSplats: [] };
 }
@@ -99,8 +102,8 @@ function finishedTrials({ history, night }: NightWork): ReadonlyMap<string, Read
 }
 
 /**
- * Adds cells to the plan of a night that has `seconds` of its budget left, in the history, too. A machine that failed in this
- * night, or whose kernel is untestable, gets no further cells. Returns undefined when no cell is added.
+ * Adds cells to the plan of a night that has `seconds` of its budget left, and stores the new plan in the history. A machine that
+ * failed in this night, or whose kernel is untestable, gets no further cells. Returns undefined when no cell is added.
  */
 export async function takeMore(
   { history, night, plan, emit, isSpent }: NightWork,

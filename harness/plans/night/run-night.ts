@@ -30,8 +30,8 @@ export interface NightRequest extends Omit<NightWork, 'signal' | 'isSpent'> {
 
 /**
  * Runs the remaining trials of a night, and judges the night. When the budget leaves time, the night goes on with cells that its
- * plan had left out. A fault of the host in a trial is judged like a result, and the end of the budget only leaves trials out. An
- * interruption is thrown.
+ * plan had left out. A fault of the host in a trial is judged like a result, and the end of the budget only leaves trials out.
+ * Throws when the user interrupts the night.
  */
 export async function runNight(request: NightRequest): Promise<JudgedNight> {
   using budget = openBudget(request.signal, request.leftMs);
@@ -68,7 +68,8 @@ export function openBudget(
 }
 
 /**
- * Runs further trials of each cell whose trials were all blind because of a known splat. With another seed they may not meet it.
+ * Runs further trials of each cell whose trials were all blind because of a known splat. With other seeds, trials may not
+ * meet the splat.
  */
 async function lookAgain(
   request: NightRequest,
@@ -136,7 +137,7 @@ export async function judgeStored(request: StoredTrials): Promise<JudgedNight> {
       bootSplats: boots.get(cell.id) ?? [],
       trials: trials.get(cell.id) ?? [],
       isForward: await isForward(past.passed, cell, request),
-      // Only the range of a kernel that is broken begins at the last night that ran the cell.
+      // Only for a broken kernel does the range of commits begin at the last night that ran the cell.
       ...(machine?.untestable === undefined
         ? {}
         : { isForwardSinceTested: await isForward(past.tested, cell, request) }),
@@ -186,7 +187,7 @@ function inputOf(
 ): CellInput {
   const { untestable, failure, missedControls = [] } = machine ?? {};
   const planned = trials.filter(({ isPlanned }) => isPlanned).length;
-  // What stopped the machine does not count for a cell whose trials had ended before.
+  // A fault that stopped the machine does not count for a cell whose planned trials had all ended before.
   const isShort = planned < cell.planned;
   return {
     cell,
@@ -206,8 +207,8 @@ function inputOf(
 }
 
 /**
- * True when tonight's commit of the branch is the commit on which a cell ran in an earlier night, or descends from it. False when a
- * commit is not known.
+ * True when tonight's commit of the branch is the commit on which a cell ran in an earlier night, or descends from it. Returns
+ * false when a commit is not known.
  */
 async function isForward(
   earlier: PastNight | undefined,

@@ -20,7 +20,8 @@ export interface ShardRequest extends ReadPlan {
   /** The ids of the cells that belong to this part. */
   readonly cells: readonly string[];
   /**
-   * A database with the finished trials of this part, so that the same command can continue. It is not the history of all nights.
+   * A database with the finished trials of this part, so that the same command can continue. This database is not the history
+   * of all nights.
    */
   readonly history: History;
   /** The folder of the results, as an absolute path. */

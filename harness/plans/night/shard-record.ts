@@ -4,7 +4,7 @@ import { writtenBy } from '../../trial/harness-facts.ts';
 
 type Facts = Omit<ShardRecord, 'schema' | 'harness' | 'startedAt' | 'endedAt' | 'cutShort'>;
 
-/** The contents of shard.json, the results of a part of a night. The part ends now. */
+/** The contents of shard.json, the results of a part of a night. The end time of the part is the current time. */
 export function shardRecord(
   facts: Facts & { readonly startedMs: number; readonly cutShort?: boolean },
 ): ShardRecord {

@@ -11,8 +11,8 @@ const fewestNights = 5;
 const mostNights = 15;
 
 /**
- * A slower splat is reported after this many nights in a row that were slower. The time to a splat varies: by chance, so many
- * slow nights follow each other once in 286 nights or less often.
+ * A slower splat is reported after this many nights in a row that were slower. The time to a splat varies: by chance alone, so many
+ * slow nights in a row happen at most once in 286 nights.
  */
 const slowNights = 3;
 const fewestToCompare = 10;

@@ -11,7 +11,7 @@ import { writtenBy } from '../../trial/harness-facts.ts';
 import { readLockOrder } from '../../trial/lock-record.ts';
 import type { KnownSplats } from '../../trial/runner.ts';
 
-/** The splats of an earlier run, from `--baseline`. They count as known and do not decide the verdict of this run. */
+/** The splats of an earlier run, from `--baseline`. These splats count as known and do not decide the verdict of this run. */
 export interface Baseline extends KnownSplats {
   /** The order in which the guests of the earlier run took locks; absent when that run recorded none. */
   readonly locks?: LockOrder;
@@ -20,8 +20,8 @@ export interface Baseline extends KnownSplats {
 }
 
 /**
- * A note that the splats of a baseline do not count as known, because its signatures follow other rules. Undefined when they do
- * count.
+ * Returns a note that the splats of a baseline do not count as known, because its signatures follow other rules. Returns undefined
+ * when the splats do count.
  */
 export function distrustOf({ run, harness, trusted }: BaselineFacts): string | undefined {
   if (trusted) return undefined;

@@ -81,8 +81,9 @@ function trialsBy<T>(
 }
 
 /**
- * The coverage of each source file: which functions ran, never ran, or are unclear. The function profiler cuts long names, so
- * several functions may share a cut name. When it counted calls under a shared name, all functions with this name are unclear.
+ * The coverage of each source file: which functions ran, never ran, or are unclear. The function profiler cuts long names,
+ * so several functions may share a cut name. When the profiler counted calls under a shared name, all functions with this
+ * name are unclear.
  */
 function gatherFiles(
   functions: readonly WatchedFunction[],
@@ -122,16 +123,15 @@ function gatherFiles(
 export const coverageFile = 'coverage.json';
 
 /**
- * Reads the file coverage.json in the folder of a run. Undefined when the run has none. Throws `usage` for a file that is no such
- * record.
+ * Reads the file coverage.json in the folder of a run. Returns undefined when the run has no such file. Throws `usage` for a file
+ * that is no coverage record.
  */
 export async function readCoverageOf(dir: string): Promise<Coverage | undefined> {
   return readRecordAt(join(dir, coverageFile), coverageSchema);
 }
 
 /**
- * The path of a file in the cache that notes the last coverage of a kernel with this version of splat. Anybody may delete the
- * file.
+ * The path of a file in the cache that notes the last coverage of a kernel with this version of splat. Anybody may delete the file.
  */
 function noteFile(cacheRoot: string, kernelId: string): string {
   const name = createHash('sha256').update(`${kernelId} ${writtenBy().version}`).digest('hex');
@@ -184,7 +184,8 @@ export function countFunctions({ files }: Pick<Coverage, 'files'>): {
 }
 
 /**
- * The coverage that this run measured. A run that measured none has the last coverage of its kernel, or null when there is none.
+ * The coverage that this run measured. A run that measured no coverage gets the last coverage of its kernel, or null when
+ * there is none.
  */
 export async function coverageOf(
   covered: CoverageRecord,

@@ -8,8 +8,8 @@ import { countSplats } from '../../trial/findings.ts';
 import { isKnownTo, type KnownSplats } from '../../trial/runner.ts';
 
 /**
- * The splats of all boots and trials, with source lines in their stacks. In a trial, stacks are decoded only when the verdict is
- * `splat`.
+ * The splats of all boots and trials, with source lines in their stacks. In a trial, stacks are decoded only when the
+ * verdict is `splat`.
  */
 export async function decodeAll(
   logs: readonly string[],

@@ -8,7 +8,7 @@ import { isForeignName } from '../../trial/choose-workloads.ts';
 import type { ChosenWorkload } from '../../trial/chosen-workload.ts';
 import { copyLockOrder } from '../../trial/lock-record.ts';
 
-/** The options of `splat run`. Names that need no kernel to be understood are already resolved. */
+/** The options of `splat run`. Kernels, series, configurations, modules and workloads are still names or paths. */
 export interface RequestedRun
   extends Omit<
     RecordedRequest,
@@ -97,7 +97,10 @@ export async function keepInputs(
   };
 }
 
-/** Copies the sources of a module into the folder of the run. Null for a module of the kernel's tree. */
+/**
+ * Copies the sources of a module into the run's folder and returns the copy's path in there; null for a module of
+ * the kernel's tree.
+ */
 async function keepModule(
   tree: string | undefined,
   folder: string,
@@ -129,7 +132,7 @@ async function keepFolder(name: string, cwd: string, dir: string): Promise<Kept>
   return { name, copy };
 }
 
-/** Copies the result of the baseline run and, if there is a record of it, the lock order of that run. */
+/** Copies the result of the baseline run and, if recorded, the lock order of that run. */
 async function keepBaseline(file: string, dir: string): Promise<string> {
   const folder = 'inputs/baseline';
   const copy = await keepFile(file, folder, dir);

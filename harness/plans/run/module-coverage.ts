@@ -5,7 +5,8 @@ import type { LoadedModule } from '../../trial/load-modules.ts';
 import { inconclusive, isNotRun, type Verdict } from '../../verdict.ts';
 
 /**
- * For each module that was loaded for the trials: which of its functions the trials ran. Empty when no module was loaded. Pure.
+ * Lists, for each module that was loaded for the trials, which of its functions the trials ran. Returns an empty object when no
+ * module was loaded. Pure.
  */
 export function moduleFacts(
   modules: KernelModules | undefined,

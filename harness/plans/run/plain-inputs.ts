@@ -6,7 +6,7 @@ import { readIfThere } from '../../host/disk.ts';
 /**
  * Throws `usage` when the folder `inputs/` of a run's folder `dir`, or something below it, is neither a regular file nor a folder
  * nor a link that stays inside `inputs/`. A stranger may have made the folder: through a link, splat would read and copy files of
- * this host, and it would wait for a pipe without end. A run without `inputs/` is fine: it read no file.
+ * this host, and on a pipe splat would wait forever. A run without `inputs/` is accepted, because it read no file.
  */
 export async function requirePlainInputs(dir: string): Promise<void> {
   const top = join(dir, 'inputs');

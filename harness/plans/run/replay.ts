@@ -20,8 +20,8 @@ export interface Replayed {
 }
 
 /**
- * How a repeated run compares with the recorded run. When one of them has no trial, there is a single trial: its id is `kernel`,
- * and its verdicts are those of the whole runs.
+ * How a repeated run compares with the recorded run. When either run has no trial, `trials` has a single entry with the id `kernel`
+ * and the verdicts on the whole runs.
  */
 export type Comparison = Pick<ReplayedRun, 'repeated' | 'sameKernel' | 'trials'>;
 

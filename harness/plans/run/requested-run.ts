@@ -46,8 +46,8 @@ export interface FinishedRun {
 }
 
 /**
- * Runs what `splat run` was asked for and fills the folder of the run. The caller then writes result.json and the reports, with
- * which `splat replay` can repeat the run.
+ * Runs what `splat run` was asked for and fills the folder of the run. The caller then writes the reports and result.json, without
+ * which `splat replay` cannot repeat the run.
  */
 export async function runRequested(
   asked: RequestedRun,
@@ -93,7 +93,7 @@ export async function runRequested(
     modules,
     workloads: options.arrange?.(workloads) ?? workloads,
     ...guestRequirements(workloads),
-    // A list such as `igt` does not count as named workloads: it stands for a default set.
+    // A list such as `igt` does not count as named workloads, because it stands for a default set.
     workloadsNamed: asked.workloads.some((name) => !isIgtList(name) && !isKselftestList(name)),
     hasDefaultSet: names.length === 0,
     ...(known === undefined ? {} : { baseline: known.baseline }),

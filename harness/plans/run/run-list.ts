@@ -42,7 +42,7 @@ export type JournalEntry = { readonly dir: string; readonly startedAt: string } 
 
 /**
  * The runs, series and bisections in a folder, the newest first; unfinished and broken ones are included. Other files and folders
- * are skipped. When the folder is itself a run, series or bisection, it is the only entry. Throws `usage` for a folder that
+ * are skipped. When the folder is itself a run, series or bisection, the folder is the only entry. Throws `usage` for a folder that
  * cannot be listed. With `absentIsEmpty`, a folder that does not exist counts as empty.
  */
 export async function listRuns(

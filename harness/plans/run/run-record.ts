@@ -44,8 +44,8 @@ export async function readRun(
 }
 
 /**
- * Reads what the folder of a run holds. The run is `unfinished` when only result.json is missing. It is `broken` when run.json is
- * missing, or when one of the two files is malformed.
+ * Reads what the folder of a run holds. The run is `unfinished` when only result.json is missing. The run is `broken` when run.json
+ * is missing, or when one of the two files is malformed.
  */
 export async function readEntry(dir: string, largestBytes?: number): Promise<RunEntry> {
   const startedAt = await directoryTime(dir);

@@ -33,7 +33,7 @@ export interface RunRequest extends GuestRequest, TestKernelRequest {
   readonly workloads: readonly ChosenWorkload[];
   /** True when the user named the workloads, false for the default set. */
   readonly workloadsNamed: boolean;
-  /** True when all default workloads run: neither named ones nor a quick run's. */
+  /** True when all default workloads run: the user named none, and the run is no quick run. */
   readonly hasDefaultSet?: boolean;
   /** The earlier run whose splats count as known; absent: none. */
   readonly baseline?: Baseline;
@@ -44,14 +44,14 @@ export interface RunRequest extends GuestRequest, TestKernelRequest {
   /** Receives each trial as soon as it is judged, with the kernel that it ran on. */
   readonly onTrialEnd?: (trial: TrialResult, ran: RanOn) => Promise<void>;
   /**
-   * The key of a kernel that was built before. It is built again only if the cache no longer has it. Absent: the other fields say
-   * which kernel is built.
+   * The key of a kernel that was built before. That kernel is built again only if it is no longer in the cache. Absent: the other
+   * fields say which kernel is built.
    */
   readonly kernelId?: string;
   /** How many trials run at the same time; undefined: as many as the host's cores and free memory allow. */
   readonly parallelTrials: number | undefined;
   readonly seed: number;
-  /** How many trials of each workload are run; they are spread over several boots. */
+  /** The number of trials of each workload. They are spread over several boots. */
   readonly repeat: number;
   /** True when each trial boots a guest; false when each runs in a copy of a booted guest. */
   readonly cold: boolean;
@@ -178,8 +178,9 @@ async function testKernel(
 }
 
 /**
- * With which other trials a trial's lock order may be compared: those with an equal `setting`. It is equal for trials of one
- * program, with one duration, in one kind of guest. Of the kernel only the config fragments count.
+ * Returns the trial, its boot and the digest `setting`. The lock orders of two trials may be compared only when their
+ * `setting` is equal. The digest covers splat's version, the workload's program and duration, the kind of guest, and the
+ * kernel's config fragments.
  */
 function lookedAt(
   { id, bootIndex, workload, durationMs, upload }: TrialPlan,
@@ -198,7 +199,9 @@ function lookedAt(
   return { trial: id, boot: cold ? null : bootIndex, setting: setting.slice(0, 16) };
 }
 
-/** What this kernel cannot check: the checks of canaries that this kernel version is known to miss, and that this run missed. */
+/**
+ * The checks that this kernel cannot make: those of canaries that this kernel version is known to miss and that this run did miss.
+ */
 function uncheckedIn(
   plans: readonly TrialPlan[],
   trials: readonly TrialResult[],
@@ -262,7 +265,7 @@ type Boots =
 
 const noBoots: Boots = { kind: 'booted', checkpoints: [], logs: [] };
 
-/** Boots the guests that the trials need copies of, until a boot fails. */
+/** Boots each guest of which the trials need copies. Stops at the first boot that fails. */
 async function bootAll(guests: GuestSource, plans: readonly TrialPlan[]): Promise<Boots> {
   const checkpoints: Checkpoint[] = [];
   const logs: string[] = [];

@@ -17,8 +17,8 @@ export interface Branch {
   /** The number of patches that prefix 0 of the branch has. */
   readonly base: number;
   /**
-   * The numbers, from 1, of the patches that the branch tests. They begin after the left-out patch and end with the series, or
-   * before a patch that cures the splat of the left-out patch.
+   * The numbers, from 1, of the patches that the branch tests. These patches begin after the left-out patch and end with the
+   * series, or before a patch that cures the splat of the left-out patch.
    */
   readonly patches: readonly number[];
 }
@@ -90,9 +90,9 @@ function lastReady({ steps }: Evidence, from: number): number | undefined {
 }
 
 /**
- * The part of a series' journal that is about one branch, with the branch's prefix numbers; without `branch`, the part about the
- * series itself. Entries about no prefix are in every part. Steps and trials that are appended through it are marked with the
- * branch.
+ * The part of a series' journal that is about one branch, with the branch's prefix numbers; without `branch`, the part about
+ * the series itself. Entries about no prefix are in every part. Steps and trials that are appended to the part are marked
+ * with the branch.
  */
 export function viewOf(log: SeriesLog, branch: Branch | undefined): SeriesLog {
   const own = (fact: SeriesLog['facts'][number]): readonly SeriesLog['facts'][number][] => {

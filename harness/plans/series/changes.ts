@@ -3,7 +3,7 @@ import { isCertain, type Located } from './decide.ts';
 export interface JudgedSplat {
   readonly title: string;
   readonly signature: string;
-  /** A key of the splat. All sightings that count as this splat have it. */
+  /** The key of the splat, which all sightings that count as this splat have. */
   readonly key: string;
   /** The share of the trials of `workloads`, from 0 to 1, in which a kernel with the splat shows it. */
   readonly rate: number;
@@ -21,7 +21,8 @@ interface ChangesRequest {
 }
 
 /**
- * The splats that the patch at this place brought and cured. `doubts` has a line for each splat that it perhaps brought or cured.
+ * The splats that the patch at this place brought and cured. `doubts` has a line for each splat that the patch perhaps
+ * brought or cured.
  */
 export function findChanges(
   place: number,
@@ -53,8 +54,8 @@ export function findChanges(
 }
 
 /**
- * The places whose patch perhaps brought a splat, or cured it, when it is not certain which patch did: the most probable ones,
- * until it was hardly another. Empty when one patch certainly did, or none.
+ * The places whose patch perhaps brought (or cured) a splat, while it is not certain which patch did. The most probable places are
+ * taken until hardly any probability is left for the others. Empty when one patch certainly did, or certainly no patch.
  */
 function candidates(chances: readonly number[], confidence: number): readonly number[] {
   if (isCertain(chances, confidence)) return [];

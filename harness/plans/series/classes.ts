@@ -2,8 +2,8 @@ import { bootWorkload } from '../../trial/ready-kernel.ts';
 import { type Evidence, placesOf, trialsOfAll } from './evidence.ts';
 
 /**
- * Whether a workload calls code that certain patches change. The call counters of its trials tell `yes` or `no`; otherwise it is
- * `unknown`. It is `no` for patches that change no code.
+ * Whether a workload calls code that certain patches change. The call counters of its trials tell `yes` or `no`; if they do not
+ * tell, the answer is `unknown`. For patches that change no code, the answer is `no`.
  */
 export type Reach = 'yes' | 'no' | 'unknown';
 
@@ -15,8 +15,8 @@ export type ReachOf = (from: number, to: number, workload: string) => Reach;
 
 /**
  * Groups the kernels of a series into classes for a workload. A prefix is the kernel with the first N patches. The prefixes of a
- * class differ only in code that the workload does not call, so a splat that shows on one of them shows on all. For the boot,
- * each prefix is in a class of its own. Classes and prefixes are in order, from the base on.
+ * class differ only in code that the workload does not call, so a splat that shows on one prefix of the class shows on all. For the
+ * boot, each prefix is in a class of its own. Classes and prefixes are in order, from the base on.
  */
 export function classesOf(
   evidence: Evidence,
@@ -37,7 +37,8 @@ export function classesOf(
 }
 
 /**
- * How many trials of a workload could have shown a splat, on all kernels of a class. `places` are the numbers of their patches.
+ * How many trials of a workload could have shown a splat, on all kernels of a class. `places` names each kernel by its
+ * number of patches.
  */
 export function countHeard(
   evidence: Evidence,

@@ -36,8 +36,8 @@ export interface Tried extends SeriesInputs {
   /** For each patch, at its index from 0: the lock dependencies that lockdep first saw on the kernel with this patch. */
   readonly learned: readonly (readonly NewDependency[])[];
   /**
-   * The trials of an earlier version of the series that this series may reuse. Undefined without an earlier version, and when its
-   * trials do not count.
+   * The trials of an earlier version of the series that this series may reuse. Undefined without an earlier version, and when that
+   * version's trials do not count.
    */
   readonly recall: Recall | undefined;
   readonly reach: ReachOf;
@@ -94,8 +94,8 @@ export function concludeSeries(whole: Tried): SeriesReport {
 }
 
 /**
- * The patch of the series' earlier version that a patch replaces, with the verdict which that patch got. Empty without an earlier
- * version, and for a patch that is new.
+ * The patch of the earlier version that a patch replaces, with the verdict on that earlier patch. Returns an empty object for a new
+ * patch, and when there is no earlier version.
  */
 function beforeOf(
   index: number,
@@ -176,7 +176,8 @@ function describeBase({ request, source, log, evidence }: Tried): ReportedBase {
       const { title, signature, workloads, key } = suspect;
       const report = reportOf(log, key);
       const place = seenNear(log, key, 0);
-      // Before any trial the chance is 0.5. What no trial of the base showed, the base has perhaps.
+      // Before any trial the chance is 0.5. A splat that no trial of the base showed is in the base only perhaps, unless its
+      // chance is high.
       const isShown = one.places[0]?.tallies.some(({ hits }) => hits > 0) === true;
       const isSure = isShown || chance >= request.limits.confidence;
       const perhaps = isSure ? {} : ({ perhaps: true } as const);
@@ -227,7 +228,7 @@ function reportOf({ facts }: SeriesLog, key: string): readonly string[] {
 
 /**
  * The folder of a trial that showed the splat, on the kernel whose number of patches is nearest to `step`. Absent when only boots
- * showed it, which have no folder.
+ * showed the splat, because a boot has no folder.
  */
 function seenNear({ facts }: SeriesLog, key: string, step: number): { readonly seenIn?: string } {
   const seen = facts.flatMap((fact) =>

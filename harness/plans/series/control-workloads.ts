@@ -4,9 +4,9 @@ import { planCells } from '../controls/cell.ts';
 
 /**
  * Replaces the workload `controls`, if the user named it, by a workload for each cell of the detection matrix, such as
- * `row9-MODE-NOTIFIER-TRIGGER`. The report then shows row by row which broken rules a patch makes visible. `apart` has the names
- * of the new workloads; it is empty if the user did not name `controls`. Their seeded bugs share functions of one driver, so
- * equal splats of two of them count as two.
+ * `row9-MODE-NOTIFIER-TRIGGER`. The report then shows row by row which broken rules a patch makes visible. `apart` has the names of
+ * the new workloads, and is empty if the user did not name `controls`. The seeded bugs of these workloads share functions of one
+ * driver, so equal splats in two of the workloads count as two splats.
  */
 export function chooseControls(
   chosen: readonly ChosenWorkload[],

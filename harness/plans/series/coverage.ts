@@ -5,8 +5,8 @@ import { hasPatch } from './branch.ts';
 import type { SeriesLog } from './facts.ts';
 
 /**
- * A function that a series changes, and whose calls are counted. `callers` are at most 16 functions of its file that call it,
- * directly or through others. An inlined function counts through its callers.
+ * A function that a series changes, and whose calls are counted. `callers` are at most 16 functions of its file that call the
+ * function, directly or through other functions. An inlined function counts through its callers.
  */
 export interface WatchedFunction {
   readonly name: string;
@@ -94,7 +94,7 @@ function readCalls(text: string): CallMap {
 /** The largest number of callers that are counted for one function. */
 const mostCallers = 16;
 
-/** The functions of a file that call `name`, directly or through others. The nearest come first. At most 16 are returned. */
+/** Returns at most 16 functions of a file that call `name`, directly or through other functions. The nearest callers come first. */
 function callersOf(name: string, { callers }: CallMap): readonly string[] {
   const found = new Set([name]);
   // The loop also visits the callers that it adds.
@@ -106,9 +106,9 @@ function callersOf(name: string, { callers }: CallMap): readonly string[] {
 }
 
 /**
- * Tells for each changed function whether it ran. Only trials count whose kernel has a patch that changes the function. When its
- * calls cannot be counted, the calls of its nearest caller count instead. It is `untraceable` without a caller that can be
- * counted, and when only a further caller was called: the compiler may have inlined the function there.
+ * Tells for each changed function whether it ran. Only trials count whose kernel has a patch that changes the function. When the
+ * function's calls cannot be counted, the calls of its nearest caller count instead. The function is `untraceable` when no caller
+ * can be counted either, and when only a more distant caller was called: the compiler may have inlined the function there.
  */
 export function coverageOf(
   { facts }: SeriesLog,
@@ -136,7 +136,7 @@ export function coverageOf(
   });
 }
 
-/** How often each workload called a function in these trials; empty when none called it. */
+/** How often each workload called a function in these trials; empty when no workload called it. */
 function callsOf(facts: SeriesLog['facts'], name: string): Readonly<Record<string, number>> {
   const calls: Record<string, number> = {};
   for (const fact of facts) {
@@ -149,8 +149,7 @@ function callsOf(facts: SeriesLog['facts'], name: string): Readonly<Record<strin
 }
 
 /**
- * True when no changed function ran, and the calls of at least one changed function could be counted, directly or through a
- * caller.
+ * True when no changed function ran, and the calls of at least one changed function could be counted, directly or through a caller.
  */
 export function isUnexercised(coverage: readonly ReportedFunction[]): boolean {
   const known = coverage.filter(({ state }) => state !== 'untraceable');

@@ -39,15 +39,14 @@ export interface Limits {
 }
 
 /**
- * A workload gets no further trial on a class of kernels (classes.ts) after this many trials if none of them could have shown a
- * splat.
+ * A workload gets no further trial on a class of kernels (classes.ts) after this many trials if no trial could have shown a splat.
  */
 const mostVoids = 4;
 
 /**
- * The next trial of a workload on the kernel with the first `step` patches. Trials are needed until `floor` of them, on this
- * kernel or on another in its class, could have shown a splat. Undefined when there are that many, when too many trials could not
- * have shown a splat, when the workload cannot run on this kernel, and for a boot that was tried.
+ * The next trial of a workload on the kernel with the first `step` patches. Trials are needed until `floor` trials, on this kernel
+ * or on another kernel of its class, could have shown a splat. Returns undefined in four cases: so many trials could; too many
+ * trials could not; the workload cannot run on this kernel; the workload is the boot, and was tried before.
  */
 export function nextFloor(
   evidence: Evidence,
@@ -56,7 +55,7 @@ export function nextFloor(
 ): Ask | undefined {
   const own = trialsOfAll(evidence, places).filter((trial) => trial.workload === workload);
   const heard = own.filter(({ state }) => state === 'heard').length;
-  // A boot takes as long as ten copies of a booted guest. It is repeated only after a splat that the first boot showed.
+  // A boot takes as long as ten copies of a booted guest. A boot is repeated only after a splat that the first boot showed.
   if (workload === bootWorkload && own.length > 0) return undefined;
   const isHopeless = heard === 0 && own.length >= mostVoids;
   if (heard >= floor || isHopeless || own.length >= 2 * floor + mostVoids) return undefined;
@@ -64,7 +63,10 @@ export function nextFloor(
   return { step, workload, why: 'floor' };
 }
 
-/** A workload on the kernel with the first `step` patches. `places` has the kernels of its class; absent: only this kernel. */
+/**
+ * A workload on the kernel with the first `step` patches. `places` has all kernels of this kernel's class; absent:
+ * only this kernel.
+ */
 export interface Floor {
   readonly step: number;
   readonly workload: string;
@@ -88,23 +90,26 @@ export function locateAll(evidence: Evidence): readonly Located[] {
 }
 
 /**
- * True when it is nearly certain which patch brought the splat and which cured it, or that none did. The sums decide: in a long
- * series no single patch is suspicious, even when one of them certainly brought the splat.
+ * True when it is nearly certain which patch brought the splat and which cured it, or that no patch did. The sums of the
+ * probabilities decide: in a long series no single patch may be suspicious, even when some patch certainly brought the splat.
  */
 function isSettled({ came, went }: Presence, confidence: number): boolean {
   return [came, went].every((chances) => isCertain(chances, confidence));
 }
 
-/** For each patch, the probability that it made a change: true when one patch certainly did, or certainly none. */
+/**
+ * `chances` has, for each patch, the probability that it made a change. Returns true when one patch certainly did, or
+ * certainly no patch.
+ */
 export function isCertain(chances: readonly number[], confidence: number): boolean {
   const sum = chances.reduce((total, chance) => total + chance, 0);
   return sum <= 1 - confidence || chances.some((chance) => chance >= confidence);
 }
 
 /**
- * The next trial that looks for the origin of a splat. It is for the first splat whose origin is not certain yet, and on the
- * kernel that promises the most information. A splat is passed over after `perSplat` trials, and when no trial would help.
- * Undefined when no splat is left.
+ * The next trial that looks for the origin of a splat. The trial is for the first splat whose origin is not certain yet, and runs
+ * on the kernel that promises the most information. A splat is passed over after `perSplat` trials, and when no trial would help.
+ * Returns undefined when no splat is left.
  */
 export function nextLocate(evidence: Evidence, limits: Limits): Ask | undefined {
   const steps = placesOf(evidence);

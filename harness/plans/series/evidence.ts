@@ -19,8 +19,8 @@ export function learnTrial(evidence: Evidence, trial: PrefixTrial): Evidence {
 }
 
 /**
- * The kernels of a series that can be tested and differ from the kernel before, in order. Each is given as its number of patches.
- * A place, in talliesOf() and presence.ts, is an index into this list.
+ * The kernels of a series that can be tested and differ from the kernel before, in order. Each kernel is given as its number of
+ * patches. A place, in talliesOf() and presence.ts, is an index into this list.
  */
 export function placesOf({ steps }: Evidence): readonly number[] {
   return [...steps]
@@ -35,7 +35,7 @@ export function trialsOf(evidence: Evidence, step: number): readonly PrefixTrial
   return evidence.trials.filter((trial) => imageOf(evidence, trial.step) === image);
 }
 
-/** The trials of several kernels. The trials of an image that several of them have are in it once. */
+/** The trials of several kernels. When several of these kernels have one image, its trials are listed once. */
 export function trialsOfAll(evidence: Evidence, steps: readonly number[]): readonly PrefixTrial[] {
   const images = new Set(steps.map((step) => imageOf(evidence, step)));
   return evidence.trials.filter((trial) => images.has(imageOf(evidence, trial.step)));
@@ -46,7 +46,7 @@ function imageOf({ steps }: Evidence, step: number): string | undefined {
   return state?.kind === 'ready' ? state.image : undefined;
 }
 
-/** True when a trial of a workload ended in this state, on the kernel with the first `step` patches or on one with an equal image. */
+/** True when a trial of a workload ended in this state, on the kernel with the first `step` patches or on an equal image. */
 export function endedAs(
   evidence: Evidence,
   { step, workload, state }: Pick<PrefixTrial, 'step' | 'workload' | 'state'>,
@@ -56,8 +56,8 @@ export function endedAs(
 }
 
 /**
- * True when a workload could run neither on the base nor on the last kernel that can be tested, and on no kernel between. No patch
- * of the series has anything to do with that.
+ * True when a workload could run neither on the base nor on the last kernel that can be tested, and ran on no kernel between. Then
+ * no patch of the series is the cause.
  */
 export function neverRan(evidence: Evidence, workload: string): boolean {
   const places = placesOf(evidence);
@@ -103,8 +103,8 @@ export interface SuspectPlace extends Place {
 }
 
 /**
- * For each kernel of the series that can be tested, in order: how the trials of each workload ended for a splat. Only the
- * workloads that ever showed the splat count, in the order of the suspect. Each rate of a splat is that of one workload.
+ * For each kernel of the series that can be tested, in order: how the trials of each workload ended for a splat. Only the workloads
+ * that ever showed the splat count, in the order of `suspect.workloads`. A splat has a rate of its own for each workload.
  */
 export function talliesOf(evidence: Evidence, suspect: Suspect): readonly SuspectPlace[] {
   const steps = placesOf(evidence);

@@ -17,7 +17,7 @@ export interface JudgedPatch {
   readonly broken?: Untestable['because'];
   /** True when the patch breaks the build or the boot, which worked for the patch before it. */
   readonly breaks: boolean;
-  /** The splats that came with the patch. For `fixes`, those that went with it. Empty for every other verdict. */
+  /** The splats that came with the patch. For `fixes`, the splats that the patch removed. Empty for every other verdict. */
   readonly splats: readonly JudgedSplat[];
   /** Present when the patch is inconclusive only because other splats mask its trials. */
   readonly isMasked?: true;
@@ -28,22 +28,22 @@ export interface JudgeOptions {
   readonly confidence: number;
   readonly workloads: readonly string[];
   /**
-   * Returns the number of the patch that a step adds. Absent: the steps of a series are the numbers of its patches. A branch
-   * needs this function.
+   * Returns the number of the patch that a step adds. Absent: step N adds patch N. Needed for a branch, which leaves a patch of
+   * the series out.
    */
   readonly patchOf?: (step: number) => number;
   /** Tells whether a workload calls what patches change; absent: this is unknown. */
   readonly reach?: ReachOf;
   /**
-   * The steps, from 1, whose patch counts as detector code. When a splat appears with such a patch, the bug was in the kernel
-   * before.
+   * The steps, from 1, whose patch counts as detector code. When a splat appears with such a patch, the bug was in
+   * the kernel before.
    */
   readonly detectors: ReadonlySet<number>;
 }
 
 /**
- * The verdicts on the patches of steps 1 to `count`. Each kernel is compared with the last kernel before it that can be tested.
- * Pure.
+ * The verdicts on the patches of steps 1 to `count`. Each kernel is compared with the last kernel before it that can
+ * be tested. Pure.
  */
 export function judgePatches(evidence: Evidence, options: JudgeOptions): readonly JudgedPatch[] {
   const located = locateAll(evidence);
@@ -135,7 +135,7 @@ function judgeBroken(
   };
 }
 
-/** Kernels that cannot be tested may follow each other. For those that end with the kernel `index`, returns the first. */
+/** Returns the first kernel of the unbroken row of untestable kernels that ends with the kernel `index`. */
 function firstBroken(index: number, { steps }: Evidence): number {
   let first = index;
   while (first > 0 && steps.get(first - 1)?.kind === 'broken') first -= 1;
@@ -143,7 +143,8 @@ function firstBroken(index: number, { steps }: Evidence): number {
 }
 
 /**
- * The steps directly before `index` whose kernels cannot be tested, in a row. Empty when the kernel before `index` can be tested.
+ * The unbroken row of steps, from 1, directly before `index` whose kernels cannot be tested. Empty when the kernel directly before
+ * `index` can be tested.
  */
 function brokenBefore(index: number, evidence: Evidence): readonly number[] {
   if (evidence.steps.get(index - 1)?.kind !== 'broken') return [];
@@ -169,9 +170,9 @@ function sameLine({ why }: Extract<StepState, { kind: 'same' }>): string {
 }
 
 /**
- * A line for each workload that leaves a patch open: none of its trials could have shown a splat, on this kernel or on another in
- * its class. There is no line for a workload that does not call what the patch changes, or that could run neither here nor on an
- * earlier kernel.
+ * A line for each workload that leaves a patch open: no trial of the workload could have shown a splat, on this kernel or on
+ * another kernel of its class. There is no line for a workload that does not call what the patch changes, or that could run neither
+ * here nor on an earlier kernel.
  */
 function unheard(index: number, { evidence, options }: Bench): readonly Unheard[] {
   const trials = trialsOf(evidence, index);
@@ -222,8 +223,8 @@ function unproved({ unproved: missed }: Extract<StepState, { kind: 'ready' }>): 
 }
 
 /**
- * The exit code of `splat series`. It is 1 when a patch introduces or exposes a splat, or breaks a build or boot. Otherwise it is
- * 125 when the base or a patch is untestable or inconclusive, and else 0.
+ * The exit code of `splat series`: 1 when a patch introduces or exposes a splat, or breaks a build or boot; otherwise 125 when the
+ * base or a patch is untestable or inconclusive; otherwise 0.
  */
 export function exitCodeOfSeries(
   base: StepState | undefined,

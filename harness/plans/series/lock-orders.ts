@@ -6,8 +6,8 @@ import type { Dependency, NewDependency, SeenDependencies } from '../../records/
 import { readLockOrder, readSeenDependencies, writeLockOrder } from '../../trial/lock-record.ts';
 
 /**
- * The order in which locks were taken, for each kernel of a series. It is stored beside the journal, so that a continued series
- * has it.
+ * The order in which locks were taken, for each kernel of a series. The lock orders are stored beside the journal, so that a
+ * continued series has them.
  */
 export interface LockOrders {
   /** Adds the lockdep dump of a trial to the kernel `name`, such as `patch-3`. */
@@ -37,8 +37,8 @@ function countSeen(
 }
 
 /**
- * Opens the lock orders of a series. `dir` is the folder of the series. The lock order of the kernel NAME, such as `patch-3`, is
- * in its folder `locks/NAME`.
+ * Opens the lock orders of a series. `dir` is the folder of the series. The lock order of the kernel NAME, such as `patch-3`, is in
+ * the folder `locks/NAME` below `dir`.
  */
 export function openLockOrders(dir: string): LockOrders {
   const fresh = new Map<string, LockOrder[]>();
@@ -72,10 +72,10 @@ export function openLockOrders(dir: string): LockOrders {
 }
 
 /**
- * For each kernel of a series, in the order of `names`: the dependencies of watched lock classes that came with it. The list of
- * the first kernel is empty. A trial meets only a part of what a kernel can do. So a dependency is listed only when it is
- * improbable that all earlier trials missed it by chance: with at most 1 - `confidence`, divided by the number of candidates. The
- * lists are hints and decide no verdict.
+ * For each kernel of a series, in the order of `names`: the dependencies of watched lock classes that came with this kernel. The
+ * list of the first kernel is empty. A trial meets only a part of what a kernel can do. So a dependency is listed only if the
+ * probability that all earlier trials missed it by chance is at most (1 - `confidence`) / (number of candidates). The lists are
+ * hints and decide no verdict.
  */
 export async function learnedDependencies(
   orders: LockOrders,
@@ -97,8 +97,9 @@ export async function learnedDependencies(
 }
 
 /**
- * The probability that a dependency seems to begin at place `at` by chance alone: of all `before` + `after` trials, `known` have
- * it, and all of these fall into `after`, the trials from this place on. 1 when no trials were counted.
+ * The probability that a dependency seems to begin at place `at` by chance alone. `before` and `after` are the numbers of
+ * trials before this place and from this place on; `known` of them have the dependency, all in `after`. Returns 1 when no trial
+ * has the dependency.
  */
 function chanceOf(
   dependency: Dependency,

@@ -4,7 +4,9 @@ import type { SeriesLog } from './facts.ts';
 import { type Recall, recallTrials } from './previous.ts';
 import type { SeriesInputs } from './request.ts';
 
-/** Throws `usage` when the trials of a journal were made with another setting. Together with new trials they would prove nothing. */
+/**
+ * Throws `usage` when the trials of a journal were made with another setting. Such trials prove nothing together with new trials.
+ */
 export function requireSetting(log: SeriesLog, setting: string, dir: string): void {
   if (log.facts.every((fact) => fact.kind !== 'setting' || fact.key === setting)) return;
   throw new HarnessError(
@@ -15,8 +17,8 @@ export function requireSetting(log: SeriesLog, setting: string, dir: string): vo
 
 /**
  * Finds the trials of the earlier version of the series that can be reused. `setting` is a digest of what decides a trial besides
- * its kernel; it is written to the journal. Undefined without an earlier version, and when that version had another setting,
- * which a note then says.
+ * its kernel. This function writes `setting` to the journal, unless it is there. Returns undefined without an earlier version and,
+ * with a note, when that version had another setting.
  */
 export async function openRecall(
   setting: string,

@@ -2,8 +2,8 @@ import { logEvidence } from './rare-rates.ts';
 import type { Place, Tally } from './tally.ts';
 
 /**
- * One explanation of the trials of a series: which of its kernels have a splat. `flips` has the places at which this changes, in
- * order: at each, the splat comes if it was absent before, and goes if it was present.
+ * One explanation of the trials of a series: which of its kernels have a splat. `flips` lists, in order, the places (indices of
+ * kernels) at which this changes: the splat comes there if it was absent before, and goes if it was present.
  */
 export interface Path {
   /** True when the first kernel has the splat. */
@@ -39,11 +39,11 @@ interface Draft {
 
 /**
  * Lists the paths that explain the trials, each with its probability. Paths that are too improbable to change a verdict are left
- * out. Kernels with equal images have the splat both, or neither.
+ * out. Two kernels with equal images either both have the splat, or both lack it.
  *
- * The rate at which a kernel with the splat shows it is unknown. It is the same for all kernels, and another for each workload. So
- * the likelihood of a path is a product over the workloads. Each factor is an integral over the rate of the workload
- * (logEvidence()) and depends only on the hits and misses on kernels with the splat; all hits are on such kernels.
+ * The rate at which a kernel with the splat shows the splat is unknown. A workload has one rate on all kernels, and each workload
+ * has a rate of its own. So the likelihood of a path is a product over the workloads. Each factor is an integral over the rate of
+ * the workload (logEvidence()) and depends only on the hits and misses on kernels with the splat; all hits are on such kernels.
  */
 export function listPaths(places: readonly Place[]): readonly Path[] {
   const workloads = places[0]?.tallies ?? [];
@@ -80,7 +80,7 @@ interface Chain {
   readonly chanceOfFlip: (draft: Draft) => number;
   /**
    * A path is left out at the first place at which another path explains the trials so far better by this much (a difference of
-   * natural logarithms). It is more than two changes cost.
+   * natural logarithms). The margin is larger than the cost of two changes.
    */
   readonly margin: number;
 }
@@ -99,7 +99,7 @@ function openChain(places: readonly Place[], hits: readonly number[]): Chain {
   };
 }
 
-/** Continues each path at the next place: the splat stays there or absent as it was, or it comes or goes. */
+/** Continues each path at the next place in two ways: without a change, and with a change (the splat comes or goes). */
 function advance(drafts: readonly Draft[], at: number, chain: Chain): readonly Draft[] {
   const next: Draft[] = [];
   let best = Number.NEGATIVE_INFINITY;
@@ -125,7 +125,7 @@ function advance(drafts: readonly Draft[], at: number, chain: Chain): readonly D
   return next.filter((draft) => scoreOf(draft) > best - chain.margin);
 }
 
-/** The path with the misses of the place `at`, which count if the path has the splat there. */
+/** Adds the misses of the place `at` to a path that has the splat there. Returns any other path unchanged. */
 function heard(draft: Draft, at: number, { places, likelihoodOf }: Chain): Draft {
   const place = places[at];
   if (place === undefined || !draft.isPresent || isShown(place)) return draft;
@@ -134,7 +134,10 @@ function heard(draft: Draft, at: number, { places, likelihoodOf }: Chain): Draft
   return { ...draft, misses, likelihood: likelihoodOf(misses) };
 }
 
-/** True when a kernel may have the splat, or may lack it: what a trial showed is there, and equal images are equal. */
+/**
+ * True when a path may have the splat at a place, or may lack it if not `isPresent`. A kernel that showed the splat has it;
+ * equal images agree.
+ */
 function isPossible(draft: Draft, isPresent: boolean, place: Place | undefined): boolean {
   if (place?.twin !== undefined && hasSplat(draft, place.twin) !== isPresent) return false;
   return isPresent || place === undefined || !isShown(place);

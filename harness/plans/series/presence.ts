@@ -3,8 +3,8 @@ import { logEvidence } from './rare-rates.ts';
 import type { Place } from './tally.ts';
 
 /**
- * Finds where in a series a splat came and went, from trials of its kernels. A patch may bring the splat, a later patch may remove
- * it, and so on; paths.ts lists what may have happened. Pure.
+ * Where in a series a splat came and went, with probabilities that locate() computes from trials. A patch may bring the splat, a
+ * later patch may remove it, and so on; paths.ts lists what may have happened.
  */
 
 export interface Presence {
@@ -22,12 +22,12 @@ export interface Presence {
   readonly went: readonly number[];
   /**
    * The expected share of the trials of a kernel with the splat that show it, from 0 to 1. When several workloads show the splat,
-   * each counts as often as it was tried.
+   * each counts in proportion to its trials.
    */
   readonly rate: number;
 }
 
-/** Computes where in the series a splat came and went. `places` has the kernels that can be tested, in order. */
+/** Computes where in the series a splat came and went. `places` has the kernels that can be tested, in order. Pure. */
 export function locate(places: readonly Place[]): Presence {
   const paths = listPaths(places);
   const present = places.map(() => 0);

@@ -24,7 +24,10 @@ export interface PreviousSeries {
   readonly facts: readonly SeriesFact[];
 }
 
-/** Writes the diffs of a series into the folder `dir`, as `patches/0001.diff`. A later version can then be compared with it. */
+/**
+ * Writes the diffs of a series into the folder `dir`, as `patches/0001.diff`. A later version of the series can then be compared
+ * with this version.
+ */
 export async function keepPatches(dir: string, patches: readonly Patch[]): Promise<void> {
   const folder = join(dir, 'patches');
   await makeFolder(folder);
@@ -70,8 +73,8 @@ async function readText(path: string, encoding: 'latin1' | 'utf8'): Promise<stri
 }
 
 /**
- * Reads the entries of a series' journal; empty when there is no journal. An entry that this version of splat does not understand
- * is left out, and so cannot be reused.
+ * Reads the entries of a series' journal. Returns an empty list when there is no journal. An entry that this version of splat does
+ * not understand is left out, and so cannot be reused.
  */
 async function readFacts(path: string): Promise<readonly SeriesFact[]> {
   const text = (await readText(path, 'utf8')) ?? '';
@@ -102,8 +105,8 @@ export interface Recall {
 }
 
 /**
- * The trials of an earlier version that this series may reuse: those on an equal kernel image. Undefined when the earlier version
- * had another setting. `setting` is a digest of workloads, guest, seed and splat's version.
+ * The trials of an earlier version that this series may reuse: those on an equal kernel image. Returns undefined when the earlier
+ * version had another setting. `setting` is a digest of workloads, guest, seed and splat's version.
  */
 export function recallTrials({ dir, facts }: PreviousSeries, setting: string): Recall | undefined {
   if (!facts.some((fact) => fact.kind === 'setting' && fact.key === setting)) return undefined;

@@ -14,12 +14,13 @@ const rates: readonly { readonly rate: number; readonly weight: number }[] = [
   ].map((rate, _at, all) => ({ rate, weight: 0.85 / all.length })),
 ];
 
-/** For each number of hits: the results so far, by the number of misses. */
+/** The results of logEvidence() so far, by the number of hits and then by the number of misses. */
 const known = new Map<number, (number | undefined)[]>();
 
 /**
- * The natural logarithm of the chance that trials of one workload on kernels with a splat go as these did, over all rates that the
- * splat may have. It is never -Infinity, because only the rate 1 excludes a miss.
+ * The natural logarithm of the probability of these hits and misses, for trials of one workload on kernels with a splat. The
+ * probability is a mean over all rates that the splat may have. The result is never -Infinity, because only the rate 1
+ * excludes a miss.
  */
 export function logEvidence({ hits, misses }: Tally): number {
   const row = known.get(hits) ?? [];

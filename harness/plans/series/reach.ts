@@ -9,7 +9,7 @@ export interface ReachRequest {
   readonly changes: readonly (PatchChanges | undefined)[];
   /** The changed functions of the whole series whose calls can be counted. */
   readonly watched: readonly WatchedFunction[];
-  /** For each changed .c file, by its path: the functions of other files that it calls. */
+  /** For each changed .c file, by its path: the functions of other files that the file calls. */
   readonly standIns: ReadonlyMap<string, readonly string[]>;
   /** Workloads for which the answer is always `unknown`, because a patch may make their seeded bugs visible. */
   readonly apart: ReadonlySet<string>;
@@ -18,10 +18,10 @@ export interface ReachRequest {
 /**
  * Returns a function that tells whether a workload can show an effect of patches, from the call counters of all trials so far.
  * `yes`: the workload called a changed function; when its calls cannot be counted, its nearest caller counts. `no`: the patches
- * change no code, or all changed functions were counted and the workload called none of them and none of their callers.
- * `unknown`: the counters do not tell, as for a header, an option, code that runs at boot, or a function that the compiler may
- * have inlined in a caller that was called. For a change in a .c file that cannot be counted at all (a macro, a structure,
- * a function that ftrace cannot trace), calls to the file's stand-ins decide between `no` and `unknown`.
+ * change no code, or all changed functions were counted and the workload called no changed function and no caller of one.
+ * `unknown`: the counters do not tell. Examples are a header, an option, code that runs at boot, and a function that the compiler
+ * may have inlined in a caller that was called. For a change in a .c file that cannot be counted at all (a macro, a structure, a
+ * function that ftrace cannot trace), calls to the file's stand-ins decide between `no` and `unknown`.
  */
 export function openReach(request: ReachRequest): ReachOf {
   const { log, changes, apart } = request;
@@ -40,7 +40,7 @@ export function openReach(request: ReachRequest): ReachOf {
 }
 
 /**
- * The functions whose calls were counted in the trials of one workload (`counted`), and those of them that the workload called
+ * The functions whose calls were counted in the trials of one workload (`counted`), and the functions that the workload called
  * (`called`). Only trials that ran to their end count: the counters of a guest that died were never read.
  */
 interface Calls {
@@ -69,7 +69,7 @@ interface Counted extends ReachRequest {
   readonly calls: ReadonlyMap<string, Calls>;
 }
 
-/** Whether a workload calls a changed function; `uncounted` when neither it nor a caller can be counted. */
+/** Whether a workload calls a changed function; `uncounted` when the calls of neither the function nor a caller can be counted. */
 function reachOfFunction(
   { name, file, kind }: PatchChanges['functions'][number],
   { counted, called }: Calls,
@@ -103,18 +103,18 @@ function reachOfPatch(change: PatchChanges | undefined, workload: string, reques
 }
 
 /**
- * Calls of stand-ins decide nothing unless at least 3 workloads were tried, and a workload calls at least 3 stand-ins of the
- * file.
+ * Calls of stand-ins decide nothing unless at least 3 workloads were tried, and a workload calls at least 3 stand-ins of the file.
  */
 const leastStandIns = 3;
 const leastWorkloads = 3;
-/** A workload runs a file if it calls at least this share of the stand-ins that the workload with the most of them calls. */
+/**
+ * A workload counts as running a file if it calls at least this share of the largest number of stand-ins that any workload calls.
+ */
 const leastShare = 1 / 3;
 
 /**
- * True when a workload calls hardly any stand-in of a file (a function that the file calls), while another workload calls
- * several. A stand-in that more than half of the workloads call, such as kfree(), does not count: it tells nothing about the
- * file.
+ * True when a workload calls hardly any stand-in of a file (a function that the file calls), while another workload calls several.
+ * A stand-in that more than half of the workloads call, such as kfree(), does not count, because it tells nothing about the file.
  */
 function isLeftAlone(file: string, workload: string, { standIns, calls }: Counted): boolean {
   const all = [...calls.values()];

@@ -8,13 +8,16 @@ export interface RecallRequest {
   /** The folder of the series. */
   readonly dir: string;
   readonly recall: Recall | undefined;
-  /** Returns the name of the kernel with the first `step` patches, such as `patch-3`. The folders of its trials begin with it. */
+  /**
+   * Returns the name of the kernel with the first `step` patches, such as `patch-3`. The folder names of the kernel's trials begin
+   * with this name.
+   */
   readonly nameOf: (step: number) => string;
 }
 
 /**
- * Writes how QEMU ran the guests, `kvm` or `tcg`, to the journal. Nothing happens when the journal has it, or when `accel` is
- * undefined.
+ * Writes how QEMU ran the guests, `kvm` or `tcg`, to the journal. Nothing happens when the journal has it, or when
+ * `accel` is undefined.
  */
 export async function noteAccel(log: SeriesLog, accel: string | undefined): Promise<void> {
   if (accel === undefined || log.facts.some((fact) => fact.kind === 'accel')) return;
@@ -23,9 +26,9 @@ export async function noteAccel(log: SeriesLog, accel: string | undefined): Prom
 
 /**
  * Reuses the trials that an earlier version of the series ran on an image equal to that of the kernel `step`: writes them to the
- * journal as trials of `step`, and returns them. Returns none when the journal already reuses them. Copies the folders of trials
- * with a splat. `reported` holds the keys of the splats whose report is in the journal; recallPrefix() adds the keys of the reports
- * that it copies.
+ * journal as trials of `step`, and returns them. Returns an empty list when the journal already reuses trials of this image. Copies
+ * the folders of trials with a splat. `reported` holds the keys of the splats whose report is in the journal; recallPrefix() adds
+ * the keys of the reports that it copies.
  */
 export async function recallPrefix(
   step: number,

@@ -33,8 +33,8 @@ export interface SeriesRequest
   /** The value of `--previous`: the folder of an earlier version of the series. Absent without this option. */
   readonly previous?: string;
   /**
-   * The digest of the options that decide the kernels and the trials, except the source and the patches. --repeat, --confidence
-   * and --detector are not in it: they may change when a journal is continued.
+   * The digest of the options that decide the kernels and the trials, except the source and the patches. The digest leaves out
+   * --repeat, --confidence and --detector, which may change when a journal is continued.
    */
   readonly key: string;
 }

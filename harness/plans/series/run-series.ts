@@ -28,10 +28,16 @@ import { seriesTester } from './tester.ts';
 import { type WalkRequest, walkSeries } from './walk.ts';
 import { describeWorkloads } from './workload-trials.ts';
 
-/** At most this many changed functions and callers are counted, and at most as many stand-ins. Each costs a guest some ms. */
+/**
+ * The calls of at most this many changed functions and callers are counted, and of at most as many stand-ins (standInsOf()). Each
+ * costs a guest some ms.
+ */
 const mostCounted = 120;
 
-/** Tests a series, or continues the series with a journal in `request.dir`. Throws `usage` for the journal of another request. */
+/**
+ * Tests a series. Continues an interrupted test when `request.dir` has its journal. Throws `usage` when the journal there belongs
+ * to another request.
+ */
 export async function seriesPlan(
   request: SeriesRequest,
   inputs: SeriesInputs,
@@ -52,7 +58,7 @@ export async function seriesPlan(
   });
   const setting = valueDigest([request.key, own, inputs.configs, writtenBy()]);
   requireSetting(log, setting, dir);
-  // Only now: the journal, and so the folder, belongs to this series.
+  // The patches are written only now, because the journal has just shown that the folder belongs to this series.
   await keepPatches(dir, series.patches);
   const recall = await openRecall(setting, { inputs, log, emit });
   const names = [bootWorkload, ...workloads.map(({ workload }) => workload.name)];
@@ -91,7 +97,8 @@ export async function seriesPlan(
 }
 
 /**
- * Judges the patches. When the splat of an earlier patch masks later patches, these are tested again without the earlier patch.
+ * Judges the patches. When the splat of an earlier patch masks later patches, the later patches are tested again without
+ * the earlier patch.
  */
 async function judgeAll(evidence: Evidence, walk: Walk): Promise<readonly JudgedPatch[]> {
   const { request } = walk;
@@ -154,7 +161,9 @@ interface Walk {
   readonly detectors: ReadonlySet<number>;
 }
 
-/** Tests all kernels of the series, or of `branch` if there is one. Returns the evidence, with that of the journal. */
+/**
+ * Tests all kernels of the series, or of `branch` if there is one. Returns the evidence, including what the journal already had.
+ */
 async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evidence> {
   const { inputs, request, changes, names } = walk;
   const { patches } = inputs.series;
@@ -203,7 +212,7 @@ async function walkBranch(branch: Branch | undefined, walk: Walk): Promise<Evide
   });
 }
 
-/** Returns a function that emits the verdicts so far, and how long the rest takes if it is as slow as the latest trials. */
+/** Returns a function that emits the verdicts so far, and the remaining time at the pace of the latest trials. */
 function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
   const { request, log, names } = walk;
   const judge = openJudge(walk);
@@ -231,8 +240,8 @@ function soFarTeller(walk: Walk): NonNullable<WalkRequest['onSoFar']> {
 const latestTrials = 20;
 
 /**
- * Returns a function that tells whether a workload calls code that the patches of the series, or of `branch`, change. It reads
- * the call counters of all trials so far.
+ * Returns a function that tells whether a workload calls code that the patches of the series, or of `branch`, change. The function
+ * reads the call counters of all trials so far.
  */
 function reachOf(
   branch: Branch | undefined,
@@ -246,7 +255,7 @@ function reachOf(
 
 /**
  * The C files to compile again for warnings: those that the patch of a step adds or changes, and those that the next patch will
- * change or delete. The warnings in these must be known before the next patch.
+ * change or delete. The warnings in the latter must be known before the next patch is applied.
  */
 function sourcesAround(
   step: number,
@@ -262,7 +271,7 @@ function sourcesAround(
   ];
 }
 
-/** Builds the base, to which `--base-series` belongs, with these patches of the series. */
+/** Builds the base, including the patches of `--base-series`, with these patches of the series. */
 async function buildPatches(
   patches: readonly Patch[],
   { series, under, source, configs }: SeriesInputs,

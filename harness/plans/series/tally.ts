@@ -9,8 +9,8 @@ export interface Place {
   /** The trials of each workload that ever showed the splat, in the same order at all places. */
   readonly tallies: readonly Tally[];
   /**
-   * The first place whose kernel has the same image, when it is another place. The trials of the image are counted there, and here
-   * are none. Absent: no earlier kernel has this image.
+   * The first place whose kernel has the same image, if that is another place. All trials of the image are counted at that place,
+   * and none at this place. Absent: no earlier kernel has this image.
    */
   readonly twin?: number;
 }

@@ -28,13 +28,13 @@ export interface SeriesTesterRequest extends CommitTrialsRequest {
   readonly log: SeriesLog;
   readonly workloads: readonly ChosenWorkload[];
   /**
-   * The workloads (rows of the controls) in which a splat never counts as the same as a splat of another workload. Their seeded
-   * bugs share functions of one driver, so different bugs may have equal titles.
+   * The workloads that are rows of `splat controls`, each with a seeded bug. A splat in such a workload never counts as equal to a
+   * splat in another workload: the seeded bugs share functions of one driver, so different bugs may have equal titles.
    */
   readonly apart: ReadonlySet<string>;
   /**
-   * Builds the kernel with the first `step` patches. With `isFirst`, files around the patch of the step are compiled a second
-   * time, with `make W=1`.
+   * Builds the kernel with the first `step` patches. With `isFirst`, also compiles C files that this patch or the next patch
+   * changes, a second time and with `make W=1`.
    */
   readonly build: (step: number, isFirst: boolean) => Promise<BuildOutcome>;
   /** What each patch changes, at its index from 0; undefined for the first patch that does not apply, and for all after it. */
@@ -42,7 +42,7 @@ export interface SeriesTesterRequest extends CommitTrialsRequest {
   /** Returns the name of the kernel with the first `step` patches, such as `patch-3`, for its trials' folders and seeds. */
   readonly nameOf: (step: number) => string;
   readonly locks: LockOrders;
-  /** The trials of an earlier version of the series; undefined when there are none that count. */
+  /** The trials of an earlier version of the series; undefined when no such trials count. */
   readonly recall: Recall | undefined;
   readonly reach: ReachOf;
 }
@@ -159,7 +159,7 @@ async function prepareStep(
 
 /**
  * Why a kernel counts as equal to the last testable kernel before it: an equal image, or a patch that changes only comments.
- * Undefined when the two can differ.
+ * Undefined when the kernels may differ.
  */
 function sameKernel(
   step: number,
@@ -247,7 +247,7 @@ async function tryOnce(
     throw new HarnessError('internal', `the series run has no workload ${workload}`);
   const result = await commit.run(chosen, index);
   const named = splatsOf(result);
-  // A row of the controls is run only for its splat. Nothing else is looked for, so the splat masks nothing.
+  // A row of the controls only has to show its own splat. No other splat is looked for, so this splat masks nothing.
   const isAnswer = request.apart.has(workload) && named.length > 0;
   const state = isAnswer ? ({ state: 'heard' } as const) : trialState(result, named);
   const trial = { step, workload, ...state, splats: sightings(named) };
@@ -271,10 +271,10 @@ function bootState(
 }
 
 /**
- * What a trial proves, with a reason unless it is `heard`. `heard`: a splat that the trial did not show is probably not in the
- * kernel. `masked`: the trial showed a splat, which may hide others. After a splat, a trial is `heard` only with live detectors
- * and a workload that ran to its end. `not-run`: the workload cannot run in this guest. `void`: the trial showed no splat and
- * proves nothing, for example because it was blind or unexercised.
+ * Returns what a trial proves, with a reason unless the state is `heard`. `heard`: a splat that the trial did not show is probably
+ * not in the kernel. `masked`: the trial showed a splat, which may hide others. After a splat, a trial is `heard` only with live
+ * detectors and a workload that ran to its end. `not-run`: the workload cannot run in this guest. `void`: the trial showed no splat
+ * and proves nothing, for example because it was blind or unexercised.
  */
 export function trialState(
   trial: Pick<TrialResult, 'verdict' | 'ledger' | 'witnesses' | 'end'>,

@@ -13,21 +13,21 @@ import {
   trialsOf,
 } from './evidence.ts';
 
-/** How the kernels of a series are built, booted and tried: real kernels, or in a simulation. */
+/** Builds, boots and tries the kernels of a series, which may be real or simulated. */
 export interface Tester {
   /**
-   * Builds the kernel with the first `step` patches and boots it, unless it is equal to an earlier kernel of the series. `before`
-   * is the last earlier kernel that was booted; undefined when there is none.
+   * Builds the kernel with the first `step` patches and boots it, unless this kernel is equal to an earlier kernel of the series.
+   * `before` is the last earlier kernel that was booted; undefined when there is none.
    */
   readonly prepare: (step: number, before: number | undefined) => Promise<StepState>;
   /**
-   * Returns the trials of an earlier version of the series on an equal kernel image. Called once for each kernel, after
-   * prepare(). Absent: there are none.
+   * Returns the trials of an earlier version of the series on an equal kernel image. Called once for each kernel, after prepare().
+   * Absent: no earlier trials may be reused.
    */
   readonly recall?: (step: number) => Promise<readonly PrefixTrial[]>;
   /**
-   * Runs a trial on the kernel with the first `step` patches. `index` is the number of earlier trials of this workload on its
-   * image.
+   * Runs a trial on the kernel with the first `step` patches. `index` is the number of earlier trials of this workload on
+   * this kernel's image.
    */
   readonly trial: (step: number, workload: string, index: number) => Promise<PrefixTrial>;
   /** Tells whether a workload calls code that patches change, as far as the trials so far show it. */
@@ -47,9 +47,9 @@ export interface WalkRequest {
   /** Called before the kernel with the first `step` patches is built. */
   readonly onStep?: (step: number) => void;
   /**
-   * Called whenever verdicts are worth showing: first when the last kernel has its first trials, and later when all classes of
-   * kernels have as many trials as the next number of floorsUpTo(), except for the last number. `left` is the number of remaining
-   * trials if none of them shows a splat.
+   * Called whenever verdicts are worth showing. The first call comes when the last kernel has its first trials. Another call
+   * follows each time when all classes of kernels have reached a number of trials from floorsUpTo(), except for the last number.
+   * `left` is the number of remaining trials if no further trial shows a splat.
    */
   readonly onSoFar?: (evidence: Evidence, left: number) => void;
 }
@@ -57,9 +57,9 @@ export interface WalkRequest {
 type Next = (known: Evidence) => Ask | undefined;
 
 /**
- * Builds and boots all kernels of a series in order; meanwhile it runs early trials on those that are ready. Then it tries the
- * last kernel, after that the kernels whose patches a workload may call, and at the end those that tell most about the splats so
- * far. Returns all evidence. When the base cannot be tested, it stops at once.
+ * Builds and boots all kernels of a series in order, and meanwhile runs early trials on the kernels that are ready. Then tries the
+ * last kernel, next the kernels whose patches a workload may call, and finally the kernels that tell most about the splats so far.
+ * Stops at once when the base cannot be tested. Returns all evidence.
  */
 export async function walkSeries(request: WalkRequest): Promise<Evidence> {
   const walk = openWalk(request);
@@ -89,7 +89,7 @@ function floorsUpTo({ elsewhere, whereReached }: Limits): readonly number[] {
   return [...floors, whereReached];
 }
 
-/** How many of the usual `trials` a workload needs. */
+/** The number of trials that a workload needs when an ordinary workload needs `trials`. */
 function shareOf(trials: number, workload: string, { shares = {} }: Limits): number {
   return Math.ceil(trials * (shares[workload] ?? 1));
 }
@@ -125,7 +125,7 @@ function nextEarly(known: Evidence, { workloads, limits, tester }: WalkRequest):
 
 /**
  * The next trial of a workload that ran on the base but cannot run on the last kernel. Such a workload is tried once on every
- * kernel of the series, to find where it stopped. Undefined when no such trial is missing.
+ * kernel of the series, to find the kernel from which on it cannot run. Undefined when no such trial is missing.
  */
 function nextVanished(
   known: Evidence,
@@ -143,8 +143,9 @@ function nextVanished(
 }
 
 /**
- * For each class of kernels that has fewer than `floor` trials of a workload: the next trial, and how many are missing. The class
- * of the base gets no trial, because no patch made the base. The base is tried again only to find where a splat came from.
+ * Yields the next trial for each class of kernels that has fewer than `floor` trials of a workload, and how many trials are
+ * missing. The class of the base gets no trial, because no patch made the base. The base is tried again only to find where a
+ * splat came from.
  */
 function* openClasses(
   known: Evidence,
@@ -168,7 +169,7 @@ function nextInClasses(known: Evidence, floor: number, request: WalkRequest): As
   return first?.ask;
 }
 
-/** The number of trials that remain before the search for origins, if none of them shows a splat. */
+/** The number of trials that remain before the search for the origins of splats, if no further trial shows a splat. */
 function trialsLeft(known: Evidence, request: WalkRequest): number {
   const open = [...openClasses(known, request.limits.whereReached, request)];
   return open.reduce((sum, { missing }) => sum + missing, 0);
@@ -178,7 +179,7 @@ interface OpenWalk {
   readonly known: () => Evidence;
   /** Builds and boots all kernels of the series, and meanwhile runs early trials. */
   readonly prepareAll: () => Promise<void>;
-  /** Runs trials until `next` returns none. */
+  /** Runs trials until `next` returns undefined. */
   readonly run: (next: Next) => Promise<void>;
 }
 
@@ -195,7 +196,7 @@ function openWalk(request: WalkRequest): OpenWalk {
     request.onStep?.(step);
     const prepared = await tester.prepare(step, placesOf(evidence).at(-1));
     const recalled = (await tester.recall?.(step)) ?? [];
-    // Both at once: between them, early trials would be run that are recalled, too.
+    // The state and the recalled trials are learned in one assignment. Between two, an early trial could repeat a recalled trial.
     evidence = recalled.reduce(learnTrial, learnStep(evidence, step, prepared));
   };
   const prepareEach = async (): Promise<void> => {

@@ -30,7 +30,7 @@ export function newWarnings(
 }
 
 /**
- * The warnings of `make W=1` about the files that a patch changes, without those that the files had before. Was a file never
+ * The warnings of `make W=1` about the files that a patch changes, without those that the files had before. If a file was never
  * checked before, its warnings count only if the patch adds the file. Empty when the build did not run `make W=1`.
  */
 function extraWarnings(

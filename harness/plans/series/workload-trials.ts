@@ -12,10 +12,10 @@ export interface WorkloadTrials {
 }
 
 /**
- * Figures for each workload except the boot; the kernels of the series are grouped into classes (classes.ts). `heard`: how many
+ * Figures for each workload except the boot. The kernels of the series are grouped into classes (classes.ts). `heard`: how many
  * trials of the last class could have shown a splat. `seenAbove`: the lowest rate of a splat that these trials would have shown
- * with a confidence of 95 %. `curedSeenAbove`: the same for the class with the fewest such trials, since a splat that a later
- * patch cures shows in no other class. Both are null when no trial could have shown a splat. Empty when no kernel can be tested.
+ * with a confidence of 95 %. `curedSeenAbove`: the same for the class with the fewest such trials, since a splat that a later patch
+ * cures shows in no other class. Both are null when no trial could have shown a splat. Empty when no kernel can be tested.
  */
 export function describeWorkloads({
   evidence,
@@ -30,7 +30,8 @@ export function describeWorkloads({
         countHeard(evidence, name, places),
       );
       const heard = counts.at(-1) ?? 0;
-      // The class of the base does not count, because no patch caused a splat of the base. It counts when it is the only class.
+      // The class of the base does not count, because no patch caused a splat of the base. The class of the base counts only when
+      // there is no other class.
       const least = Math.min(...(counts.length > 1 ? counts.slice(1) : counts));
       return { name, heard, seenAbove: seenAbove(heard), curedSeenAbove: seenAbove(least) };
     });

@@ -16,11 +16,11 @@ interface EndTimes {
   /** Until this time a splat does not end the wait. After it, a splat ends the wait, even when the splat was found before. */
   readonly patienceMs: number;
   /**
-   * The time after which the guest is examined for a hang. Undefined: the guest is not examined, and the workload may run until
-   * something stops it.
+   * The time at which splat examines the guest for a hang. Undefined: splat does not examine the guest, and the workload may run
+   * until its timeout.
    */
   readonly lookAfterMs: number | undefined;
-  /** The time from which the CPUs are watched for a deadlock with interrupts off, until `lookAfterMs`. */
+  /** From this time until `lookAfterMs`, splat watches the CPUs for a deadlock with interrupts off. */
   readonly wedgedFromMs: number;
 }
 
@@ -34,10 +34,13 @@ interface EndWatch
   readonly over: AbortSignal;
 }
 
-/** How many milliseconds before its timeout a workload is examined for a hang. It should have ended by half a minute before. */
+/**
+ * How many milliseconds before a workload's timeout splat examines the guest for a hang. A workload should end half a minute or
+ * more before its timeout (runTimeoutMs()).
+ */
 const lookMs = 15_000;
 
-/** The times for a workload. A program of the user's (`isTheirs`) runs exactly as long as the user said. */
+/** Returns the times for a workload. A program of the user (`isTheirs`) runs exactly as long as the user said. */
 export function endTimes(
   { durationMs, endAtSplat }: Pick<TrialPlan, 'durationMs' | 'endAtSplat'>,
   slowness: number,
@@ -56,8 +59,8 @@ export function endTimes(
 interface SeenEnd {
   readonly end: WorkloadEnd;
   /**
-   * What the guest was doing; absent when the end is not `silent`, when a splat explains it, and when it was too late to look.
-   * When it is `wedged`, nothing in the guest will answer any more.
+   * What the guest was doing. Absent when the end is not `silent`, when a splat explains the silence, and when the wait was over
+   * before splat examined the guest. With `wedged` set, nothing in the guest will answer any more.
    */
   readonly hang?: HangEvidence;
 }
@@ -74,12 +77,15 @@ export async function awaitEnd(
   const wedged = await endOfWedged(guest, ended, watch);
   if (wedged !== undefined) return wedged;
   const end = await ended;
-  // A look that has begun is awaited: the kernel prints its stacks meanwhile, and the agent is busy with them.
+  // An examination that has begun must end first: until then the kernel prints stacks, and the agent is busy.
   const hang = end.kind === 'silent' || look.hasBegun() ? await look.found : undefined;
   return hang === undefined || end.kind !== 'silent' || watch.hasSplat() ? { end } : { end, hang };
 }
 
-/** The end of a workload in a guest whose CPUs wait for each other with interrupts off. Undefined when `ended` settles first. */
+/**
+ * Returns the end `silent` when the guest's CPUs wait for each other with interrupts off. Returns undefined when `ended` settles
+ * first, when no such deadlock is seen until `lookAfterMs`, and when QEMU has ended.
+ */
 async function endOfWedged(
   guest: Guest,
   ended: Promise<WorkloadEnd>,
@@ -94,7 +100,7 @@ async function endOfWedged(
     const times = { fromMs: wedgedFromMs, untilMs: lookAfterMs, over: over.signal };
     if (!(await awaitWedge(guest, times)) || over.signal.aborted) return undefined;
   } catch (error) {
-    // The end of QEMU is told by `ended`.
+    // QEMU has ended; `ended` reports this.
     if (isHarnessError(error, 'infra')) return undefined;
     throw error;
   }
@@ -103,10 +109,10 @@ async function endOfWedged(
   return { end: { kind: 'silent', afterMs: performance.now() - startedAt }, hang };
 }
 
-/** A look at a guest that may hang. */
+/** An examination of a guest that may hang. */
 interface Look {
   readonly hasBegun: () => boolean;
-  /** Undefined when the wait was over before the look, and when a splat was found by then, which explains the hang. */
+  /** Resolves to undefined when, before the examination, the wait was over or a splat was found, which explains the hang. */
   readonly found: Promise<HangEvidence | undefined>;
 }
 

@@ -9,7 +9,7 @@ import { canaries, canaryWorkload } from '../stress/canaries.ts';
 import type { Canary, Workload } from '../stress/workload.ts';
 import { expectationOf } from './expectation.ts';
 
-/** The facts about a kernel that decide which seeded bugs it can report. */
+/** The facts about a kernel that decide which seeded bugs the kernel can report. */
 export interface CanaryKernel {
   readonly version: KernelVersion;
   /** The symbols that are `y` in the kernel's configuration, without CONFIG_. */
@@ -27,7 +27,8 @@ export async function canaryKernel({
 }
 
 /**
- * A canary (a workload with a seeded bug) and the titles of the splats that a kernel must print for it: all of them, no others.
+ * A canary (a workload with a seeded bug) and the titles of the splats that a kernel must print for the bug: all of these splats
+ * and no others.
  */
 export interface PlannedCanary {
   readonly workload: Workload;
@@ -37,8 +38,8 @@ export interface PlannedCanary {
 }
 
 /**
- * The canaries (workloads with a seeded bug) whose splats this kernel must print. The canaries that it is known to miss prove
- * nothing; holesOf() returns those.
+ * Returns the canaries (workloads with a seeded bug) whose splats this kernel must print. A canary that the kernel is known to
+ * miss proves nothing; holesOf() returns such canaries.
  */
 export function canariesFor(kernel: CanaryKernel): readonly PlannedCanary[] {
   return canariesOn(kernel)
@@ -57,11 +58,14 @@ export interface PlannedHole {
    * The titles of the splats with which a kernel reports this seeded bug. When this kernel prints them too, its gap is closed.
    */
   readonly closedBy: readonly string[];
-  /** What this kernel does not check, so that it misses the seeded bug: `lock order inside hlist callbacks`. */
+  /** What this kernel does not check and so misses the seeded bug: `lock order inside hlist callbacks`. */
   readonly unchecked: string;
 }
 
-/** The canaries (workloads with a seeded bug) that a kernel is known to miss. Their trials show whether it still misses them. */
+/**
+ * Returns the canaries (workloads with a seeded bug) that a kernel is known to miss. Their trials show whether the kernel still
+ * misses them.
+ */
 export function holesOf(kernel: CanaryKernel): readonly PlannedHole[] {
   return canariesOn(kernel)
     .filter((canary) => expectedTitles(canary, kernel.version).length === 0)
@@ -75,8 +79,8 @@ export function holesOf(kernel: CanaryKernel): readonly PlannedHole[] {
 }
 
 /**
- * The canaries (workloads with a seeded bug) whose detectors are in a kernel's configuration. Each has a trigger (the system call
- * or event that runs the bug) that this kernel has.
+ * Returns the canaries (workloads with a seeded bug) whose detectors are in a kernel's configuration. Each canary has a trigger
+ * (the system call or event that runs the bug) that this kernel has.
  */
 function canariesOn({ version, options }: CanaryKernel): readonly Canary[] {
   return canaries
@@ -85,8 +89,8 @@ function canariesOn({ version, options }: CanaryKernel): readonly Canary[] {
 }
 
 /**
- * The canary with a trigger that this kernel has. Kernels before 5.15 have no process_mrelease(2). On these kernels the trigger
- * is the OOM reaper: only the reaper runs callbacks there that must not block.
+ * Returns the canary with a trigger that this kernel has. Kernels before 5.15 have no process_mrelease(2). On these kernels the
+ * trigger is the OOM reaper, because only the reaper runs callbacks there that must not block.
  */
 function triggerFor(canary: Canary, version: KernelVersion): Canary {
   const lacks = canary.trigger === 'mrelease' && compareVersions(version, [5, 15]) < 0;

@@ -39,7 +39,8 @@ export interface IgtRequest {
 }
 
 /**
- * How many milliseconds a test may take without --duration. guest/pace.ts adds to it. After that, the test's result is `timeout`.
+ * How many milliseconds a test may take without --duration; guest/pace.ts adds more time for a slower guest. A test that takes
+ * longer has the result `timeout`.
  */
 const testDurationMs = 60_000;
 
@@ -79,8 +80,8 @@ export async function chooseIgt(
 }
 
 /**
- * The disk with IGT for a guest. A guest that boots with it first runs the smallest test, which loads every library of the
- * others.
+ * Returns the disk with IGT for a guest. A guest that boots with this disk first runs the smallest test, which loads every library
+ * that the other tests need.
  */
 function diskOf({ id, disk }: IgtImage): ToolsDisk {
   const test = [...envOptions(), '--', `${igtFolder}/core_getversion`, '--list-subtests'];
@@ -125,7 +126,7 @@ interface TestChoice {
   readonly image: IgtImage;
   readonly beside?: Workload;
   readonly subtest?: string;
-  /** The test that each name of a workload stands for, by the name, for the tests so far (distinct-name.ts). */
+  /** The test behind each workload name that was given so far, by the name (distinct-name.ts). */
   readonly taken: Map<string, string>;
 }
 
@@ -135,7 +136,7 @@ function chosenTest(choice: TestChoice, files: readonly ExpectationFile[]): Chos
   const some = subtest === '' ? '' : `@${subtest.replaceAll(/[^\w-]/g, '_')}`;
   const pressure = beside === undefined ? '' : `+${beside.name}`;
   const workload: Workload = {
-    // One test may be named twice: splat's list runs some of its subtests, and the user asks for the whole test.
+    // A test may occur twice: splat's list runs some of its subtests, and the user also asks for the whole test.
     name: distinctName(
       [row.test, subtest, row.only].join(' '),
       (suffix) => `igt.${driver}${row.test}${some}${suffix}${pressure}`,
@@ -166,7 +167,7 @@ function chosenTest(choice: TestChoice, files: readonly ExpectationFile[]): Chos
   };
 }
 
-/** All tests of `igt:order`: they run in one guest, in an order that the trial's seed decides. */
+/** Returns the workload with all tests of `igt:order`, which run in one guest in an order that the trial's seed decides. */
 function chosenOrder(
   rows: readonly IgtRow[],
   image: IgtImage,
@@ -198,14 +199,14 @@ function chosenOrder(
 /** The command with which guests/minimal/tools.c runs a test. */
 interface TestCommand {
   readonly words: readonly string[];
-  /** The line that a guest prints before each run of the test when it runs several tests; without its `tools: `. */
+  /** The line that tools.c prints before each run of the test when it runs several tests; without its `tools: `. */
   readonly head: string;
   readonly program: IgtProgram & { readonly driver: IgtDriver };
 }
 
 /**
- * The command for those subtests of a test that the files of expected results do not skip on this kernel. Undefined when they
- * skip all.
+ * Returns the command for those subtests of a test that the files of expected results do not skip on this kernel. Returns
+ * undefined when the files skip all of them.
  */
 function commandFor(
   { driver, test, only }: IgtRow,
@@ -237,7 +238,7 @@ function requireReadable(files: readonly ExpectationFile[], version: KernelVersi
 }
 
 /**
- * The name of a file of expected results: driver, any words, kind, such as `vkms-none-fails.txt`. `any` in place of the driver
+ * The name of a file with expected results: driver, any words, kind, such as `vkms-none-fails.txt`. `any` in place of the driver
  * stands for every driver, and for tests that use no driver.
  */
 const fileForm = /^(\w+?)(?:-[\w-]+?)?-(fails|flakes|skips)\.txt$/;

@@ -17,8 +17,8 @@ import type { ChosenWorkload, KernelRequest } from './chosen-workload.ts';
 import { nameGlob } from './name-glob.ts';
 
 /**
- * How many milliseconds a selftest may take without --duration. guest/pace.ts adds to it, the more the slower the guest is. A
- * selftest that takes longer has the result `timeout`.
+ * How many milliseconds a selftest may take without --duration; guest/pace.ts adds more time for a slower guest. A selftest that
+ * takes longer has the result `timeout`.
  */
 const testDurationMs = 60_000;
 
@@ -31,7 +31,7 @@ export function isKselftestName(name: string): boolean {
 }
 
 /**
- * True for a name that stands for all selftests that splat lists of a target, such as `kselftest:mm`. A program of such a list
+ * True for a name such as `kselftest:mm`, which stands for all programs of the target in splat's table. A program of such a list
  * that cannot run does not decide the verdict. Throws `usage` for a kselftest name that parseKselftestName() refuses.
  */
 export function isKselftestList(name: string): boolean {
@@ -72,7 +72,7 @@ export function parseKselftestName(name: string): KselftestAsked {
   throw new HarnessError('usage', `--workload ${name}: no such program; there are ${known}`);
 }
 
-/** The program that a row of the table of selftests runs: `uffd-stress` for the row `uffd-stress.anon`. */
+/** Returns the program that a row of the table of selftests runs: `uffd-stress` for the row `uffd-stress.anon`. */
 function programOf({ name }: SelftestRow): string {
   return name.split('.')[0] ?? name;
 }
@@ -118,9 +118,9 @@ async function programsFor(
 const otherArch = 'selftests are built for x86-64 alone';
 
 /**
- * Builds all selftests that splat lists of a target, even when the user asked for some of them, so that each kernel builds them
- * once. Leaves out programs for which the kernel or the guest lacks something. Returns undefined on an architecture other than
- * x86-64.
+ * Builds all selftests of a target in splat's table, even when the user asked for only some of them, so that splat builds them
+ * once for each kernel. Leaves out programs for which the kernel or the guest lacks something. Returns undefined on an
+ * architecture other than x86-64.
  */
 async function buildTarget(
   target: SelftestTarget,
@@ -146,7 +146,10 @@ function isOld({ from = '0.0' }: SelftestRow, { version }: BuiltKernel): boolean
   return !isVersionIn(version, { from });
 }
 
-/** Why a selftest cannot run: what the kernel or the guest lacks for it, or why it is never run. Undefined when it can run. */
+/**
+ * Returns why a selftest cannot run: what the kernel or the guest lacks, or why splat never runs this selftest. Returns undefined
+ * when the selftest can run.
+ */
 function whatLacks(
   row: SelftestRow,
   kernel: BuiltKernel,

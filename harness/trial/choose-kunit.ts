@@ -11,8 +11,8 @@ import { nameGlob } from './name-glob.ts';
 export const kunitFragment = 'kunit';
 
 /**
- * How many milliseconds a suite of KUnit may take without --duration. guest/pace.ts adds to it, the more the slower the guest is.
- * A suite that takes longer has the result `timeout`.
+ * How many milliseconds a suite of KUnit may take without --duration; guest/pace.ts adds more time for a slower guest. A suite that
+ * takes longer has the result `timeout`.
  */
 const suiteDurationMs = 60_000;
 
@@ -26,7 +26,7 @@ export function isKunitName(name: string): boolean {
   return /^kunit(?:$|[:+])/.test(name);
 }
 
-/** The form `kunit:SUITE`; in SUITE, `*` and `?` are wildcards. It allows spaces and more, because suites have such names. */
+/** The form `kunit:SUITE`; in SUITE, `*` and `?` are wildcards. SUITE may have spaces and more, because names of suites do. */
 const nameForm = /^kunit:([\w*?. &/-]+)$/;
 
 /** Returns the pattern SUITE of a name `kunit:SUITE`. Throws `usage` for a name of any other form. */
@@ -54,8 +54,8 @@ export function chooseKunit(names: readonly string[]): readonly ChosenWorkload[]
 
 /**
  * Returns a workload for each KUnit suite of the kernel that matches `pattern`. Throws `usage`, with the suites that the kernel
- * has, when no suite matches. `taken` has the suite behind each name of a workload, because the suites `a b` and `a_b` would both
- * get the name `kunit.a_b`.
+ * has, when no suite matches. `taken` has the suite behind each workload name that was given so far, because the suites `a b` and
+ * `a_b` would both get the name `kunit.a_b`.
  */
 async function suitesOf(
   name: string,
@@ -64,7 +64,7 @@ async function suitesOf(
   taken: Map<string, string>,
 ): Promise<readonly ChosenWorkload[]> {
   const known = await readKunitSuites(kernel);
-  // The kernel was built without KUnit. This workload still runs, so that the guest reports it.
+  // The kernel was built without KUnit. The workload still runs, so that the guest reports that KUnit is missing.
   if (known === undefined) return [chosenSuite({ name: pattern, atBootOnly: false }, true)];
   const wanted = nameGlob(pattern);
   const found = known.suites.filter((suite) => wanted.test(suite.name));
@@ -81,8 +81,8 @@ async function suitesOf(
 }
 
 /**
- * True when a KUnit suite can run in copies of a guest that was booted once: this kernel can run suites after its boot, and the
- * suite is not one that only runs at boot.
+ * True when a KUnit suite can run in copies of a guest that was booted once: this kernel can run suites after its boot, and this
+ * suite can run after boot, too.
  */
 function isForked({ atBootOnly }: KunitSuite, { runLater }: KernelSuites): boolean {
   return runLater && !atBootOnly;
@@ -101,7 +101,7 @@ function chosenSuite(suite: KunitSuite, forked: boolean): ChosenWorkload {
 }
 
 /**
- * The words of the kernel's command line that run a KUnit suite at boot. A character that would have to be quoted there becomes
+ * Returns the words of the kernel's command line that run a KUnit suite at boot. A character that would need quotes there becomes
  * `?`, which stands for any character when the kernel compares names.
  */
 function bootArguments(suite: string): string {

@@ -67,7 +67,6 @@ export async function chooseTools(
   request: IgtRequest,
   { guest, gpu }: { readonly guest: string; readonly gpu: GpuDevice },
 ): Promise<readonly ChosenWorkload[]> {
-  // A Debian guest has the programs itself, so it needs no disk.
   const isDebian = debianRelease(guest) !== undefined;
   for (const name of names) requireGuest(requireToolName(name), isDebian, gpu);
   const from = isDebian ? {} : { disk: await ensureDebianTools(request) };

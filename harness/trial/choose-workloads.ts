@@ -34,17 +34,17 @@ export interface WorkloadOptions {
   readonly igt?: IgtRequest;
 }
 
-/** How many milliseconds the user's own program may run without --duration. After that, the guest kills it. */
+/** How many milliseconds the user's own program may run without --duration. After that, the guest kills the program. */
 const ownDurationMs = 60_000;
 /** The largest program or source file that the user may name, in bytes: the guest holds the program in memory. */
 const largestProgramBytes = 64 * 1024 * 1024;
 
 /**
- * The workloads that `--workload` names. Without names: all of splat's own workloads. splat's own workloads come first, in the
- * order of their table. Tests of IGT, programs of Debian and tests of the kernel follow. The user's programs are last:
- * executables, and .c files, which are compiled statically. Throws `usage` for a name that is none of these, for a file that does
- * not compile (with the compiler's messages) or that the guest cannot run, and when there are arguments after `--` but no program
- * of the user.
+ * Returns the workloads that `--workload` names; without names, all of splat's own workloads. splat's own workloads come first, in
+ * the order of their table. Tests of IGT, programs of Debian and tests of the kernel follow. The user's programs are last:
+ * executables, and .c files, which splat compiles statically. Throws `usage` for a name that is none of these, for a file that
+ * does not compile (with the compiler's messages) or that the guest cannot run, and for arguments after `--` without a program of
+ * the user.
  */
 export async function chooseWorkloads(
   names: readonly string[],
@@ -102,13 +102,14 @@ export function isForeignName(name: string): boolean {
   return isIgtName(name) || isToolName(name) || isKunitName(name) || isKselftestName(name);
 }
 
-/** True for the path of a program of the user, as `--workload` takes it: any name that is neither splat's nor foreign. */
+/** True for a name of `--workload` that is a path of the user's program: the name is neither splat's nor foreign. */
 export function isOwnProgram(name: string): boolean {
   return workloads.every((known) => known.name !== name) && !isForeignName(name);
 }
 
 /**
- * The configuration fragments of `--config`. The fragment `kunit` is added when a name of a workload is that of a KUnit suite.
+ * Returns the configuration fragments of `--config`, and also the fragment `kunit` when a workload is a KUnit suite. `names` are
+ * names of workloads.
  */
 export function withTestFragments(
   names: readonly string[],
@@ -123,8 +124,8 @@ function ownWorkload(name: string, args: readonly string[]): Workload {
 }
 
 /**
- * The name of a workload for the user's program: `reproducer` for `/home/me/reproducer.c`. The name becomes the id of a trial,
- * and so the name of a folder. It never begins with `canary-`, which is for trials with seeded bugs.
+ * Returns the name of the workload for a program of the user: `reproducer` for `/home/me/reproducer.c`. The name becomes the id of
+ * a trial and so the name of a folder. The name never begins with `canary-`, which is for trials with seeded bugs.
  */
 function stemOf(path: string): string {
   const plain = basename(path, '.c').replaceAll(/[^A-Za-z0-9_-]/g, '_');
@@ -202,8 +203,8 @@ const scriptMagic = '2321';
 const elf = { wide: 2, little: 1, typeInterpreter: 3, headerBytes: 64 } as const;
 
 /**
- * Why a guest cannot run a program with these bytes; undefined when it can. `hasLinker` is false for the minimal guest, which has
- * no dynamic linker. A script with `#!` counts as runnable, whatever its interpreter is.
+ * Returns why a guest cannot run a program with these bytes; returns undefined when the guest can. `hasLinker` is false for the
+ * minimal guest, which has no dynamic linker. A script with `#!` counts as runnable, whatever its interpreter is.
  */
 export function whyNotRunnable(bytes: Uint8Array, hasLinker = false): string | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -15,8 +15,8 @@ export interface ChosenWorkload {
   /** The disk with the workload's program. Absent: the workload needs no disk. */
   readonly disk?: ToolsDisk;
   /**
-   * For a workload that consists of many tests: reads the result of each test from what the program printed and how it ended.
-   * Absent for any other workload.
+   * For a workload that consists of many tests: reads the result of each test from the program's output and end. Absent for any
+   * other workload.
    */
   readonly readTests?: TestReader;
   /**
@@ -60,9 +60,9 @@ export async function settleWorkloads(
 export type TestReader = (stdout: string, end: WorkloadEnd) => TestReport;
 
 /**
- * What guests need to run these workloads, besides what every guest has: a disk with programs, functions whose calls are counted
- * (`profile`), and words of the kernel's command line. Each is absent when no workload needs it. Throws `usage` when the
- * workloads need two different disks.
+ * Returns what guests need to run these workloads, besides what every guest has: a disk with programs, functions whose calls the
+ * kernel counts (`profile`), and words of the kernel's command line. A field is absent when no workload needs it. Throws `usage`
+ * when the workloads need two different disks.
  */
 export function guestRequirements(chosen: readonly ChosenWorkload[]): {
   readonly disk?: ToolsDisk;

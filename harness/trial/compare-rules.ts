@@ -2,7 +2,7 @@ import type { Finding, SeenSplat } from '../records/finding.ts';
 import { scanLog } from '../splat/scanner.ts';
 import { isSplat } from './findings.ts';
 
-/** A splat whose title or signature is another under today's rules than under the rules with which it was recorded. */
+/** A splat whose title or signature differs between today's rules and the rules with which the splat was recorded. */
 export interface RenamedSplat {
   readonly before: Pick<SeenSplat, 'title' | 'signature'>;
   readonly now: Pick<SeenSplat, 'title' | 'signature'>;
@@ -68,8 +68,8 @@ export function compareRules(
 }
 
 /**
- * Compares the splats that boots showed with what today's rules find in the recorded text of each, because a run keeps no console
- * of its boots. A splat with events is left out: its name may come from lines before its text.
+ * Compares each splat that a boot showed with what today's rules find in the splat's recorded text, because a run keeps no console
+ * of its boots. Leaves out splats with events: their titles may come from lines before their text.
  */
 export function compareTexts(recorded: readonly SeenSplat[]): ComparedRules {
   const compared = recorded

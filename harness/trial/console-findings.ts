@@ -6,8 +6,8 @@ import { isSplat, startTally } from './findings.ts';
 export interface ConsoleFindings {
   readonly push: (bytes: Uint8Array) => void;
   /**
-   * Tells that splat begins or ends to make the kernel print its stacks. What SysRq prints in between is evidence and no event;
-   * but a splat that the kernel prints meanwhile counts. A report that is unfinished at either time becomes a finding.
+   * The caller says that splat begins (true) or ends (false) to make the kernel print its stacks through SysRq. Events in between
+   * are ignored, but a splat counts. A report that is unfinished at the time of a call becomes a finding.
    */
   readonly ask: (isAsked: boolean) => void;
   /**
@@ -15,19 +15,19 @@ export interface ConsoleFindings {
    * silent; its text may then be cut short.
    */
   readonly hasSplat: (options: { readonly atOnce: boolean }) => boolean;
-  /** Ends the console: a report that is not finished yet becomes a finding. */
+  /** Ends the console: an unfinished report becomes a finding. */
   readonly end: () => void;
   /** Adds a finding that is not on the console. */
   readonly add: (finding: Finding) => void;
-  /** Each different splat once, with its count, in the order of their first appearance. */
+  /** Returns each different splat once, with its count, in the order of their first appearance. */
   readonly splats: () => readonly SeenSplat[];
   /**
-   * The findings that are no splats (findings.ts, isSplat()). Each different one is there once, with its count, in the order of
-   * first appearance.
+   * Returns the findings that are no splats (findings.ts, isSplat()): each different finding once, with its count, in the order of
+   * their first appearance.
    */
   readonly events: () => readonly SplatCount[];
   /**
-   * Milliseconds from the time `startedAt`, which listen() was given, to the first line of the first splat, known or not. Null:
+   * Returns the milliseconds from listen()'s `startedAt` to the first line of the first splat, known or not. Returns null when
    * there was no splat.
    */
   readonly firstSplatMs: () => number | null;
@@ -35,7 +35,7 @@ export interface ConsoleFindings {
 
 /** Which splats on a console are known, and the function that is called for the others. */
 export interface FindingListener {
-  /** Called for each splat that is not known, also when it repeats. */
+  /** Called for each splat that is not known, also for a repeated splat. */
   readonly onSplat: (finding: Finding) => void;
   /**
    * True for a known splat: the baseline (an earlier run) has it, or this kernel is known to print it. Absent: no splat is known.
@@ -71,7 +71,7 @@ export function listen(listener: FindingListener, startedAt: number): ConsoleFin
     listener.onSplat(finding);
     return true;
   };
-  // Only a later line shows that a report has ended, so the time of a splat is the time at which its first line arrived.
+  // A splat's time is the arrival of its first line, because only a later line shows that its report has ended.
   const take = (found: readonly Finding[]): void => {
     for (const finding of found) {
       const { start } = finding.bytes;
@@ -107,7 +107,7 @@ export function listen(listener: FindingListener, startedAt: number): ConsoleFin
   };
 }
 
-/** Returns the same splats, the known ones with `known: true`. */
+/** Returns the same splats; known splats get `known: true`. */
 export function markKnown(
   splats: readonly SplatCount[],
   isKnown: NonNullable<FindingListener['isKnown']>,

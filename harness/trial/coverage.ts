@@ -22,10 +22,10 @@ export interface TrialCoverage {
   readonly ioctls: readonly number[];
 }
 
-/** What a guest counts for a coverage run, once it is prepared. */
+/** What a guest that is prepared for a coverage run counts. */
 export interface Armed {
   readonly functions: readonly WatchedFunction[];
-  /** How many times each function had been called when the guest was prepared, by the name that the profiler shows. */
+  /** How many times each function had been called before the guest was prepared, by the name that the profiler shows. */
   readonly before: Readonly<Record<string, number>>;
 }
 
@@ -37,7 +37,7 @@ const listFile = '/tmp/watched-functions';
 const ioctlFile = '/tmp/ioctls';
 const armTimeoutMs = 300_000;
 /**
- * The most bytes that are read of a table or of a trace. The kernel keeps 1.4 MiB of trace for each CPU; printed as text, a trace
+ * How many bytes of a table or a trace are read at most. The kernel keeps 1.4 MiB of trace for each CPU; printed as text, a trace
  * is longer.
  */
 const listLimitBytes = 16 * 1024 * 1024;
@@ -47,9 +47,9 @@ const run = async (agent: Agent, script: string): Promise<void> => {
 };
 
 /**
- * Prepares a guest for a coverage run. The profiler then also counts the watched functions of the kernel and all functions of
- * `modules`, the ioctl(2) requests of splat's programs are recorded, and the callers of the function that begins a notifier's
- * range are traced. `traceable` is the kernel's list of the functions that ftrace can trace. Returns the functions that are counted.
+ * Prepares a guest for a coverage run. After that, the profiler also counts the watched functions of the kernel and all functions
+ * of `modules`, splat's programs record their ioctl(2) requests, and ftrace records the callers of the function that begins a
+ * notifier's range. `traceable` is the kernel's list of the functions that ftrace can trace. Returns the counted functions.
  */
 export async function armCoverage(
   agent: Agent,
@@ -74,14 +74,14 @@ export async function armCoverage(
   return functions;
 }
 
-/** How many calls of each function the profiler has counted so far. */
+/** Returns how many calls of each function the profiler has counted so far. */
 export async function readCalls(agent: Agent, cpus: number): Promise<Record<string, number>> {
   return readShownCalls(await readTables(agent, cpus, listLimitBytes));
 }
 
 /**
- * Reads the profiler's table of counted functions for each CPU. A CPU without a table has the empty text. Of each table, at most
- * `limitBytes` are read.
+ * Returns the profiler's table of counted functions for each CPU, and empty text for a CPU without a table. Reads at most
+ * `limitBytes` of each table.
  */
 export async function readTables(
   agent: Agent,
@@ -114,8 +114,8 @@ export async function readCoverage(
 }
 
 /**
- * Reads a file that guests/minimal/ioctls.c wrote: a table of ioctl(2) request numbers of 32 bits, in which 0 marks an empty
- * entry.
+ * Reads a file that guests/minimal/ioctls.c wrote: a table of ioctl(2) request numbers of 32 bits. A 0 is an empty entry. Returns
+ * the requests sorted, each once.
  */
 function readIoctls(table: Buffer): readonly number[] {
   const requests = new Set<number>();

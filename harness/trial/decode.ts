@@ -3,8 +3,8 @@ import { openSymbolizer, type Symbolizer } from '../host/symbolizer.ts';
 import type { SplatCount } from '../records/finding.ts';
 
 /**
- * The beginning of a source path in symbol files: the folder in which a kernel or a module was built. It is cut off, so that
- * paths begin in the kernel's tree.
+ * The beginning of a source path in symbol files: the folder in which a kernel or a module was built. decodeLine() cuts this
+ * folder off, so that paths begin in the kernel's tree.
  */
 const buildFolder = /^\/splat\/(?:src|module-\d+)\/|^(\.\.\/)+/;
 
@@ -12,15 +12,15 @@ const buildFolder = /^\/splat\/(?:src|module-\d+)\/|^(\.\.\/)+/;
 const printedAddress = /([A-Za-z_][\w.]*)\+0x([0-9a-f]+)\/0x([0-9a-f]+)(?: \[(\w+)\])?/;
 
 /**
- * Matches a line whose address is that of the instruction itself: the instruction pointer of x86 and of arm64, and the header of
- * a warning. Other addresses are return addresses, behind the call.
+ * Matches a line whose address is the address of the instruction itself: the instruction pointer of x86 or arm64, or the header
+ * of a warning. Other addresses are return addresses: the instruction behind a call.
  */
 export const exactAddress = /\bRIP: |\bpc : |\bWARNING: .*\bat (?:\S+:\d+ )?[A-Za-z_][\w.]*\+0x/;
 
 /**
- * Returns the splats with source lines added: each line of a report with an address that `vmlinux` or a module can place ends in
- * ` (FILE:LINE)`. For inlined functions it ends in ` (FILE:LINE < FILE:LINE)`, the innermost function first. When the symbolizer
- * cannot be used, the splats are returned unchanged.
+ * Returns the splats with source lines added. ` (FILE:LINE)` is added to each line of a report whose address has a source line in
+ * `vmlinux` or a module; for inlined functions, ` (FILE:LINE < FILE:LINE)` is added, the innermost function first. Returns the
+ * splats unchanged when the symbolizer cannot be used.
  */
 export async function decodeSplats<T extends Pick<SplatCount, 'text'>>(
   splats: readonly T[],

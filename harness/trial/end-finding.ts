@@ -4,9 +4,9 @@ import type { WorkloadEnd } from '../verdict.ts';
 import type { ConsoleFindings } from './console-findings.ts';
 
 /**
- * Adds a splat for a workload that ended in a way that is a splat itself, though the console does not show it: memory had wrong
- * contents, memory was never given back, or the guest ended by itself and printed no splat that explains it. Adds nothing for any
- * other end. A known splat explains the end of a guest only if it ends guests: after a warning a kernel goes on.
+ * Adds a splat for an end of a workload that is itself a splat, though the console does not show it: memory had wrong contents,
+ * memory was never given back, or the guest ended by itself and printed no splat that explains its end. Adds nothing for any
+ * other end. A known splat explains the end of a guest only if such a splat ends guests: after a warning, a kernel goes on.
  */
 export function addEndFinding(
   end: WorkloadEnd,
@@ -21,8 +21,8 @@ export function addEndFinding(
 }
 
 /**
- * The titles of splats with which a kernel may end: splat's guests end at an oops (oops=panic). An access that KASAN reports may
- * be one that no kernel survives.
+ * The titles of splats with which a kernel may end: splat's guests end at an oops (oops=panic). A kernel may also not survive an
+ * access that KASAN reports.
  */
 const endsGuests =
   /^(?:kernel (?:panic|BUG)|BUG: (?:unable to handle|stack guard)|general protection fault|divide error|invalid opcode|double fault|Internal error|Oops|KASAN:)/;
@@ -31,7 +31,7 @@ const endsGuests =
 const lostTitle = 'lost connection to test machine';
 const lostGuest = unsaid(lostTitle, lostTitle, lostTitle);
 
-/** A splat titled with the bug's class and the workload's own words: `data corruption: shared memory after mremap has zeros`. */
+/** Returns a splat whose title has the bug's class and the workload's words: `data corruption: memory after mremap has zeros`. */
 function worded(bugClass: string, what: string): Finding {
   const title = `${bugClass}: ${what}`;
   return unsaid(title, bugClass, signatureOf(bugClass, [title]));

@@ -1,13 +1,14 @@
 import type { Finding, SeenSplat, SplatCount } from '../records/finding.ts';
 
 /**
- * Collects findings (splats and events of a console). A finding that a kernel prints a thousand times takes the memory of one.
+ * Collects findings (splats and events of a console). A finding that a kernel prints a thousand times is stored only once,
+ * with its count.
  */
 export interface FindingTally {
   readonly add: (finding: Finding) => void;
   /**
-   * The findings in the order in which they began on the console, which is not the order in which their reports were complete. Those
-   * that no console shows come last.
+   * Returns the findings in the order in which their reports began on the console, not in the order in which the reports ended.
+   * Findings that the console does not show come last.
    */
   readonly all: () => readonly SplatCount[];
 }
@@ -36,14 +37,14 @@ function beginOf({ line, bytes }: Pick<Finding, 'line' | 'bytes'>): number {
 const outOfRoom = /^BUG: MAX_(?:LOCKDEP_\w+|STACK_TRACE_ENTRIES) too low!$/;
 
 /**
- * True for a finding that decides a verdict. Two kinds do not. A suppressed complaint is about a test program, not about the
- * kernel. Lockdep's message that it ran out of room means that lockdep is off, for which the verdict is `blind`.
+ * True for a splat that can decide a verdict. Two kinds of splats cannot: a suppressed complaint is about a test program, not
+ * about the kernel; and lockdep's message that it ran out of room means that lockdep is off, for which the verdict is `blind`.
  */
 export function isSplat(finding: Pick<Finding, 'kind' | 'suppressed' | 'title'>): boolean {
   return finding.kind === 'splat' && !finding.suppressed && !outOfRoom.test(finding.title);
 }
 
-/** The splats among the findings, each once, with its count. */
+/** Returns the splats among the findings, each once, with its count. */
 export function countSplats(findings: readonly Finding[]): readonly SplatCount[] {
   const tally = startTally();
   for (const finding of findings) if (isSplat(finding)) tally.add(finding);
@@ -51,8 +52,8 @@ export function countSplats(findings: readonly Finding[]): readonly SplatCount[]
 }
 
 /**
- * The titles of the splats that decide a verdict. A known splat is left out, unless the trial has a seeded bug (a canary) that
- * must print it.
+ * Returns the titles of the splats that decide a verdict. Leaves out known splats, except those in `expected`: the titles that
+ * the trial's seeded bug must print.
  */
 export function decisiveTitles(
   splats: readonly SeenSplat[],

@@ -23,7 +23,7 @@ import type { LoadedModule } from './load-modules.ts';
 import { type Prepared, prepareGuest } from './observe.ts';
 import type { StartedGuest } from './trial-plan.ts';
 
-/** How the guests of a kernel are made. The fields have the meaning of the command-line options of the same names. */
+/** How to make the guests of a kernel. A field means the same as the command-line option with its name. */
 export interface GuestRequest {
   readonly guest: string;
   /** For a Debian guest: packages to install besides those of its recipe. Absent: no packages. */
@@ -55,15 +55,13 @@ export interface GuestSource {
   readonly guestId: string;
   /** The digest of the guest, its machine and what it counts, without the kernel and its modules. */
   readonly setting: string;
-  /** Boots and saves a guest, one for each `bootIndex`. When the store already has this saved guest, returns that. */
+  /** Boots and saves a guest, a different one for each `bootIndex`. Returns the saved guest from the cache when it is there. */
   readonly checkpoint: (bootIndex: number) => Promise<CheckpointOutcome>;
-  /** The modules of the guest that checkpoint() or boot() returned last. Empty: neither has returned a guest. */
+  /** Returns the modules of the guest that checkpoint() or boot() returned last. Returns an empty list before the first guest. */
   readonly loaded: () => readonly LoadedModule[];
   /** Starts a fresh copy of a saved guest. */
   readonly fork: (checkpoint: Checkpoint, options: StartOptions) => Promise<StartedGuest>;
-  /**
-   * Boots a fresh guest instead of copying a saved one: with --cold, and for a workload with boot arguments. Throws BootFailed.
-   */
+  /** Boots a fresh guest, for --cold and for a workload with boot arguments. Throws BootFailed when the guest does not boot. */
   readonly boot: (options: StartOptions) => Promise<StartedGuest>;
 }
 
@@ -78,7 +76,7 @@ export interface StartOptions {
   /** The file for everything that the guest's console prints. */
   readonly consolePath: string;
   readonly onConsole: (bytes: Uint8Array) => void;
-  /** For a fresh boot, not for a copy: words to add to the kernel's command line. Absent: no words. */
+  /** For boot(), not for fork(): words to add to the kernel's command line. Absent: no words. */
   readonly bootArguments?: string;
   readonly signal: AbortSignal;
 }
@@ -144,7 +142,7 @@ export async function openGuestSource(
   };
 }
 
-/** The field `setting` of a GuestSource: the digest of a guest image, its machine and what it counts, without the kernel. */
+/** Returns the field `setting` of a GuestSource: the digest of a guest image, its machine and what it counts, not of the kernel. */
 function settingOf(
   guest: string,
   { prepared, qemu, spec }: { prepared: string; qemu: string; spec: MachineSpec },
@@ -184,7 +182,7 @@ async function gpuFor({ gpu: name = defaultGpu.name, emit }: GuestRequest): Prom
   return gpu;
 }
 
-/** What names the functions at a guest's addresses (the kernel image, the loaded modules), together with `prepared`. */
+/** Returns `prepared`, and the files that name the functions at a guest's addresses: the kernel image, the loaded modules. */
 function symbolsFor(
   { vmlinux, modules }: BuiltKernel,
   prepared: Prepared,
@@ -222,14 +220,13 @@ function bareSpec(
   return withWords(spec, guestArguments);
 }
 
-/** Adds words to the kernel's command line. */
 function withWords<T extends Pick<MachineSpec, 'append'>>(spec: T, words: string | undefined): T {
   return words === undefined ? spec : { ...spec, append: `${spec.append} ${words}` };
 }
 
 /**
- * The digest of what is prepared in a guest before it is saved. A guest that was prepared in another way counts other functions,
- * so its copies cannot be used.
+ * The digest of the preparations in a guest before the guest is saved. A guest that was prepared in another way counts other
+ * functions, so its copies cannot be used.
  */
 const preparation = valueDigest([2, profiledFunctions, vmstatFields, driverCounters, ledgerFiles]);
 

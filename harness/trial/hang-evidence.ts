@@ -16,8 +16,8 @@ import { blockedFrame, mayHang } from '../splat/blocked.ts';
 const samples = 10;
 const sampleMs = 150;
 /**
- * How many milliseconds the agent (the program in the guest that takes requests) may take to press the SysRq keys, and then the
- * kernel to print: an emulated guest needs seconds to print its stacks.
+ * The agent (the program in the guest that takes requests) may take this many milliseconds to press the SysRq keys. After that,
+ * the kernel may take as long again to print: an emulated guest needs seconds to print its stacks.
  */
 const printMs = 10_000;
 /** How many milliseconds of silence show that the kernel has printed everything. */
@@ -40,16 +40,16 @@ export interface HangWatch {
   /** True when the guest cannot answer, so that the kernel is not asked for its stacks. */
   readonly wedged?: true;
   /**
-   * Called with `begin` before splat makes the kernel print its stacks, and with `end` after it. What the kernel prints in between
-   * because splat asked is no finding.
+   * Called with `begin` before splat makes the kernel print its stacks, and with `end` after the kernel has printed them. The
+   * stacks that the kernel prints in between are no findings.
    */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
 
 /**
- * Gathers what a guest does that gives no result: the stacks of its CPUs as QEMU sees them, several times, and the stacks that
- * the kernel prints on request. The file hang.txt gets all stacks of the CPUs. The result has the last of them, and `frame`: the
- * function to blame, empty when no function stands out.
+ * Examines a guest that gives no result: reads the stacks of its CPUs through QEMU, several times, and makes the kernel print its
+ * stacks. Writes all stacks of the CPUs to hang.txt. Returns the stacks of the last reading, and in `frame` the function to blame;
+ * `frame` is empty when no function stands out.
  */
 export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEvidence> {
   const symbols = await symbolsOf(watch);
@@ -73,7 +73,7 @@ export async function gatherHang(guest: Guest, watch: HangWatch): Promise<HangEv
 }
 
 interface NamedStack extends Pick<CpuStack, 'cpu' | 'mode'> {
-  /** The frames of a stack, such as `do_swap_page+0x12/0x8b0`, the innermost first. */
+  /** The frames of the CPU's stack, such as `do_swap_page+0x12/0x8b0`, the innermost first. */
   readonly frames: readonly string[];
 }
 
@@ -107,13 +107,13 @@ function nameStack(stack: CpuStack, symbols: CodeSymbols | undefined): NamedStac
   };
 }
 
-/** In how many of the samples (0.9: nine of ten) some CPU's stack must have a function, before the function counts as a loop. */
+/** A function counts as a loop when at least this share of the samples (0.9: nine of ten) has it on some CPU's stack. */
 const steady = 0.9;
 
 /**
- * Returns the innermost function that some CPU's stack has in nearly all samples; it may be another CPU each time, because the
- * scheduler moves tasks. Functions that say nothing about a hang (blocked.ts, mayHang()) are left out. Undefined when the CPUs
- * are idle or do many things.
+ * Returns the innermost function that is on some CPU's stack in nearly all samples. The CPU may be another one in each sample,
+ * because the scheduler moves tasks. Leaves out functions that say nothing about a hang (blocked.ts, mayHang()). Returns undefined
+ * when the CPUs are idle or run many functions.
  */
 export function loopingFrame(
   seen: readonly (readonly Pick<NamedStack, 'mode' | 'frames'>[])[],
@@ -125,7 +125,7 @@ export function loopingFrame(
       .flatMap(({ frames }) =>
         frames.map((frame, index) => [functionOf(frame), frames.length - index] as const),
       );
-    // A function may be on the stack twice; its inner frame is stored last.
+    // A function may be on the stack twice. The Map keeps its last entry, which the sort makes the inner frame.
     for (const [name, depth] of new Map(depths.toSorted((a, b) => a[1] - b[1]))) {
       const { count, depth: sum } = found.get(name) ?? { count: 0, depth: 0 };
       found.set(name, { count: count + 1, depth: sum + depth });
@@ -137,13 +137,13 @@ export function loopingFrame(
   return innermost?.[0];
 }
 
-/** The function's name without the offset and the compiler's suffix. */
+/** Returns the function's name without the offset and the compiler's suffix, such as `.constprop.0`. */
 function functionOf(frame: string): string {
   return /^[^+.]*/.exec(frame)?.[0] ?? '';
 }
 
 /**
- * Makes the kernel print its stacks: the agent in the guest presses SysRq keys. Returns what the console printed meanwhile.
+ * Makes the kernel print its stacks: the agent in the guest presses SysRq keys. Returns what the kernel prints meanwhile.
  * `answered` is false when the guest is wedged, or when the agent is gone, refuses, or takes longer than `printMs`.
  */
 async function askKernel(
@@ -180,7 +180,7 @@ async function untilQuiet({ console }: Guest, signal: AbortSignal): Promise<void
   }
 }
 
-/** The most bytes of the console that are read; the stacks of all tasks of a guest have some hundred KiB. */
+/** How many bytes of the console splat reads at most. The stacks of all tasks of a guest take some hundred KiB. */
 const mostBytes = 4 * 1024 * 1024;
 
 async function readFrom(path: string, from: number): Promise<string> {

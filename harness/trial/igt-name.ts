@@ -11,8 +11,8 @@ export function isIgtName(name: string): boolean {
 }
 
 /**
- * True for a name that stands for all tests of splat's list of IGT tests: `igt` or `igt+WORKLOAD`. A test of the list that cannot
- * run does not decide the verdict. Throws `usage` for a name of IGT tests that parseIgtName() refuses.
+ * True for `igt` and `igt+WORKLOAD`, which stand for all tests in splat's list of IGT tests. A test of the list that cannot run
+ * does not decide the verdict. Throws `usage` for a name of IGT tests that parseIgtName() refuses.
  */
 export function isIgtList(name: string): boolean {
   return isIgtName(name) && parseIgtName(name).kind === 'curated';

@@ -14,8 +14,8 @@ const list = '/sys/kernel/debug/kmemleak';
 /** The guest's program that has kmemleak scan twice (guests/minimal/kmemleak.c). */
 const program = '/bin/kmemleak';
 /**
- * The most bytes of kmemleak's list that the program prints (`listBytes`), and the most characters of its error message that a
- * reason repeats (`wordsChars`).
+ * How many bytes of kmemleak's list the program prints at most (`listBytes`), and how many characters of the program's error
+ * message the reason in LeakLook repeats at most (`wordsChars`).
  */
 const listBytes = 1024 * 1024;
 const wordsChars = 200;
@@ -35,8 +35,8 @@ export type LeakLook =
 export interface LeakDetector {
   readonly looksForLeaks?: true;
   /**
-   * Why the guest could not make kmemleak forget the leaks from before the trials. Each trial would report these leaks, so no
-   * trial searches. Absent: they are forgotten.
+   * Why the guest could not make kmemleak forget the leaks from before the trials. Each trial would report these old leaks, so no
+   * trial searches. Absent: kmemleak forgot the old leaks.
    */
   readonly leaksUnforgotten?: string;
 }
@@ -47,7 +47,7 @@ export interface LeakDetector {
 const forgetTimeoutMs = 600_000;
 
 /**
- * Makes kmemleak forget the leaks so far, so that each trial reports only leaks of its workload. Returns whether trials can
+ * Makes kmemleak forget the leaks until now, so that each trial reports only leaks of its workload. Returns whether trials can
  * search for leaks.
  */
 export async function forgetLeaks(agent: Pick<Agent, 'read' | 'run'>): Promise<LeakDetector> {
@@ -58,8 +58,8 @@ export async function forgetLeaks(agent: Pick<Agent, 'read' | 'run'>): Promise<L
 }
 
 /**
- * Those ends of a workload after which no leaks are searched for: the workload may still run, or it never ran. A program that was
- * `stopped` at the end of its time does not run any more.
+ * The ends of a workload after which no trial searches for leaks: the workload may still run, or never ran. A program that was
+ * `stopped` at the end of its time no longer runs.
  */
 const unended: ReadonlySet<WorkloadEnd['kind']> = new Set(['skipped', 'silent', 'lost']);
 
@@ -68,14 +68,14 @@ export interface EndedTrial {
   readonly workload: Pick<Workload, 'canary' | 'leaks'>;
   readonly prepared: LeakDetector;
   readonly end: WorkloadEnd;
-  /** True when the trial has shown a splat already. The splat may have killed a task, which leaves memory behind. */
+  /** True when the trial has already shown a splat. The splat may have killed a task, which leaves memory behind. */
   readonly spoke: boolean;
 }
 
 /**
- * Searches for leaks, which are memory that nothing points to: kmemleak scans twice, five seconds apart, within `timeoutMs`.
- * Returns undefined when no search is due: the kernel has no kmemleak, the workload did not run or did not end, or a splat or a
- * seeded bug of another kind may have left memory behind.
+ * Searches for leaks (memory that nothing points to): kmemleak scans twice, five seconds apart, within `timeoutMs`. Returns
+ * undefined without a search when the kernel has no kmemleak, when the workload did not run or did not end, and when a splat or a
+ * seeded bug that is not a leak may have left memory behind.
  */
 export async function findLeaks(
   agent: Pick<Agent, 'run'>,
@@ -136,8 +136,8 @@ export async function addLeaks(
 }
 
 /**
- * The field for the ledger (the record of the detectors' health) that says why a trial could not search for leaks; no field
- * otherwise.
+ * Returns the field for the ledger (the record of the detectors' health) that says why a trial could not search for leaks.
+ * Returns no field when the trial searched or did not have to.
  */
 export function unseenLeaks({ leaks }: { readonly leaks?: LeakLook }): {
   readonly leaksUnseen?: string;
@@ -145,7 +145,7 @@ export function unseenLeaks({ leaks }: { readonly leaks?: LeakLook }): {
   return leaks?.kind === 'dead' ? { leaksUnseen: leaks.why } : {};
 }
 
-/** The finding without its lines and bytes: they are places in kmemleak's list, and not on the console. */
+/** Returns the finding without its line and byte numbers, which are places in kmemleak's list, not on the console. */
 function offConsole(finding: Finding): Finding {
   return { ...finding, line: 0, endLine: 0, bytes: { start: 0, end: 0 } };
 }

@@ -22,15 +22,15 @@ export interface LoadedModule {
 
 const loadTimeoutMs = 60_000;
 /**
- * The most bytes that are read of the kernel's list of traceable functions. A distribution's kernel has some 60,000 of them, one
- * on each line.
+ * How many bytes of the kernel's list of traceable functions are read at most. The list of a distribution's kernel has about
+ * 60,000 lines, a function on each line.
  */
 const functionsLimitBytes = 16 * 1024 * 1024;
 
 /**
- * Lets the kernel load modules by itself, and loads the requested modules. Starts counting the calls of functions in those that
- * the user gave with `--module`. Returns the requested modules. Throws BootFailed when a requested module does not load, or turns
- * lockdep off.
+ * Lets the kernel load modules by itself, and loads the modules in `load`. Starts counting the calls of functions in the modules
+ * that the user gave with `--module`. Returns the modules in `load`. Throws BootFailed when a module in `load` does not load, or
+ * turns lockdep off.
  */
 export async function loadModules(
   agent: Agent,
@@ -92,8 +92,8 @@ async function loadOne(agent: Agent, { name, guestPath }: StoredModule): Promise
 }
 
 /**
- * The taint letters of modules that switch lockdep off when they are loaded (LOCKDEP_NOW_UNRELIABLE in add_taint_module(),
- * kernel/module). Its silence would then prove nothing.
+ * The taint letters of modules that turn lockdep off when they are loaded (LOCKDEP_NOW_UNRELIABLE in add_taint_module(),
+ * kernel/module). Lockdep's silence would then prove nothing.
  */
 const deafening: Readonly<Record<string, string>> = {
   P: 'its licence is proprietary',
@@ -114,8 +114,8 @@ function failed(message: string): BootFailed {
 }
 
 /**
- * Reads the text of /proc/modules. Returns the taint letters of each module by its name; they are empty for a module without a
- * taint. A line looks like `splat 65536 0 - Live 0xffffffffc0000000 (O)`; the parentheses stand only where there is a taint.
+ * Parses the text of /proc/modules. Returns the taint letters of each module by its name, and no letters for a module without
+ * taint. A line looks like `splat 65536 0 - Live 0xffffffffc0000000 (O)`; a line without taint has no parentheses.
  */
 export function parseModules(text: string): ReadonlyMap<string, { readonly taint: string }> {
   const rows = text.split('\n').flatMap((line): [string, { taint: string }][] => {
@@ -126,8 +126,8 @@ export function parseModules(text: string): ReadonlyMap<string, { readonly taint
 }
 
 /**
- * The functions of each module that ftrace can trace, by the module's name. A line of available_filter_functions looks like
- * `splat_mn_open [splat]`.
+ * Returns those functions of each module that ftrace can trace, by the module's name. A line of available_filter_functions looks
+ * like `splat_mn_open [splat]`.
  */
 async function tracedFunctions(agent: Agent): Promise<ReadonlyMap<string, readonly string[]>> {
   const path = '/sys/kernel/tracing/available_filter_functions';

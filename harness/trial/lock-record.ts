@@ -20,18 +20,19 @@ import {
 } from '../records/lock-order.ts';
 import { writtenBy } from './harness-facts.ts';
 
-/** The lock order that lockdep had learned by the end of each trial, collected over the trials that were added. */
+/** Collects the lock order that lockdep had learned by the end of each trial. */
 export interface LockRecord {
   readonly add: (trial: LookedAt, dump: LockDump) => void;
-  /** The dependencies (one lock taken while another is held) that lockdep knew in any of the trials. */
+  /** Returns the dependencies (a lock taken while another lock is held) that lockdep knew in any of the trials. */
   readonly order: () => LockOrder;
   /**
-   * For each dependency from or to a watched lock class (locks/difference.ts): in how many trials, and in which, lockdep knew it.
+   * Returns, for each dependency from or to a watched lock class (locks/difference.ts), in how many and in which trials lockdep
+   * knew the dependency.
    */
   readonly seen: () => SeenDependencies;
   /**
-   * The dependencies that `baseline` does not have, in `learned`. Without a baseline, `learned` is null. Also the cycles that
-   * lockdep cannot find.
+   * Returns in `learned` the dependencies that `baseline` does not have (null without a baseline), and in `unreported` the cycles
+   * that lockdep cannot find.
    */
   readonly news: (baseline: LockOrder | undefined) => LockNews;
 }
@@ -40,8 +41,8 @@ export interface LockRecord {
 export type LookedAt = Pick<LockLook, 'trial' | 'boot' | 'setting'>;
 
 /**
- * Opens a collection of what lockdep learned in trials. Different trials may be added in any order. A trial that was tried more
- * than once must be added in the order of its tries.
+ * Opens a collection of what lockdep learned in trials. The caller may add different trials in any order, but must add the tries
+ * of a repeated trial in their order.
  */
 export function openLockRecord(): LockRecord {
   const dumps: { readonly trial: string; readonly dump: LockDump }[] = [];
@@ -106,14 +107,14 @@ function gatherCycles(
   return [...found.values()].map(({ cycle, trials }) => ({ cycle, trials: sortedOnce(trials) }));
 }
 
-/** The ids of trials, sorted, each once. A trial with several tries was added several times. */
+/** Returns the ids sorted, each once. A trial with several tries was added several times. */
 function sortedOnce(trials: readonly string[]): readonly string[] {
   return [...new Set(trials)].toSorted();
 }
 
 const fileName = 'locks.json';
 
-/** Writes the lock order to the file locks.json in `dir`. Its contents are sorted, so that people can compare two such files. */
+/** Writes the lock order to the file locks.json in `dir`, sorted, so that people can compare two such files. */
 export async function writeLockOrder(
   dir: string,
   order: LockOrder,
@@ -130,8 +131,8 @@ export async function writeLockOrder(
 }
 
 /**
- * The lock order that a run learned, from the file locks.json in the folder of its result.json (`resultFile`). Undefined when
- * there is no locks.json. Throws `usage` for a locks.json with other content.
+ * Returns the lock order that a run learned, from the file locks.json in the folder of its result.json (`resultFile`). Returns
+ * undefined when there is no locks.json. Throws `usage` for a locks.json with other content.
  */
 export async function readLockOrder(resultFile: string): Promise<LockOrder | undefined> {
   const record = await readRecord(join(dirname(resultFile), fileName), lockOrderSchema);
@@ -139,17 +140,17 @@ export async function readLockOrder(resultFile: string): Promise<LockOrder | und
 }
 
 /**
- * The lock order in a locks.json, as a map: the locks that were taken while another lock was held, by the name of that other
- * lock.
+ * Returns the lock order in a locks.json as a map from the name of a held lock to the names of the locks that were taken while
+ * that lock was held.
  */
 export function recordedOrder({ order }: Pick<LockOrderFile, 'order'>): LockOrder {
   return new Map(Object.entries(order).map(([lock, inner]) => [lock, new Set(inner)]));
 }
 
 /**
- * In how many trials lockdep knew each dependency at the watched lock classes, from the file locks.json beside a result.json. The
- * trials are those of a run, or of a series with its first patches. Undefined when there is no locks.json, and when it does not
- * count trials.
+ * Returns in how many trials lockdep knew each dependency from or to a watched lock class, from the file locks.json beside a
+ * result.json. The trials are those of a run, or of a series with its first patches. Returns undefined when there is no locks.json,
+ * and when the file does not count trials.
  */
 export async function readSeenDependencies(
   resultFile: string,
@@ -157,7 +158,7 @@ export async function readSeenDependencies(
   return (await readRecord(join(dirname(resultFile), fileName), lockOrderSchema))?.seen;
 }
 
-/** Copies the file locks.json from the folder of a result.json to another folder. When there is no locks.json, does nothing. */
+/** Copies the file locks.json from the folder of a result.json to `folder`. Does nothing when there is no locks.json. */
 export async function copyLockOrder(resultFile: string, folder: string): Promise<void> {
   try {
     await copyFile(join(dirname(resultFile), fileName), join(folder, fileName));

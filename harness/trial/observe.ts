@@ -20,7 +20,7 @@ import { type LoadedModule, loadModules } from './load-modules.ts';
 /** The ledger (the health of the detectors) and the counters of a guest's kernel, read at one moment. */
 export interface Reading {
   readonly ledger: LedgerReading;
-  /** The counters since boot, by name. The difference of two readings tells what a workload did. */
+  /** The counts since boot, by the counter's name. The difference between two readings shows what a workload did. */
   readonly counters: Readonly<Record<string, number>>;
 }
 
@@ -33,13 +33,13 @@ export interface Prepared extends LeakDetector {
    */
   readonly warnOnceArmed: boolean;
   /**
-   * Those of the functions requested in addition to the witnesses whose calls this kernel can count. Absent: there are no such
-   * functions.
+   * The functions that were requested in addition to the witnesses and whose calls this kernel can count. Absent: there are no
+   * such functions.
    */
   readonly profiled?: readonly string[];
   /**
-   * Those witnesses (counters of function calls) that this kernel cannot count because it lacks or inlines the function, each as
-   * `calls.FUNCTION`. Absent: it can count all.
+   * The functions whose calls this kernel cannot count because the kernel lacks or inlines them, each as `calls.FUNCTION`. Absent:
+   * the kernel can count all.
    */
   readonly missing?: readonly string[];
   /**
@@ -53,7 +53,7 @@ export interface Prepared extends LeakDetector {
   readonly armed?: Armed;
 }
 
-/** The names of the functions that a guest counts in addition to the witnesses of the workloads. */
+/** Returns the names of the functions that a guest counts in addition to the witnesses of the workloads. */
 export function countedBesides({
   profiled = [],
   modules = [],
@@ -64,8 +64,8 @@ export function countedBesides({
 const prepareTimeoutMs = 30_000;
 const warmUpTimeoutMs = 120_000;
 /**
- * The most bytes that are read of the kernel's list of traceable functions. The list of our kernels has about 1 MiB, that of a
- * distribution's kernel with all modules up to 4 MiB.
+ * How many bytes of the kernel's list of traceable functions are read at most. The list of splat's kernels has about 1 MiB, the
+ * list of a distribution's kernel with all modules up to 4 MiB.
  */
 const traceableLimitBytes = 16 * 1024 * 1024;
 
@@ -92,7 +92,7 @@ export async function prepareGuest(
     readonly kernelModules?: KernelModules;
   } = {},
 ): Promise<Prepared> {
-  // A function of a module can be counted once it is loaded.
+  // The kernel can count a module's functions only after it has loaded the module.
   const modules = kernelModules === undefined ? [] : await loadModules(agent, kernelModules);
   const traceable = await agent.read(profileFiles.traceable, traceableLimitBytes);
   const list = traceable?.toString('latin1') ?? '';
@@ -100,14 +100,14 @@ export async function prepareGuest(
   const traced = await countCalls(agent, list, asked);
   const profiled = more.filter((name) => traced.has(name));
   const missing = asked.filter((name) => !traced.has(name)).map((name) => `calls.${name}`);
-  // Of the modules, only those of the user are counted: no watched file belongs to a module of the tree.
+  // Coverage counts functions of the user's modules only: no watched file belongs to a module of the kernel's tree.
   const own = modules.flatMap(({ name, functions: counted }) =>
     counted.length === 0 ? [] : [name],
   );
   const functions = placed === undefined ? undefined : await armCoverage(agent, list, placed, own);
   await agent.write(profileFiles.enabled, '1');
-  // The first program patches kernel code (the static keys of cgroup and memcg). Under TCG such a patch can race with another CPU
-  // that runs the code. It is better if that happens in the one boot whose console is examined than in a copy.
+  // The first program makes the kernel patch its code (the static keys of cgroup and memcg). Under TCG such a patch can race with
+  // another CPU that runs the code. This race should happen in the boot, whose console splat examines, and not in a copy.
   await agent.run(['/bin/true'], prepareTimeoutMs, () => undefined);
   // The warm-up mounts the disk. A kernel that cannot mount it complains here, and not again in each trial.
   if (warmUp !== undefined) await agent.run(warmUp, warmUpTimeoutMs, () => undefined);
@@ -129,7 +129,7 @@ export async function prepareGuest(
   };
 }
 
-/** The minor numbers of the DRM devices in our kernels, and one more. */
+/** The minor numbers of the DRM devices in splat's kernels, and one more. */
 const minors = [0, 1, 2, 3];
 
 /** Returns the field `lacks`, which names what the guest lacks for the requested GPU; returns no field when it lacks nothing. */
@@ -141,7 +141,7 @@ async function lackOf(
   return lacks === undefined ? {} : { lacks };
 }
 
-/** Why the guest's GPU cannot draw in 3D; undefined when it can (virtgpu_debugfs.c). */
+/** Returns why the guest's GPU cannot draw in 3D; returns undefined when the GPU can (virtgpu_debugfs.c). */
 async function whyNot3D(agent: Agent): Promise<string | undefined> {
   for (const minor of minors) {
     const path = `/sys/kernel/debug/dri/${minor}/virtio-gpu-features`;
@@ -155,9 +155,9 @@ async function whyNot3D(agent: Agent): Promise<string | undefined> {
 }
 
 /**
- * Has the profiler count the calls of `names`, and of the versions of these functions that the compiler made. Returns the names
- * that the kernel can count: those that ftrace can trace (Documentation/trace/ftrace.rst). The filter is written as line numbers
- * of the kernel's list of functions, because for each name the kernel would search the whole list.
+ * Makes the profiler count the calls of the functions `names` and of the compiler's versions of them, such as `NAME.isra.0`.
+ * Returns the names that the kernel can count: those that ftrace can trace (Documentation/trace/ftrace.rst). Writes line numbers
+ * of the kernel's list of functions to the filter, because for each name the kernel would search the whole list.
  */
 async function countCalls(
   agent: Agent,
@@ -171,8 +171,8 @@ async function countCalls(
 }
 
 /**
- * Reads the ledger (the health of the detectors) and all counters. `more` names the functions that are counted besides the
- * witnesses.
+ * Reads the ledger (the health of the detectors) and all counters. `more` has the names of the functions that are counted in
+ * addition to the witnesses.
  */
 export async function takeReading(
   agent: Agent,
@@ -181,7 +181,7 @@ export async function takeReading(
 ): Promise<Reading> {
   const text = async (path: string): Promise<string | undefined> =>
     (await agent.read(path))?.toString('latin1');
-  // The agent answers in order. All requests are sent at once, so that none waits for an answer on its way to the host.
+  // The agent answers in order. All requests are sent at once, so that no request waits for the answer to an earlier request.
   const [lockdepStats, tainted, proveLocking, vmstat, tables, driver] = await Promise.all([
     text(ledgerFiles.lockdepStats),
     text(ledgerFiles.tainted),

@@ -8,9 +8,9 @@ export interface OutputLog {
   readonly write: (bytes: Uint8Array) => void;
   /** Writes output of stdout, and keeps the first 4 MiB of it for stdout(). */
   readonly writeStdout: (bytes: Uint8Array) => void;
-  /** The first 4 MiB of stdout, as latin1. */
+  /** Returns the first 4 MiB of stdout, as latin1. */
   readonly stdout: () => string;
-  /** The last 4,096 bytes of stdout and stderr together, as latin1. They are kept even when the file is full. */
+  /** Returns the last 4,096 bytes of stdout and stderr together, as latin1, even when the file is full. */
   readonly lastWords: () => string;
   /** Closes the file. Throws when the file could not be opened or a write failed. */
   readonly close: () => Promise<void>;
@@ -24,7 +24,7 @@ const keptStdoutBytes = 4 * 1024 * 1024;
 export function openOutputLog(path: string): OutputLog {
   const file = createWriteStream(path);
   let failure: unknown;
-  // Without a listener a full disk would end the process.
+  // Without a listener for errors, a full disk would end the process.
   file.on('error', (error) => {
     failure = error;
   });

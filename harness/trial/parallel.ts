@@ -1,6 +1,6 @@
 /**
  * Runs `work` on every item, at most `limit` items at a time, and returns the results in the order of the items. A limit below 1
- * counts as 1. After an error, no further item is started. The items that run are waited for, and the first error is thrown.
+ * counts as 1. After an error, starts no further item, waits for the items that still run, and throws the first error.
  */
 export async function inParallel<T, R>(
   items: readonly T[],

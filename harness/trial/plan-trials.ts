@@ -18,14 +18,14 @@ export interface TrialChoice {
 }
 
 /**
- * The most guests that a run boots and saves, without --cold. A boot is expensive and decides little, so with more repeats,
+ * How many guests a run without --cold boots and saves at most. A boot is expensive and decides little, so with more repeats,
  * several repeats run in copies of the same boot.
  */
 const mostBoots = 4;
 
 /**
  * Returns one plan for each trial. The canaries (workloads with a seeded bug) come first, so that dead detectors show early. Then
- * each workload is there `repeat` times; a workload of which no part runs on this kernel is left out. `repeat` and `durationMs`
+ * come `repeat` trials of each workload; a workload of which no part runs on this kernel is left out. `repeat` and `durationMs`
  * do not change the canaries. Throws `usage` when `trials` names a trial that does not exist.
  */
 export function planTrials(

@@ -15,8 +15,8 @@ const leakedCode = 6;
 const longestWhatChars = 120;
 
 /**
- * Returns the end `skipped` for a workload that cannot run because the guest lacks what was requested. Returns undefined when it
- * can run. A canary can always run: its seeded bug needs nothing that a guest may lack.
+ * Returns the end `skipped` for a workload that cannot run because the guest lacks what was requested. Returns undefined when the
+ * workload can run. A canary can always run: its seeded bug needs nothing that a guest may lack.
  */
 export function skippedIn(
   { lacks }: Pick<Prepared, 'lacks'>,
@@ -28,9 +28,9 @@ export function skippedIn(
 }
 
 /**
- * Returns what the end of a workload's program means. The exit code and the last line of the output can make it `skipped`,
+ * Returns what the end of a workload's program means. The exit code and the last line of the output can make the end `skipped`,
  * `corrupted` or `leaked`. With `isOwn`, a program that still ran when its time was over is `stopped` and not `silent`: the guest
- * is alive, because it answered. Any other end is returned as it is.
+ * is alive, because it answered. Returns any other end unchanged.
  */
 export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boolean): WorkloadEnd {
   const lastLine = lastWords.trimEnd().split('\n').at(-1) ?? '';
@@ -50,7 +50,7 @@ export function readProgramEnd(end: WorkloadEnd, lastWords: string, isOwn: boole
 }
 
 /**
- * Makes a program's text fit for a splat's title: printable characters only, at most 120, in one line. Numbers become N, because
+ * Returns a program's text in a form for a splat's title: one line of at most 120 printable characters. Numbers become N, because
  * titles of different runs are compared.
  */
 function plainWords(text: string): string {

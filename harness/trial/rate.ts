@@ -1,6 +1,6 @@
 /**
  * The rates that a bug may have, each with its prior probability (`weight`). The rate is the chance that a trial on a commit with
- * the bug shows the bug. It is not known, but it is the same for all commits, so all trials together estimate it. The rate 1
+ * the bug shows the bug. The rate is not known but is the same for all commits, so all trials together estimate it. The rate 1
  * (every trial shows the bug) has the weight 0.15. The other rates share 0.85 equally.
  */
 const rates: readonly { readonly rate: number; readonly weight: number }[] = [
@@ -25,10 +25,10 @@ export interface TrialCounts {
 }
 
 /**
- * The natural logarithm of the chance that trials on commits with the bug go as these did, over all rates that the bug may have.
- * It is never -Infinity, because only the rate 1 excludes a miss. A masked trial, in which another bug came first, has the chance
- * 1 - rate/2: of the trials that would show this bug, half show this bug first. If masked trials were left out, this bug would
- * seem to show more often than it does.
+ * Returns the natural logarithm of the chance that trials on commits with the bug go as these did, over all rates that the bug may
+ * have. Never returns -Infinity, because only the rate 1 excludes a miss. A masked trial, in which another bug came first, has the
+ * chance 1 - rate/2: of the trials that would show this bug, half show this bug first. If masked trials were left out, this bug
+ * would seem to show more often than it does.
  */
 export function logEvidence({ hits, misses, masked }: TrialCounts): number {
   const terms = rates.map(({ rate, weight }) => {
@@ -40,20 +40,20 @@ export function logEvidence({ hits, misses, masked }: TrialCounts): number {
   return largest + Math.log(terms.reduce((sum, term) => sum + Math.exp(term - largest), 0));
 }
 
-/** The expected rate of the bug (the chance that a trial shows it), given these trials. */
+/** Returns the expected rate of the bug (the chance that a trial shows the bug), given these trials. */
 export function expectedRate(shown: TrialCounts): number {
   return Math.exp(logEvidence({ ...shown, hits: shown.hits + 1 }) - logEvidence(shown));
 }
 
-/** The chance that `runs` further trials on a commit with the bug all fail to show it, given the earlier trials. */
+/** Returns the chance that none of `runs` further trials on a commit with the bug shows the bug, given the earlier trials. */
 export function chanceOfSilence(shown: TrialCounts, runs: number): number {
   const silent = { ...shown, misses: shown.misses + runs };
   return Math.exp(logEvidence(silent) - logEvidence(shown));
 }
 
 /**
- * The highest rate that an unseen bug can have, with 95 % confidence, after `runs` trials without it. The rate is the chance that
- * a trial shows the bug. Returns 1 when `runs` is 0.
+ * Returns the highest rate that an unseen bug can have, with 95 % confidence, after `runs` trials without the bug. The rate is the
+ * chance that a trial shows the bug. Returns 1 when `runs` is 0.
  */
 export function highestUnseenRate(runs: number): number {
   return 1 - 0.05 ** (1 / runs);

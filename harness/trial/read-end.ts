@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 
-/** Returns the last `bytes` bytes of a file, as latin1. A shorter file is returned whole. */
+/** Returns the last `bytes` bytes of a file, or all of a shorter file, as latin1. */
 export async function readEnd(path: string, bytes: number): Promise<string> {
   await using file = await open(path, 'r');
   const { size } = await file.stat();

@@ -18,36 +18,36 @@ import { openScheduler } from './scheduler.ts';
 import { shortName } from './short-name.ts';
 import type { TrialContext } from './trial-plan.ts';
 
-/** How the trials of a commit (of a bisection) or of a patch (of a series) are run. */
+/** How to run the trials of a commit (of a bisection) or of a patch (of a series). */
 export interface CommitTrialsRequest extends GuestRequest {
   readonly seed: number;
   /** How many milliseconds each workload runs; undefined for each workload's own duration. */
   readonly durationMs: number | undefined;
   /** How many trials run at a time. Undefined: as many as the host can carry. */
   readonly parallelTrials: number | undefined;
-  /** The folder of the bisection or series. Each trial gets a folder below its folder `trials`. */
+  /** The folder of the bisection or series. Each trial gets a folder in `trials` below this folder. */
   readonly dir: string;
   /**
-   * Receives what lockdep knew at the end of each trial of the commit `id`. Canaries, which have a seeded bug, are left out.
-   * Absent: lockdep's tables are not read.
+   * Receives what lockdep knew at the end of each trial of the commit `id`, except canaries (trials with a seeded bug). Absent:
+   * lockdep's tables are not read.
    */
   readonly onLocks?: (id: string, dump: LockDump) => void;
 }
 
 /**
- * The word that stands in a list of workloads for the kernel's boot, because a boot can show splats, too. All trials in copies of
- * this boot come after it.
+ * The name of the kernel's boot in a list of workloads, because a boot can show splats, too. All trials in copies of this boot
+ * come after the boot.
  */
 export const bootWorkload = 'boot';
 
 /**
- * How many trials of a commit run in copies of one boot before the next boot is used (`trialsPerBoot`), and how many boots there
- * are (`mostBoots`). After the last boot comes the first again. Copies of one boot are alike in everything that the boot decided.
+ * How many trials of a commit run in copies of a boot before the trials use the next boot (`trialsPerBoot`), and how many boots
+ * there are (`mostBoots`). The first boot follows the last again. Copies of a boot are alike in everything that the boot decided.
  */
 const trialsPerBoot = 8;
 const mostBoots = 4;
 
-/** The index of the boot whose copy runs trial `index` of a commit. Both indices count from 0. */
+/** Returns the index of the boot whose copy runs trial `index` of a commit. Both indices count from 0. */
 export function bootOf(index: number): number {
   return Math.floor(index / trialsPerBoot) % mostBoots;
 }
@@ -57,32 +57,32 @@ export interface ReadyCommit {
   readonly id: string;
   /** The SHA-256 of the kernel image, and of the modules if there are any. */
   readonly image: string;
-  /** The accelerator of QEMU with which the guests run, `kvm` or `tcg`. */
+  /** QEMU's accelerator for the guests, `kvm` or `tcg`. */
   readonly accel: string;
   /** False when the kernel came from the cache or a shared store. */
   readonly compiled: boolean;
   /** The requested lines of the configuration that this commit's Kconfig dropped. */
   readonly dropped: DroppedLines;
-  /** Those of the requested functions whose calls this kernel can count. */
+  /** The requested functions whose calls this kernel can count. */
   readonly profiled: readonly string[];
   /**
-   * Runs a trial and returns its result. `index` counts the trials of this commit from 0. It decides the seed, and which boot the
-   * trial's guest is a copy of.
+   * Runs a trial and returns its result. `index` counts the trials of this commit from 0. The index decides the seed, and the boot
+   * whose copy is the trial's guest.
    */
   readonly run: (chosen: ChosenWorkload, index: number) => Promise<TrialResult>;
   /**
-   * Runs the canaries (workloads with a seeded bug) one after the other. Resolves to `proved` when each shows exactly its splat.
-   * Resolves to `unproved` when no bug can be seeded in this kernel. Otherwise resolves to the verdict on the first canary that
-   * failed; for a wrong splat that is `canary-missed`.
+   * Runs the canaries (workloads with a seeded bug) one after the other. Resolves to `proved` when each canary shows exactly its
+   * splat. Resolves to `unproved` when no bug can be seeded in this kernel. Otherwise resolves to the verdict on the first canary
+   * that failed; this verdict is `canary-missed` for a wrong splat.
    */
   readonly proveDetectors: () => Promise<'proved' | 'unproved' | Verdict>;
   /**
-   * Runs all canaries (workloads with a seeded bug). Resolves to those that do not show their splat, each as `NAME (REASON)`.
-   * When no bug can be seeded in this kernel, resolves to one sentence that says so.
+   * Runs all canaries (workloads with a seeded bug). Resolves to the canaries that do not show their splat, each as a text
+   * `NAME (REASON)`. Resolves to a sentence that says so when the driver of the seeded bugs is not in this kernel.
    */
   readonly missedCanaries: () => Promise<readonly string[]>;
   /**
-   * Resolves to the splats of the boot with this index; undefined when that boot failed. The kernel is booted now, unless this
+   * Resolves to the splats of the boot with this index, or to undefined when that boot failed. Boots the kernel now, unless this
    * boot was made before or is in the cache. Each boot decides anew what its copies have in common.
    */
   readonly bootAgain: (bootIndex: number) => Promise<readonly SplatCount[] | undefined>;
@@ -93,8 +93,8 @@ export type Preparation =
   | { readonly kind: 'untestable'; readonly verdict: Untestable };
 
 /**
- * Boots a commit's kernel that was built, and returns the commit ready for trials, or the verdict that its kernel is untestable.
- * `id` names the commit and the folders of its trials. Together with `request.seed` it decides the seeds.
+ * Boots the built kernel of a commit. Returns the commit ready for trials, or the verdict that its kernel is untestable. `id`
+ * names the commit and the folders of its trials. `id` and `request.seed` together decide the seeds of the trials.
  */
 export async function prepareCommit(
   id: string,
@@ -156,14 +156,13 @@ export async function prepareCommit(
 }
 
 /**
- * A source of guests that remembers the boots it was asked for. Without this, each request would read a saved guest from the
- * store.
+ * A source of guests that remembers its boots. Without this, each request for a boot would read a saved guest from the cache.
  */
 interface BootedSource {
   readonly source: GuestSource;
   readonly runner: TrialRunner;
   readonly boots: GuestSource['checkpoint'];
-  /** Does what bootAgain() of ReadyCommit does. Each boot log is read only once, however many trials need it. */
+  /** Does what bootAgain() of ReadyCommit does. Reads each boot log only once, however many trials need the log. */
   readonly bootSplats: ReadyCommit['bootAgain'];
 }
 
@@ -185,7 +184,7 @@ function remember<T>(ask: (bootIndex: number) => Promise<T>): (bootIndex: number
   };
 }
 
-/** A trial of a commit. `index` counts the trials of the commit, and decides the boot (bootOf()). The index of canaries is 0. */
+/** A trial of a commit. `index` counts the trials of the commit and decides the boot (bootOf()). Each canary has the index 0. */
 interface OneTrial extends ChosenWorkload, Pick<TrialContext, 'onLocks'> {
   readonly index: number;
   readonly expected?: readonly string[];
@@ -201,7 +200,7 @@ async function runOne(
   const { workload, index, onLocks, ...rest } = trial;
   const bootIndex = bootOf(index);
   const asked = await boots(bootIndex);
-  // A kernel that boots only sometimes is tested in the first boot, which worked.
+  // When a kernel boots only sometimes, the trial uses the first boot, which worked.
   const boot = asked.kind === 'saved' ? asked : await boots(0);
   if (boot.kind === 'failed')
     throw new HarnessError(

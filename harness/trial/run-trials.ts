@@ -9,16 +9,16 @@ import { type KnownSplats, openRunner } from './runner.ts';
 import { openScheduler } from './scheduler.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
-/** How trials are run. */
+/** How to run trials. */
 export interface TrialsRequest {
   readonly cacheRoot: string;
-  /** How many trials run at a time; undefined for as many as the host can carry (scheduler.ts). */
+  /** How many trials run at a time. Undefined: as many as the host can carry (scheduler.ts). */
   readonly parallelTrials: number | undefined;
   readonly memoryMiB: number;
   readonly cpus: number;
   /** True: every trial boots its own guest. False: trials run in copies of saved guests. */
   readonly cold: boolean;
-  /** Known splats, which do not decide a verdict; absent when there are none. */
+  /** Known splats, which do not decide a verdict. Absent: no splat is known. */
   readonly known?: KnownSplats;
   /** The run directory. */
   readonly dir: string;
@@ -30,19 +30,18 @@ export interface TrialsRequest {
    */
   readonly locksOf?: (plan: TrialPlan) => TrialContext['onLocks'];
   /**
-   * For a coverage run: returns the function that is told which code ran in the trial `plan`. Undefined or absent: no function is
-   * told.
+   * For a coverage run: returns the function that receives what code ran in the trial `plan`. Undefined or absent: no function
+   * receives this.
    */
   readonly coverageOf?: (plan: TrialPlan) => TrialContext['onCoverage'];
-  /** Receives each result as soon as it is there. Until its promise resolves, no further trial starts in place of this trial. */
+  /** Receives each result at once. Until the returned promise resolves, no further trial starts in place of the ended trial. */
   readonly onResult?: (result: TrialResult) => Promise<void>;
 }
 
 /**
- * Runs all trials, several at a time, and returns their results in the order of the plans. They start in the order of
- * startOrder(). `checkpoints` are the saved guests, by
- * the index of the boot. With `cold`, and for a workload with boot arguments, a trial boots its own guest and needs no
- * checkpoint.
+ * Runs all trials, several at a time, and returns their results in the order of the plans. The trials start in the order of
+ * startOrder(). `checkpoints` are the saved guests, by the index of the boot. With `cold`, and for a workload with boot arguments,
+ * a trial boots its own guest and needs no checkpoint.
  */
 export async function runTrials(
   plans: readonly TrialPlan[],
@@ -99,7 +98,7 @@ export async function runTrials(
 export function startOrder(
   plans: readonly TrialPlan[],
 ): readonly { readonly plan: TrialPlan; readonly index: number }[] {
-  // The difference of two infinite times is NaN, so equal times are named first.
+  // The difference of two infinite times is NaN, so equal times must be compared first.
   return plans
     .map((plan, index) => ({ plan, index, ms: expectedMs(plan) }))
     .toSorted((a, b) => (a.ms === b.ms ? 0 : b.ms - a.ms));

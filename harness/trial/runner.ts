@@ -10,7 +10,7 @@ import type { Scheduler } from './scheduler.ts';
 import { crashedFolder, runTrial } from './trial.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
-/** The splats that do not decide a verdict: those of an earlier run, and those that this kernel is known to print. */
+/** The splats that do not decide a verdict: the splats of an earlier run, and splats that this kernel is known to print. */
 export interface KnownSplats {
   /** The signatures of the earlier run's splats. */
   readonly signatures: ReadonlySet<string>;
@@ -25,17 +25,17 @@ export interface KnownSplats {
   readonly hangs?: readonly Pick<KnownHang, 'stuck' | 'what'>[];
 }
 
-/** The most guests in which a trial is tried, as long as a known bug of the kernel stops each of them. */
+/** In how many guests a trial is tried at most, as long as a known bug of the kernel stops each guest. */
 const mostGuests = 8;
 
-/** The name of the folder of a trial's guest. `guest` counts the guests in which the trial was tried, from 1. */
+/** Returns the folder's name for a guest of a trial. `guest` counts the guests in which the trial was tried, from 1. */
 function guestFolder(id: string, guest: number): string {
   return guest === 1 ? id : `${id}.again${guest === 2 ? '' : guest}`;
 }
 
 /**
- * All names that the folders of a trial may have: one for each guest in which it was tried. The last guest comes first, because
- * its result counts. Then come the folders of tries in which QEMU crashed.
+ * Returns all names that the folders of a trial may have: a name for each guest in which the trial may have been tried. The last
+ * guest comes first, because its result counts. Then come the folders of tries in which QEMU crashed.
  */
 export function guestFolders(id: string): readonly string[] {
   const last = Array.from({ length: mostGuests }, (_, at) => guestFolder(id, mostGuests - at));
@@ -49,30 +49,30 @@ export interface RunnerRequest {
   readonly cpus: number;
   readonly signal: AbortSignal;
   readonly emit: Emit;
-  /** Known splats, which do not decide a verdict; absent when there are none. */
+  /** Known splats, which do not decide a verdict. Absent: no splat is known. */
   readonly known?: KnownSplats;
 }
 
-/** How a trial's guest is started, and which functions receive lockdep's tables and the code that ran. */
+/** The functions that start a trial's guest, receive lockdep's tables, and receive what code ran. */
 export type TrialOrigin = Pick<TrialContext, 'start'> &
   Partial<Pick<TrialContext, 'onLocks' | 'onCoverage'>>;
 
 /**
- * Runs the trials of one kernel. Runs, series, bisections and controls all use this runner, so a trial is repeated by the same
- * rules in all of them.
+ * Runs the trials of one kernel. Runs, series, bisections and controls all use this runner, so that all of them repeat trials by
+ * the same rules.
  */
 export interface TrialRunner {
   /**
-   * Runs a trial, in a further guest when the result is in doubt. Writes trial.json to the folder of the first and of the last
-   * guest.
+   * Runs a trial, and runs it again in a further guest when the result is in doubt. Writes trial.json to the folders of the first
+   * and the last guest.
    */
   readonly run: (plan: TrialPlan, origin: TrialOrigin) => Promise<TrialResult>;
 }
 
 /**
- * The title of the splat for a workload that fell silent in two fresh guests: `no output in WORKLOAD`, with ` (FUNCTION)` after
- * it when it is known which kernel function a CPU did not leave or a task waited in. So hangs of two workloads, or in two
- * functions, have different titles. The words are syzbot's.
+ * Returns the title of the splat for a workload that fell silent in two fresh guests: `no output in WORKLOAD`. ` (FUNCTION)`
+ * follows when the kernel function is known that a CPU did not leave or that a task waited in. So hangs of two workloads, or in
+ * two functions, have different titles. The words are syzbot's.
  */
 export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 'hang'>): string {
   const { frame = '' } = hang ?? {};
@@ -80,17 +80,17 @@ export function silenceTitle({ workload, hang }: Pick<TrialResult, 'workload' | 
 }
 
 /**
- * Opens the runner of one kernel. A result that a busy host may have caused is checked in a second, fresh guest with the same
- * seed:
+ * Opens the runner of one kernel. The runner checks a result that a busy host may have caused in a second, fresh guest with the
+ * same seed:
  *
  * - The first guest fell silent. When the second guest falls silent too, the kernel is at fault, and the trial is a splat. A guest
- * that a known bug stopped does not count: the trial is then tried in up to eight guests, and is `hung` when a known bug stops
- * the last one. One guest is enough when its CPUs prove the hang (wedged.ts).
- * - A witness was still zero at the workload's limit. When it is zero in the second guest too, the trial is `unexercised`. From
- * then on, a zero witness of the same workload gets no second guest on this kernel, because it would be zero there, too.
+ * that a known bug stopped does not count: the runner then tries up to eight guests, and the trial is `hung` when a known bug
+ * stops the last guest. One guest is enough when its CPUs prove the hang (wedged.ts).
+ * - A witness was still zero at the workload's limit. When a witness is zero in the second guest too, the trial is `unexercised`.
+ * After that, a zero witness of this workload on this kernel causes no second guest, where the witness would be zero, too.
  *
- * The result of the last guest counts; `retried` says why there was more than one guest. Each trial's result is written to its
- * folder at once, so that it is not lost when a later trial, or the host, fails.
+ * The result of the last guest counts; `retried` says why there was more than one guest. The runner writes each trial's result to
+ * the trial's folder at once, so that the result is not lost when a later trial or the host fails.
  */
 export function openRunner(request: RunnerRequest): TrialRunner {
   const hopeless = new Set<string>();
@@ -134,8 +134,7 @@ export function openRunner(request: RunnerRequest): TrialRunner {
 }
 
 /**
- * Why a result is in doubt, because a busy host may have caused it: the guest fell silent (`hung`), or a witness is zero
- * (`unexercised`).
+ * The doubt about a result that a busy host may have caused: the guest fell silent (`hung`), or a witness is zero (`unexercised`).
  */
 export type Doubt = 'hung' | 'unexercised';
 
@@ -156,9 +155,9 @@ export function doubtOf({
 }
 
 /**
- * Returns the result of a trial that was tried in more than one guest, or that needs no second one: that of the last guest,
- * `last`. `doubt` is what was in doubt in the first guest. When both guests fell silent, or the last one proves its hang, and this
- * silence is not known, the verdict becomes a splat.
+ * Returns the result of a trial that ran in several guests, or in a single guest that proved its hang: the result of the last
+ * guest, `last`. `doubt` is the doubt about the result of the first guest. The verdict becomes a splat when both guests fell
+ * silent, or the last guest proves its hang, unless this silence is known.
  */
 export function settle(
   doubt: Doubt,
@@ -175,8 +174,8 @@ export function settle(
 }
 
 /**
- * Returns a sentence about the known bug of the kernel that stopped a trial's guest. Returns undefined when the verdict is not
- * `hung`, and when no known bug explains it.
+ * Returns a sentence about the kernel's known bug that stopped a trial's guest. Returns undefined when the verdict is not `hung`,
+ * and when no known bug explains the hang.
  */
 export function knownHang(
   known: Pick<KnownSplats, 'hangs' | 'reports'> | undefined,
@@ -194,8 +193,8 @@ export function knownHang(
 }
 
 /**
- * True for a known splat, which does not decide the verdict. `workload` is that of the trial that showed the splat; absent for a
- * splat of a boot.
+ * True for a known splat, which does not decide the verdict. `workload` is the workload's name in the trial that showed the
+ * splat; absent for a splat of a boot.
  */
 export function isKnownTo(
   { signatures, reports }: KnownSplats,

@@ -20,26 +20,26 @@ import {
 /**
  * Decides how many trials have a guest at a time, counted over all runs that share a cache folder. All guests together fit into
  * 7/8 of the host's memory; one guest always fits. There are no more guests than cores, unless --jobs asks for more. A guest
- * holds one processor token and as many memory tokens as it needs. It gets all its tokens or none, so no two runs wait for each
- * other. A token is a flock, so a run that is killed gives its tokens back. Processes wait in turns. The process whose turn it is
- * gets the room that becomes free, even when only a smaller guest of another process would fit at that moment. A process that is
- * stopped (Ctrl-Z) while it waits loses its turn. While no process waits, a run keeps the room of a guest that has ended for its next
- * guest. No tokens are needed for kernel builds, for guests that boot to be saved, for
- * the guest that proves KVM, and for the guest of `splat shell`.
+ * needs room: one processor token, and memory tokens for its memory. A guest gets all its tokens or none, so no two runs wait for
+ * each other. A token is a flock, so a run that is killed gives its tokens back. Processes wait in turns. The process whose turn
+ * it is gets the room that becomes free, even when only a smaller guest of another process would fit at that moment. A process
+ * that is stopped (Ctrl-Z) while it waits loses its turn. While no process waits, a run keeps the room of a guest that has ended
+ * for its next guest. Kernel builds, guests that boot to be saved, the guest that tests KVM, and the guest of `splat shell` need
+ * no tokens.
  */
 export interface Scheduler {
-  /** The most guests of this run that can run at a time, from --jobs, the cores and the memory; at least 1. */
+  /** How many guests of this run can run at a time, by --jobs, the cores and the memory; at least 1. */
   readonly lanes: number;
-  /** Waits until there is room for one more guest; throws `interrupted` when the signal fires. Disposing gives the room back. */
+  /** Waits until there is room for one more guest. Throws `interrupted` when the signal fires. Disposal gives the room back. */
   readonly takeGuest: () => Promise<AsyncDisposable>;
 }
 
 export interface SchedulerRequest {
   readonly cacheRoot: string;
-  /** The memory of one guest. */
   readonly memoryMiB: number;
   /**
-   * The value of --jobs: the most guests of this run at a time, if the memory suffices. Undefined: as many as there are cores.
+   * The value of --jobs: how many guests of this run may run at a time, if the memory suffices. Undefined: as many as the host
+   * has cores.
    */
   readonly jobs: number | undefined;
   /** The folder of this run. Other runs that wait for this run print the path. */
@@ -58,14 +58,14 @@ const usableShare = 7 / 8;
 const pollMs = 200;
 /** How long a run keeps room without a guest, in milliseconds. */
 const keptMs = 500;
-/** A process that waits says so at every poll. After this time without a word, in milliseconds, it counts as gone. */
+/** A process that waits for room says so at every poll. It counts as gone when it has not said so for this many milliseconds. */
 const wordMs = 10 * pollMs;
-/** For how many milliseconds a process that waits may be stopped, or too slow to look for room, before it loses its turn. */
+/** How many milliseconds a waiting process may be stopped, or too slow to look for room, before it loses its turn. */
 const leaseMs = 5000;
-/** A wait that is shorter than this, in milliseconds, is not reported. */
+/** A wait for room is reported after this many milliseconds. */
 const quietMs = 10_000;
 
-/** Opens the scheduler of one run. It takes no token before the first guest is requested. */
+/** Opens the scheduler of one run. The scheduler takes no token before the run requests its first guest. */
 export function openScheduler(request: SchedulerRequest): Scheduler {
   const { cacheRoot, memoryMiB, jobs, dir, signal, emit } = request;
   const folder = join(cacheFolder(cacheRoot, 'locks'), 'tokens');
@@ -73,7 +73,7 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   const memory: TokenPool = {
     dir: folder,
     name: 'memory',
-    // On a host with less memory than one guest needs, one guest runs all the same; the host then swaps.
+    // On a host with less memory than a guest needs, one guest runs all the same, and the host swaps.
     count: Math.max(chunks, Math.floor((totalmem() / 2 ** 20 / chunkMiB) * usableShare)),
   };
   const lanes = Math.max(
@@ -112,13 +112,13 @@ export function openScheduler(request: SchedulerRequest): Scheduler {
   return {
     lanes,
     takeGuest: async () => {
-      // One request at a time in this process: the guests of one run start in the order of the requests.
+      // This process handles one request at a time, so that the guests of a run start in the order of the requests.
       const mine = last.then(waitForGuest);
       last = mine.catch(() => undefined);
       try {
         return kept.hold(await mine);
       } catch (error) {
-        // A cache on a read-only file system cannot hold tokens, so the guest starts without.
+        // A cache on a read-only file system cannot hold tokens, so the guest starts without tokens.
         if (isCode(isHarnessError(error) ? error.cause : error, 'EROFS')) return kept.hold(noToken);
         throw error;
       }
@@ -133,7 +133,7 @@ interface GuestPools {
   readonly chunks: number;
 }
 
-/** Takes both kinds of token, or neither, also when it throws. */
+/** Takes all tokens of a guest. Takes none when a token is not free, and when an error is thrown. */
 async function tryRoom(
   { processors, memory, chunks }: GuestPools,
   holder: TokenOptions,
@@ -163,11 +163,11 @@ const noToken: Token = { giveBack: async () => undefined };
 
 /** The room of guests of this run that have ended. */
 interface KeptRooms {
-  /** Returns room that is kept, for a new guest; undefined when there is none. */
+  /** Returns kept room for a new guest. Returns undefined when no room is kept. */
   readonly take: () => Token | undefined;
   /**
-   * The room of a guest. Disposing gives it back when a process waits for room, and else keeps it for a moment. To take room anew
-   * starts several processes (flock), which would cost a short trial a tenth of its time.
+   * Holds the room of a guest. Disposal gives the room back when a process waits for room, and otherwise keeps the room for a
+   * moment. To take room anew starts several processes (flock), which would cost a short trial a tenth of its time.
    */
   readonly hold: (room: Token) => AsyncDisposable;
 }
@@ -210,12 +210,12 @@ async function isAnyWaiting(turn: string): Promise<boolean> {
   return found !== undefined && Math.abs(Date.now() - found.mtimeMs) < wordMs;
 }
 
-/** Emits a note that names the other runs that hold the tokens. Emits none when only runs of this process hold them. */
+/** Emits a note with the other runs that hold the tokens. Emits no note when only runs of this process hold them. */
 async function sayWhoIsWaitedFor(
   pools: readonly TokenPool[],
   { signal, emit }: Pick<SchedulerRequest, 'signal' | 'emit'>,
 ): Promise<void> {
-  // A lock file that cannot be read names no run.
+  // When the holders of a pool cannot be read, the note leaves them out.
   const named = await Promise.all(
     pools.map(async (pool) => holdersOf(pool, signal).catch(() => [])),
   );

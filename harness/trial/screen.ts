@@ -7,14 +7,14 @@ import { pause } from '../host/deadline.ts';
 import type { Screen } from '../records/trial.ts';
 
 /**
- * The most times a screen of one colour is looked at, a second apart: on a busy host a workload may still draw its first frame. A
- * Debian program waits 20 s for the picture (guests/minimal/tools_run.c), the workload virtio-gpu 3 s.
+ * How many pictures are taken at most, a second apart, while the screen has only one colour: on a busy host a workload may still
+ * draw its first frame. A Debian program waits 20 s for the picture (guests/minimal/tools_run.c), the workload virtio-gpu 3 s.
  */
 const mostLooks = 15;
 
 /**
- * Takes a picture of the virtual screen as the file screen.png in `dir`. The workload, which keeps its drawing on the screen
- * until then, may go on after that. Returns what readScreen() reads from the file.
+ * Saves a picture of the virtual screen as screen.png in `dir`. Then tells the workload, which keeps its drawing on the screen
+ * until then, that it may go on. Returns what readScreen() reads from the file.
  */
 export async function takePicture(
   guest: Guest,
@@ -37,8 +37,8 @@ const signatureBytes = 8;
 const rgb = { bitDepth: 8, colourType: 2, bytes: 3 } as const;
 
 /**
- * Reads a PNG: its size, the digest of its pixels, and how many colours they have. Undefined for a file that is not a PNG of
- * 8-bit RGB, which is the form that QEMU writes, and for a file with fewer pixels than its header says.
+ * Reads a PNG file. Returns its size in pixels, the digest of its pixels, and their number of colours. Returns undefined for a
+ * file that is not a PNG of 8-bit RGB, the form that QEMU writes, and for a file with fewer pixels than its header says.
  */
 export async function readScreen(path: string): Promise<Screen | undefined> {
   const file = await readFile(path);
@@ -81,8 +81,8 @@ function chunksOf(file: Buffer): readonly Chunk[] {
 }
 
 /**
- * Undoes the filters of the rows of a PNG (PNG specification, "Filtering"): each row begins with the number of its filter.
- * Undefined when bytes are missing.
+ * Undoes the filters of the rows of a PNG (PNG specification, "Filtering"): each row begins with the number of its filter. Returns
+ * the pixels, or undefined when bytes are missing.
  */
 function unfilter(raw: Buffer, rowBytes: number, height: number): Buffer | undefined {
   if (raw.length < (rowBytes + 1) * height) return undefined;

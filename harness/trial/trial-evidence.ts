@@ -18,13 +18,13 @@ import { readProgramEnd, skippedIn } from './program-end.ts';
 import { takePicture } from './screen.ts';
 import type { StartedGuest, TrialContext, TrialPlan } from './trial-plan.ts';
 
-/** What happened in a trial's guest, before anything is concluded from it. */
+/** What happened in a trial's guest; the verdict on the trial is not part of it. */
 export interface TrialEvidence {
   readonly end: WorkloadEnd;
   /** The state of the guest before the workload. */
   readonly prepared: Prepared;
   readonly after?: Reading;
-  /** The kernel's own log at the end of the trial, as /dev/kmsg gives it. Absent: it could not be read. */
+  /** The kernel's own log at the end of the trial, as /dev/kmsg gives it. Absent: the log could not be read. */
   readonly kmsg?: string;
   /** The result of each test, for a workload that consists of many tests. */
   readonly tests?: Pick<TestReport, 'subtests' | 'failures'>;
@@ -32,37 +32,37 @@ export interface TrialEvidence {
   readonly screen?: Screen;
   /** Lockdep's tables at the end of the trial. */
   readonly locks?: LockDump;
-  /** The words that are written to the kernel's log, and so to the console, right before and right after the workload. */
+  /** The words that splat writes to the kernel's log, and so to the console, right before and right after the workload. */
   readonly marker: string;
   /** Whether the console printed the marker before the workload (`begin`) and after it (`end`). */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
   readonly timings: Omit<TrialTimings, 'totalMs' | 'firstSplatMs'>;
   /** The result of the search for leaks; absent when the trial made no search. */
   readonly leaks?: LeakLook;
-  /** What the guest was doing when it gave no result; absent when it gave one. */
+  /** What the guest was doing when it gave no result. Absent: the guest gave a result, or could not be examined. */
   readonly hang?: HangEvidence;
 }
 
-/** The evidence while it is collected. When the guest goes away, what was collected so far remains. */
+/** The evidence while it is collected. When the guest goes away, the evidence collected so far remains. */
 type Progress = {
   -readonly [K in keyof TrialEvidence]: TrialEvidence[K];
 };
 
-/** What a trial's guest needs while it runs, with the speed of the guest, which is known by now. */
+/** The context of a trial whose guest has started, with the guest's speed and the files with its symbols. */
 type PacedContext = TrialContext & Pick<StartedGuest, 'slowness' | 'vmlinux' | 'modules'>;
 
 /** Callbacks during a trial. */
 export interface EvidenceWatch {
   readonly onConsole: (bytes: Uint8Array) => void;
   readonly hasSplat: () => boolean;
-  /** Called with `begin` before and `end` after splat makes the kernel print. What is printed in between is no finding. */
+  /** Called with `begin` before and `end` after splat makes the kernel print its stacks. The stacks are no findings. */
   readonly onAsked: (asked: 'begin' | 'end') => void;
 }
 
-/** The most bytes of a kernel log, escaped, with CONFIG_LOG_BUF_SHIFT=20. */
+/** How many bytes of a kernel log are read at most; a log, escaped, with CONFIG_LOG_BUF_SHIFT=20 has no more. */
 const kmsgLimitBytes = 4 * 1024 * 1024;
 
-/** Runs a trial's workload in a fresh guest and returns what was observed from outside; the verdict is left to the caller. */
+/** Runs a trial's workload in a fresh guest and returns what the host observed. The caller decides the verdict. */
 export async function collectEvidence(
   plan: TrialPlan,
   context: TrialContext,
@@ -122,28 +122,28 @@ export async function collectEvidence(
   return evidence;
 }
 
-/** Begins a trial. Does only what cannot be done before the guest is saved, so that a copy starts its workload at once. */
+/** Begins a trial. Does only what is impossible before the guest is saved, so that a copy starts its workload at once. */
 async function beginTrial(
   guest: Guest,
   plan: TrialPlan,
   evidence: Progress,
 ): Promise<{ readonly answered: Promise<unknown> }> {
   await guest.hello();
-  // Copies of a checkpoint share their random state. The trial's seed makes them differ, and makes a trial repeatable. The agent
-  // answers in order, so the workload is requested before these answers are there.
+  // All copies of a checkpoint have the same random state. The trial's seed makes the copies differ, and makes a trial repeatable.
+  // The agent answers in order, so the caller requests the workload without waiting for these answers.
   const requests = Promise.all([
     guest.reseed(createHash('sha512').update(`splat trial seed ${plan.seed}`).digest()),
     guest.write('/dev/kmsg', `<6>${evidence.marker} begins\n`),
   ]);
-  // When the guest goes away, the workload's promise rejects first; this promise is awaited after it.
+  // When the guest goes away, the workload's promise rejects first; the caller awaits this promise after that.
   requests.catch(() => undefined);
   return { answered: requests };
 }
 
 async function endTrial(guest: Guest, context: PacedContext, evidence: Progress): Promise<void> {
   evidence.after = await takeReading(guest, context.cpus, countedBesides(evidence.prepared));
-  // When the console is flooded, this marker still comes, after everything else. A console that has not even printed the first
-  // marker by now prints hardly anything, so it gets less time.
+  // On a flooded console this marker still comes, after everything else. A console that has not even printed the first marker by
+  // now prints hardly anything, so that splat waits less for this marker.
   const isMute = !evidence.markersSeen.begin;
   const patienceMs = answerTimeoutMs(context.slowness) / (isMute ? 4 : 1);
   const over = new AbortController();
@@ -168,7 +168,7 @@ async function endTrial(guest: Guest, context: PacedContext, evidence: Progress)
 }
 
 /**
- * The most bytes that are read of each file of lockdep. A lock class takes at most a few hundred bytes, and there are at most
+ * How many bytes of each file of lockdep are read at most. A lock class takes at most a few hundred bytes, and there are at most
  * 8192 classes (MAX_LOCKDEP_KEYS).
  */
 const lockdepLimitBytes = 16 * 1024 * 1024;
@@ -205,7 +205,7 @@ async function runWorkload(
     if (workload.draws !== true || picture !== undefined || stream !== 1) return;
     if (Buffer.from(bytes).includes('picture\n')) {
       picture = takePicture(guest, context);
-      // The promise is awaited below; it rejects earlier when the guest panics meanwhile.
+      // The promise is awaited below, but rejects earlier when the guest panics meanwhile.
       picture.catch(() => undefined);
     }
   };
@@ -213,8 +213,8 @@ async function runWorkload(
     // The user's own program runs exactly as long as the user said.
     const isTheirs = upload !== undefined && plan.readTests === undefined;
     const times = endTimes(plan, context.slowness, isTheirs);
-    // A test program that still runs at its limit does not make the guest silent: the agent has answered, and the results of the
-    // tests are judged.
+    // A test program that still runs at its limit does not make the guest silent: the agent has answered, and the results of its
+    // tests count.
     const isOwn = upload !== undefined || plan.readTests !== undefined;
     const running = guest
       .run(programArgv(plan, context, evidence.prepared), times.timeoutMs, onOutput)
@@ -245,8 +245,8 @@ async function runWorkload(
 }
 
 /**
- * The command that runs a trial's program. splat's own programs get a seed, a duration and a goal: they go on until every
- * required witness has been counted, up to a limit (guests/minimal/goal.h). The user's programs get the user's arguments.
+ * Returns the command that runs a trial's program. splat's own programs get a seed, a duration and a goal: they go on until each
+ * required witness has moved, up to a limit (guests/minimal/goal.h). The user's programs get the user's arguments.
  */
 function programArgv(
   { workload, seed, durationMs, upload }: TrialPlan,

@@ -18,11 +18,11 @@ export interface TrialPlan {
    * still zero, up to the limit of guest/pace.ts.
    */
   readonly durationMs: number;
-  /** The index, from 0, of the boot whose copy the guest is. Not used when the trial boots its own guest. */
+  /** The index, from 0, of the boot of which the trial's guest is a copy. Not used when the trial boots its own guest. */
   readonly bootIndex: number;
   /**
-   * For a canary (a trial with a seeded bug): the titles of the splats that it must produce on this kernel. Absent: the trial is
-   * no canary, or the kernel is known to miss it (`hole`).
+   * For a canary (a trial with a seeded bug): the titles of the splats that this kernel must print. Absent: the trial is no
+   * canary, or the kernel is known to miss the bug (`hole`).
    */
   readonly expected?: readonly string[];
   /** Set for a canary, a trial with a seeded bug, whose splats end its guest. */
@@ -33,20 +33,20 @@ export interface TrialPlan {
    */
   readonly hole?: { readonly closedBy: readonly string[]; readonly unchecked: string };
   /**
-   * The bytes of the user's program or of a selftest. They are copied into the guest, to the path of the workload's program. The
-   * program gets the workload's arguments, but no seed and no duration.
+   * The bytes of the user's program or of a selftest. splat copies them into the guest, to the path of the workload's program.
+   * The program gets the workload's arguments, but no seed and no duration.
    */
   readonly upload?: Uint8Array;
   /**
-   * For a workload that consists of many tests: reads the result of each test from what the program printed and how it ended.
-   * Absent for any other workload.
+   * For a workload that consists of many tests: reads the result of each test from the program's output and end. Absent for any
+   * other workload.
    */
   readonly readTests?: TestReader;
   /** Set when the trial ends at the first splat that is not known. Absent: the workload runs to its end. */
   readonly endAtSplat?: true;
 }
 
-/** A running guest, with what its boot has shown of it. */
+/** A running guest, with the facts about it that its boot has shown. */
 export interface StartedGuest {
   readonly guest: Guest;
   readonly prepared: Prepared;
@@ -58,7 +58,7 @@ export interface StartedGuest {
   readonly modules?: readonly ModuleCode[];
 }
 
-/** How a trial's guest is started, where the trial's files go, and which functions are told what happens. */
+/** How to start a trial's guest, where the trial's files go, and which functions receive what happens. */
 export interface TrialContext {
   /** Starts the guest of this trial: a copy of a checkpoint, or a fresh boot. */
   readonly start: (
@@ -67,11 +67,11 @@ export interface TrialContext {
   ) => Promise<StartedGuest>;
   readonly cpus: number;
   /**
-   * The trial's folder. It gets console.log and output.log, and when they are made, screen.png (a picture) and hang.txt (stacks).
+   * The trial's folder, for console.log and output.log, and for screen.png (a picture) and hang.txt (stacks) when they are made.
    */
   readonly dir: string;
   readonly signal: AbortSignal;
-  /** Called for each splat that is not known, also when it repeats. */
+  /** Called for each splat that is not known, also for a repeated splat. */
   readonly onSplat: (finding: Finding) => void;
   readonly onNote: (text: string) => void;
   /** Receives lockdep's tables at the end of the trial, if the guest still answers. Absent: the tables are not read. */
@@ -79,8 +79,8 @@ export interface TrialContext {
   /** For a coverage run: receives the functions that ran in the trial, when the guest was prepared to count them. */
   readonly onCoverage?: (seen: TrialCoverage, armed: Armed) => void;
   /**
-   * True for a known splat: the baseline (an earlier run) has it, or this kernel is known to print it. It is reported, but does
-   * not decide the verdict. Absent: no splat is known.
+   * True for a known splat: the baseline (an earlier run) has it, or this kernel is known to print it. A known splat is reported
+   * but does not decide the verdict. Absent: no splat is known.
    */
   readonly isKnown?: (finding: Pick<Finding, 'signature' | 'title' | 'stack' | 'text'>) => boolean;
 }

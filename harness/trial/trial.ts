@@ -18,15 +18,15 @@ import { readEnd } from './read-end.ts';
 import { collectEvidence, type TrialEvidence } from './trial-evidence.ts';
 import type { TrialContext, TrialPlan } from './trial-plan.ts';
 
-/** The folder of the files of a first try in which QEMU crashed; `folder` is that of the second try. */
+/** Returns the folder with the files of the first try, in which QEMU crashed. `folder` is the folder of the second try. */
 export function crashedFolder(folder: string): string {
   return `${folder}.crashed`;
 }
 
 /**
  * Runs a trial and returns its result. A kernel that dies or hangs gets a verdict; only faults of harness and host are thrown.
- * When QEMU crashes, there is a second try, and the files of the first go into crashedFolder(). After a splat there is no second
- * try, which might not show the splat.
+ * After a crash of QEMU, moves the files of the first try to crashedFolder() and tries again; but after a splat, throws the crash,
+ * because a second try might not show the splat.
  */
 export async function runTrial(plan: TrialPlan, context: TrialContext): Promise<TrialResult> {
   const startedAt = performance.now();
@@ -68,7 +68,7 @@ async function observeTrial(
     onAsked: (when) => findings.ask(when === 'begin'),
     hasSplat: () => findings.hasSplat({ atOnce: plan.endAtSplat === true }),
   }).catch((error: unknown) => {
-    // A splat whose report is not finished counts, too.
+    // An unfinished report becomes a finding, so that its splat counts, too.
     if (error instanceof QemuCrashed) findings.end();
     if (!(error instanceof BootFailed) || plan.workload.bootArguments === undefined) throw error;
     return error;
@@ -132,12 +132,12 @@ async function concludeTrial(
   };
 }
 
-/** The titles of the splats that a canary, a trial with a seeded bug, may print. */
+/** Returns the titles of the splats that a canary, a trial with a seeded bug, may print. */
 function seededTitles({ expected = [], hole }: TrialPlan): readonly string[] {
   return [...expected, ...(hole?.closedBy ?? [])];
 }
 
-/** The fields of a trial's evidence that only a canary, a trial with a seeded bug, has. */
+/** Returns the fields that judgeTrial() gets only for a canary, a trial with a seeded bug. */
 function saysOf(
   { endsGuest }: TrialPlan,
   expected: readonly string[] | undefined,
@@ -149,8 +149,8 @@ function saysOf(
 }
 
 /**
- * The titles that a canary, a trial with a seeded bug, must have printed; undefined for any other trial. For a canary that this
- * kernel is known to miss (`hole`), they are those that the kernel printed all the same.
+ * Returns the titles that a canary, a trial with a seeded bug, must have printed; returns undefined for any other trial. For a
+ * canary that this kernel is known to miss (`hole`), returns the titles of `closedBy` that the kernel printed all the same.
  */
 function expectedOf(plan: TrialPlan, splats: readonly SeenSplat[]): readonly string[] | undefined {
   if (plan.hole === undefined) return plan.expected;
@@ -172,14 +172,13 @@ function shownBy({ tests, screen }: TrialEvidence): Pick<TrialResult, 'subtests'
   };
 }
 
-/** The tests that failed unexpectedly. A program that draws has failed, too, when its screen shows only one colour. */
+/** Returns the tests that failed unexpectedly. A program that draws has also failed when its screen shows only one colour. */
 function failuresOf({ workload }: TrialPlan, { tests, screen }: TrialEvidence): readonly string[] {
   const failures = tests?.failures ?? [];
   const isBlank = workload.draws === true && screen !== undefined && screen.colours < 2;
   return isBlank ? [...failures, 'the screen shows one colour'] : failures;
 }
 
-/** The fields that a result copies from its plan. */
 function headOf({
   id,
   workload: { name, canary },
@@ -189,8 +188,8 @@ function headOf({
 }
 
 /**
- * The result of a trial whose tests ran at boot, in a boot that failed. The console has what the tests printed until then, because
- * only the kernel wrote to it. If no test had begun, it is the result of any failed boot.
+ * Returns the result of a trial whose tests ran at boot, when this boot failed. Reads from the console which tests had ended: only
+ * the kernel wrote to the console until then. Returns the result of any other failed boot when no test had begun.
  */
 async function endedInBoot(
   plan: TrialPlan,
@@ -229,7 +228,7 @@ async function endedInBoot(
   };
 }
 
-/** The result of a trial that boots its own guest (with --cold, or for its workload) when this boot failed. */
+/** Returns the result of a trial that boots its own guest (with --cold, or for its workload) when this boot failed. */
 function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): TrialResult {
   const unknown = { debugLocks: null, proveLocking: null, tables: {}, taint: null };
   return {
@@ -261,7 +260,7 @@ function unbootedTrial(plan: TrialPlan, verdict: Untestable, totalMs: number): T
   };
 }
 
-/** How many bytes of the console are compared with the kernel's log of 1 MiB; console lines are up to about ten times as long. */
+/** How many bytes of the console's end are compared with the kernel's 1 MiB log; console lines are up to about 10 times as long. */
 const comparedBytes = 32 * 1024 * 1024;
 
 async function ledgerOf(
@@ -287,7 +286,7 @@ function witnessCounts(
   { prepared }: TrialEvidence,
   counters: Readonly<Record<string, number>>,
 ): Pick<TrialResult, 'witnesses' | 'absentWitnesses'> {
-  // A counter that did not change since boot appears only in the first reading.
+  // A counter that only the first reading has counts as 0.
   const known = { ...prepared.before.counters, ...counters };
   const isKept = Object.fromEntries(
     Object.keys(known).map((name) => [name, counters[name] ?? 0] as const),

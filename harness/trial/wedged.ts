@@ -2,30 +2,30 @@ import type { Guest } from '../guest/boot.ts';
 import { type CpuStack, lowestKernelAddress } from '../guest/cpu-stacks.ts';
 import { pause } from '../host/deadline.ts';
 
-/** How many milliseconds pass between two looks at the CPUs, and how many looks in a row must agree. */
+/** The milliseconds between two readings of the CPUs (`lookEveryMs`), and how many readings in a row must agree (`leastLooks`). */
 const lookEveryMs = 500;
 const leastLooks = 8;
 /**
- * How many seconds of processor time the guest must use meanwhile, for each of its CPUs. An emulated guest needs some ten times
- * as long as hardware, and no correct kernel computes for a tenth of a second with interrupts off on all CPUs.
+ * How many seconds of processor time the guest must use during these readings, for each of its CPUs. An emulated guest needs
+ * about ten times as long as hardware, and no correct kernel computes for a tenth of a second with interrupts off on all CPUs.
  */
 const leastCpuSeconds = 3;
 
-/** When the CPUs are looked at, in milliseconds from now. */
+/** When to read the CPUs: from `fromMs` until `untilMs`, in milliseconds from now. */
 interface WedgeWatch {
   readonly fromMs: number;
   readonly untilMs: number;
-  /** From look to look; absent: `lookEveryMs`. */
+  /** The milliseconds between two readings; absent: `lookEveryMs`. */
   readonly everyMs?: number;
   /** Fires when nobody waits for the answer any more. */
   readonly over: AbortSignal;
 }
 
 /**
- * Resolves to true when all CPUs of a guest have been in the kernel with interrupts off for so long that none will ever leave it:
- * each waits for another, or for itself. Such a guest prints nothing more, because all detectors of hangs need an interrupt. The
- * time is processor time of the guest, so that a busy host does not count. Resolves to false when it is time to stop looking.
- * Rejects with `infra` when QEMU is gone.
+ * Resolves to true when all CPUs of a guest have been in the kernel with interrupts off for so long that no CPU will ever leave
+ * it: each waits for another, or for itself. Such a guest prints nothing more, because all detectors of hangs need an interrupt.
+ * The measure is processor time of the guest, so that a busy host does not count. Resolves to false at `untilMs`, and after `over`
+ * fires. Rejects with `infra` when QEMU is gone.
  */
 export async function awaitWedge(
   guest: Pick<Guest, 'cpuStacks' | 'cpuSeconds' | 'console'>,

@@ -12,7 +12,7 @@ import {
 } from './judge-trial.ts';
 import { rateInterval } from './statistics.ts';
 
-/** The kernel of a cell in this night. A field is null when the night did not get as far as knowing it. */
+/** The kernel of a cell in this night. A field is null when the night did not get far enough to find it out. */
 export interface CellKernel {
   readonly sha: string | null;
   readonly source: string | null;
@@ -21,8 +21,8 @@ export interface CellKernel {
   readonly image: string | null;
   readonly ranOn: string | null;
   /**
-   * The digests of the files that configured the kernel, by the name of the file: the fragments, and the file of `--config-base`.
-   * Only the history uses them. Absent: the kernel was not built, or was found by its key alone.
+   * The digests of the files that configured the kernel (the fragments, and the file of `--config-base`), by the file's name. Only
+   * the history uses these digests. Absent: the kernel was not built, or was found by its key alone.
    */
   readonly fragments?: Readonly<Record<string, string>>;
 }
@@ -36,17 +36,17 @@ export interface CellInput {
   readonly trials: readonly TrialFacts[];
   /** True when the night's budget was spent before all planned trials had run. */
   readonly cutShort: boolean;
-  /** True when the budget was spent while the cell's kernel was built or booted, before any of its trials. Absent: false. */
+  /** True when the budget ended while the cell's kernel was built or booted, before any trial of the cell. Absent: false. */
   readonly begun?: boolean;
   /** Why no workload could run on the kernel, for example a failed build. Absent: workloads could run. */
   readonly untestable?: Untestable;
-  /** What failed in the harness or on the host, and the path of a log about it. Absent: nothing failed. */
+  /** What failed in the harness or on the host, and the path of a log about this failure. Absent: nothing failed. */
   readonly failure?: { readonly message: string; readonly log: string };
-  /** The controls (trials with a seeded bug) whose bug the cell's guests did not report, with the reasons. */
+  /** The controls (trials with a seeded bug) whose bug the cell's kernel did not report, with the reasons. */
   readonly missedControls: readonly string[];
   /**
-   * The splats that the boots of the cell's guests showed. Cells that differ only in their workload share boots; then only one of
-   * these cells has the splats here.
+   * The splats that the boots of the cell's guests showed. Cells that differ only in their workload share boots; of these cells,
+   * only one has the splats here.
    */
   readonly bootSplats: readonly TrialSplat[];
   /**
@@ -54,7 +54,7 @@ export interface CellInput {
    * otherwise, and when one of the two kernels has no commit.
    */
   readonly isForward: boolean;
-  /** The same for the commit of the night `tested`. Absent: as `isForward`. */
+  /** The same as `isForward`, but for the commit of the night `tested`. Absent: the value of `isForward`. */
   readonly isForwardSinceTested?: boolean;
 }
 
@@ -68,27 +68,27 @@ export interface PastNight {
 
 /** What earlier nights know about a cell (one combination of kernel, guest and workload). */
 export interface CellPast {
-  /** The last closed night in which the cell ran. Absent: it never ran. */
+  /** The last closed night in which the cell ran. Absent: the cell never ran. */
   readonly tested?: PastNight;
   /**
-   * The last closed night that proves something about splats that it does not show: some trial of the cell was clean when known
-   * splats do not count, and no control was missed. Absent: there is no such night.
+   * The last closed night in which a splat of the cell could have shown: some trial of the cell was clean when known splats do not
+   * count, and no control was missed. Absent: there is no such night.
    */
   readonly passed?: PastNight;
   /**
-   * The last closed night in which the workload came to an end in a trial. `ran` is false when it reported in every trial that it
-   * cannot run on the kernel. Absent: there is no such night.
+   * The last closed night in which the workload came to an end in a trial. `ran` is false when the workload reported in every trial
+   * that it cannot run on the kernel. Absent: there is no such night.
    */
   readonly tried?: { readonly night: string; readonly ran: boolean };
   /**
-   * The last closed night whose result of the cell says something about the kernel, so its class is not `infrastructure`,
-   * `notRun` or `disappeared`. Absent: there is no such night.
+   * The last closed night whose result for the cell says something about the kernel: the class of the result is not
+   * `infrastructure`, `notRun` or `disappeared`. Absent: there is no such night.
    */
   readonly last?: { readonly night: string; readonly verdict: string; readonly because: string };
   readonly issues: readonly IssuePast[];
 }
 
-/** What the judgement of each cell must know about the night as a whole. */
+/** The facts about the night as a whole that the judgement on each cell uses. */
 export interface NightContext {
   readonly night: string;
   readonly nowMs: number;
@@ -96,11 +96,11 @@ export interface NightContext {
   /** True when the matrix names its workloads. Then a workload that cannot run on a kernel makes its cell inconclusive. */
   readonly workloadsNamed: boolean;
   /**
-   * The signatures that a splat had under earlier rules, by its present signature. An entry of the file of known issues may still
-   * use an old one.
+   * The signatures that a splat had under earlier rules, by the splat's present signature. An entry of the file of known issues
+   * may still have an old signature.
    */
   readonly formerKeys?: ReadonlyMap<string, readonly string[]>;
-  /** How many statistical tests the night makes: as many as there are open issues or cells, whichever number is larger. */
+  /** How many statistical tests the night makes: the number of open issues or the number of cells, whichever is larger. */
   readonly tests: number;
 }
 
@@ -112,8 +112,8 @@ export interface IssueUpdate extends Omit<IssuePast, 'nights'> {
 }
 
 /**
- * The splats of a cell, each once: those that this night showed, and the open issues of earlier nights, which this night may not
- * have shown.
+ * Returns the splats of a cell, each once: the splats that this night showed, and the open issues of earlier nights, which this
+ * night may not have shown.
  */
 export function splatsOf(
   trials: readonly JudgedTrial[],
@@ -131,8 +131,8 @@ export function splatsOf(
 }
 
 /**
- * How many trials of a cell showed the splat `key` (`hits`), and how many could have shown it (`trials`). If the boot showed it,
- * the boot counts as one more trial.
+ * Returns how many trials of a cell showed the splat `key` (`hits`), and how many trials could have shown the splat (`trials`). A
+ * boot that showed the splat counts as one more trial.
  */
 export function countOf(
   key: string,
@@ -147,9 +147,9 @@ export function countOf(
 }
 
 /**
- * The list of the night's report (`new`, `known`, ...) on which a splat of a cell belongs; undefined when it belongs on no list.
- * `isSeen`: this night showed the splat. `entry` is the entry of the file of known issues about the splat that has not expired,
- * and `over` the entry that has.
+ * Returns the list of the night's report (`new`, `known`, ...) on which a splat of a cell belongs. Returns undefined when the splat
+ * belongs on no list. `isSeen`: this night showed the splat. `entry`: the unexpired entry about the splat in the file of known
+ * issues. `over`: the expired entry about the splat.
  */
 export function listOf(
   judgement: IssueJudgement,
@@ -173,7 +173,7 @@ export function listOf(
   return judgement.class === 'new' || judgement.class === 'back' ? judgement.class : 'known';
 }
 
-/** The fields that an item of a night's list takes from an entry of the file of known issues. `isOver`: the entry has expired. */
+/** Returns the fields that an item takes from an entry of the file of known issues. `isOver`: the entry has expired. */
 export function entryFields(entry: KnownIssue | undefined, isOver: boolean): Partial<NightItem> {
   if (entry === undefined) return {};
   const { reason, link, owner, expires } = entry;
@@ -187,8 +187,8 @@ export function entryFields(entry: KnownIssue | undefined, isOver: boolean): Par
 }
 
 /**
- * The commits and nights between which something happened to a cell, from an earlier night to this night. `isForward`: this
- * night's commit descends from the commit of the earlier night.
+ * Returns the range of commits and nights in which something happened to a cell: from the earlier night `from` to this night.
+ * `isForward`: this night's commit descends from the commit of the earlier night.
  */
 export function rangeOf(
   { kernel }: CellInput,
@@ -205,8 +205,8 @@ export function rangeOf(
 }
 
 /**
- * The field `change`: what else changed in a kernel whose commit stayed the same, such as its configuration; `none` when it is
- * the same kernel. There is no field when the commits differ, or when one of the two kernels is not known.
+ * Returns the field `change`: what else changed in a kernel whose commit stayed the same, such as its configuration. `none`: the
+ * kernel is the same. Returns no field when the commits differ, or when one of the two kernels is not known.
  */
 export function changeOf(
   now: Pick<CellKernel, 'sha' | 'source' | 'kernelId'>,
@@ -222,7 +222,7 @@ export function changeOf(
   return { change: `${source} became ${now.source}` };
 }
 
-/** The item about a splat of a cell, for one of the night's lists. `seen` are the counts of this night. */
+/** Returns the item about a splat of a cell, for one of the night's lists. `seen` has the counts of this night. */
 export function itemOf(
   splat: TrialSplat,
   seen: { readonly hits: number; readonly trials: number },
@@ -267,7 +267,7 @@ export function itemOf(
   };
 }
 
-/** What the history stores of a splat of a cell after this night. */
+/** Returns what the history stores about a splat of a cell after this night. `hits` and `trials` count this night alone. */
 export function updateOf(
   { key, title }: TrialSplat,
   { hits, trials }: { readonly hits: number; readonly trials: number },

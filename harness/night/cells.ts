@@ -40,7 +40,7 @@ export interface ExpandedCells {
 }
 
 /**
- * The cells of a matrix, each once: all combinations of its lists, without those that `exclude` names. Then come those that
+ * Returns the cells of a matrix, each once: all combinations of its lists that `exclude` does not name, and then the cells that
  * `include` names, even if `exclude` names them, too. Cells that differ only in their workload are next to each other.
  */
 export function expandCells(matrix: Matrix, defaults: MatrixDefaults): ExpandedCells {
@@ -72,7 +72,7 @@ export function expandCells(matrix: Matrix, defaults: MatrixDefaults): ExpandedC
   };
 }
 
-/** The same values, but those with the same key next to each other, at the place of the first of them. */
+/** Returns the same values, but puts values with the same key next to each other, at the place of the first of them. */
 function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): readonly T[] {
   const groups = new Map<string, T[]>();
   for (const value of values) groupOf(groups, keyOf(value)).push(value);
@@ -80,8 +80,8 @@ function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): readonly
 }
 
 /**
- * The number of cells of a matrix, found without making them. Cells that `exclude` names count, and a cell that is named twice
- * counts twice.
+ * Returns the number of cells of a matrix without making the cells. Counts cells that `exclude` names, and counts a cell twice
+ * that is named twice.
  */
 export function countCells(matrix: Matrix, defaults: MatrixDefaults): number {
   const axes = axesOf(matrix, defaults);
@@ -134,8 +134,8 @@ function productOf(axes: Axes): readonly Cell[] {
 }
 
 /**
- * Returns a function that finds the patterns which match a cell, by their indices. Each pattern is filed under its values of one
- * key, so that a cell is compared with few of thousands of patterns.
+ * Returns a function that returns the indices of the patterns that match a cell. Each pattern is filed under its values for one
+ * key, so that a cell is compared with only a few of thousands of patterns.
  */
 function patternIndex(patterns: readonly CellPattern[]): (cell: Cell) => readonly number[] {
   const all = patterns.map((pattern) =>
@@ -147,7 +147,7 @@ function patternIndex(patterns: readonly CellPattern[]): (cell: Cell) => readonl
     for (const one of wanted) values.add(one);
     valuesOf.set(key, values);
   }
-  // The key with the most values comes first, because it tells the patterns apart best.
+  // The key with the most values comes first, because it distinguishes the patterns best.
   const byUse = [...valuesOf].toSorted(([, a], [, b]) => b.size - a.size).map(([key]) => key);
   const filed = new Map<string, number[]>();
   for (const [at, pattern] of all.entries()) {
@@ -163,13 +163,13 @@ function patternIndex(patterns: readonly CellPattern[]): (cell: Cell) => readonl
   };
 }
 
-/** The values that a pattern allows for a key, each as JSON. A series or config of a cell is a list, and counts as one value. */
+/** Returns the values that a pattern allows for a key, each as JSON. The list of a series or config counts as one value. */
 function wantedOf(key: string, wanted: unknown): readonly string[] {
   const isList = key === 'series' || key === 'config';
   return (isList ? [listOf(wanted)] : listOf(wanted)).map((one) => JSON.stringify(one));
 }
 
-/** The group with this key; a missing one is made. */
+/** Returns the group with this key, and makes a missing group. */
 export function groupOf<T>(groups: Map<string, T[]>, key: string): T[] {
   const group = groups.get(key) ?? [];
   groups.set(key, group);
@@ -189,24 +189,24 @@ const keys = [
   'cpus',
 ] as const satisfies readonly (keyof Cell)[];
 
-/** The id of a cell: 16 hexadecimal digits of its digest, the same each night. */
+/** Returns the id of a cell: 16 hexadecimal digits of the cell's digest. The id is the same each night. */
 export function cellId(cell: Cell): string {
   const values = [...keys, 'workload' as const].map((key) => cell[key] ?? null);
   return createHash('sha256').update(JSON.stringify(values)).digest('hex').slice(0, 16);
 }
 
-/** A key that is equal for cells with the same kernel: the same source, series, fragments, base and architecture. */
+/** Returns a key that is equal for cells with the same kernel: the same source, series, fragments, base and architecture. */
 export function kernelKey(cell: Cell): string {
   const { kernel, series, config, configBase = null, arch } = cell;
   return JSON.stringify([kernel, series, config, configBase, arch]);
 }
 
-/** A key that is equal for cells that differ only in their workload. Such cells are run together, as the trials of one run. */
+/** Returns a key that is equal for cells that differ only in their workload. Such cells run together, as trials of one run. */
 export function machineKey(cell: Cell): string {
   return JSON.stringify(keys.map((key) => cell[key] ?? null));
 }
 
-/** The name of a cell's kernel, such as `debian:6.1 kasan`. Kernels with different keys (kernelKey()) have different names. */
+/** Returns the name of a cell's kernel, such as `debian:6.1 kasan`. Kernels with different kernelKey() have different names. */
 export function kernelName({ kernel, series, config, configBase, arch }: Cell): string {
   return [
     kernel,
@@ -218,8 +218,8 @@ export function kernelName({ kernel, series, config, configBase, arch }: Cell): 
 }
 
 /**
- * The name of a cell, such as `debian:6.1 kasan munmap`: its kernel, then those other values that are not the default, then its
- * workload.
+ * Returns the name of a cell, such as `debian:6.1 kasan munmap`: its kernel, then its other values that are not the default, then
+ * its workload.
  */
 export function cellName(cell: Cell): string {
   const { accel, guest, gpu, memoryMib, cpus } = cell;

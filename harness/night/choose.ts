@@ -10,10 +10,10 @@ export interface PlannedCell extends NamedCell {
 export interface CellHistory {
   /** The last night that tried to run the cell, whether it got a result or not. */
   readonly night: string;
-  /** Null when no trial of the cell has ever ended. */
+  /** The milliseconds that a trial of the cell takes. Null: no trial of the cell has ever ended. */
   readonly msPerTrial: number | null;
   readonly flaky: boolean;
-  /** True when the cell's kernel is another one than in that night. */
+  /** True when the cell's kernel has changed since that night. */
   readonly changed: boolean;
   /** True when the budget of that night ended while the cell's kernel was built or booted. */
   readonly spent: boolean;
@@ -32,17 +32,17 @@ export interface Choice {
 }
 
 /**
- * How many seconds are added for cells that differ only in their workload, once for all of them: for the kernel, the boot and the
- * controls.
+ * How many seconds the kernel, the boot and the controls take. This time counts only once for all cells that differ only in
+ * their workload.
  */
 const secondsPerMachine = 60;
 
 /**
- * Chooses the cells of a night within its budget. Cells that most likely tell something new come first: those that no night has
- * tried, those whose kernel has changed, those with a splat that comes and goes, those that were tried the longest time ago. A
- * cell whose kernel used up the budget of its last night has to wait for its turn, even when its kernel has changed: it would
- * use up the budget of every night. Cells that do not fit the budget are `left`. `estimate` is the time of the chosen cells in
- * seconds. Cells that differ only in their workload share a boot, so they are run together, at the place of the first of them.
+ * Chooses the cells of a night within its budget. Cells that most likely show something new come first, in this order: cells that
+ * no night has tried, cells whose kernel has changed, cells with a splat that comes and goes, cells that were tried the longest
+ * time ago. A cell whose kernel used up the budget of its last night goes to the last group, even when its kernel has changed:
+ * otherwise it would use up the budget of every night. Cells that do not fit the budget are `left`. `estimate` is the time of the
+ * chosen cells in seconds. Cells that differ only in their workload share a boot, so they run together, at the place of the first.
  */
 export function choosePlan(
   cells: readonly NamedCell[],

@@ -1,7 +1,7 @@
 import type { CellClass, NightItem } from '../records/night.ts';
 import { didShow, type JudgedTrial } from './judge-trial.ts';
 
-/** The titles of reports about a task or a CPU that waits. A bug that was reported before, such as a deadlock, makes others wait. */
+/** The titles of reports about a task or a CPU that waits. The cause may be a bug that was reported before, such as a deadlock. */
 const waits =
   /^(?:INFO: (?:task hung|task can't die|rcu detected stall)|BUG: (?:soft|hard|workqueue) lockup)\b/;
 
@@ -12,9 +12,10 @@ interface ListedItem {
 }
 
 /**
- * Adds the field `follows` to each item that is about a task or a CPU that waits, and that is the consequence of another splat:
- * both are new or back in this cell, and each trial that showed the item had shown the other splat before. A report of another
- * kind, such as a warning, follows no other: it may have a cause of its own. `atBoot` are the keys of splats that the boot showed.
+ * Returns the items; an item about a task or a CPU that waits gets the field `follows` when its splat is the consequence of another
+ * splat. This is so when both splats are new or back in this cell, and each trial that showed the wait had shown the other splat
+ * before. A report of another kind, such as a warning, never gets the field, because it may have a cause of its own. `atBoot` are
+ * the keys of splats that the boot showed; such a splat gets no `follows`.
  */
 export function withFollowUps(
   items: readonly ListedItem[],

@@ -16,16 +16,16 @@ function piecesOf(glob: string): readonly Piece[] {
 }
 
 /**
- * True when a pattern matches the whole text. In the pattern, `*` matches any text, `?` matches one character, and `\` takes the
- * next character literally. The time is linear in practice, and at most proportional to the product of both lengths.
+ * True when a pattern matches the whole text. In the pattern, `*` matches any text, `?` matches one character, and `\` makes the
+ * next character literal. The time is linear in practice, and at most proportional to the product of both lengths.
  */
 export function matchesGlob(glob: string, text: string): boolean {
   const pieces = piecesOf(glob);
   const characters = Array.from(text);
   let piece = 0;
   let at = 0;
-  // Where the last `*` is in the pattern, and where the text after its match begins. When the rest does not match, the `*` takes
-  // one more character.
+  // `star` is the place of the last `*` in the pattern, and `from` the place in the text where its match ends. When the rest does
+  // not match, the `*` takes one more character.
   let star = -1;
   let from = 0;
   while (at < characters.length) {
@@ -44,14 +44,14 @@ export function matchesGlob(glob: string, text: string): boolean {
   return pieces.slice(piece).every((one) => one === 'any');
 }
 
-/** How many letters and digits a pattern names literally. A pattern with hardly any of them matches nearly everything. */
+/** Returns how many literal letters and digits a pattern has. A pattern with hardly any matches nearly everything. */
 export function literalLetters(glob: string): number {
   return piecesOf(glob).filter(
     (one) => typeof one === 'object' && /[\p{L}\p{N}]/u.test(one.literal),
   ).length;
 }
 
-/** A pattern that matches this text and no other. */
+/** Returns a pattern that matches this text and no other. */
 export function literalGlob(text: string): string {
   return text.replaceAll(/[*?\\]/g, (character) => `\\${character}`);
 }

@@ -21,8 +21,8 @@ import { isUnseen, judgeWhole } from './judge-whole.ts';
 import { isAbout, isExpired } from './known-file.ts';
 
 /**
- * How many trials known splats made blind (`blind`). `issue` is the entry of the file of known issues that is about these splats,
- * or, for a known splat without an entry, its `key`.
+ * How many trials known splats made blind (`blind`). `issue` is the entry about these splats in the file of known issues; a known
+ * splat without an entry has its `key` there.
  */
 export interface BlindTrials {
   readonly issue: KnownIssue | { readonly key: string };
@@ -40,13 +40,14 @@ export interface JudgedCell {
   readonly items: readonly { readonly list: CellClass; readonly item: NightItem }[];
   readonly updates: readonly IssueUpdate[];
   readonly blind: readonly BlindTrials[];
-  /** Indices in the file of known issues: the entries that have not expired and are about a splat that this cell showed. */
+  /** The indices of the unexpired entries in the file of known issues that are about a splat that this cell showed. */
   readonly matched: readonly number[];
 }
 
 /**
- * What is known of a splat. `live` and `expired` return the entry of the file of known issues about it that is valid or that has
- * expired. `isKnown`: splat knows it, `live` has it, or it is an open issue of earlier nights without an expired entry.
+ * What is known about a splat. `live` and `expired` return the valid or the expired entry about the splat in the file of known
+ * issues. `isKnown` is true in three cases: this program knows the splat; `live` has an entry about it; or the splat is an open
+ * issue of earlier nights without an expired entry.
  */
 interface Knowledge {
   readonly live: (splat: TrialSplat) => KnownIssue | undefined;
@@ -83,8 +84,8 @@ function matches(
 }
 
 /**
- * The known splats that the boots of a cell's guests showed. A splat at boot ends the detectors, so no copy of that boot can show
- * another splat.
+ * Returns the known splats that the boots of a cell's guests showed. A splat at boot ends the detectors, so no copy of that boot
+ * can show another splat.
  */
 export function knownAtBoot(
   input: CellInput,
@@ -107,7 +108,7 @@ const listed: readonly CellClass[] = [
 
 /**
  * Judges a cell by its own past only. `atBoot` are the known splats of the boots whose copies ran the trials, from knownAtBoot().
- * Another cell that shares these boots may have them in its input.
+ * They may come from the input of another cell that shares these boots.
  */
 export function judgeCell(
   input: CellInput,
@@ -158,7 +159,7 @@ export function judgeCell(
   };
 }
 
-/** Which known splats made trials of a cell blind, and how many trials each. */
+/** Returns how many trials of a cell became blind, by the known issue or the known splat that made them blind. */
 function blindTrials(
   trials: readonly JudgedTrial[],
   live: Knowledge['live'],
@@ -178,7 +179,7 @@ function blindTrials(
   return [...found.values()];
 }
 
-/** Indices of the unexpired entries that are about a splat of this cell, at boot or in a trial. One splat may have several. */
+/** Returns the indices of all unexpired entries that are about a splat that this cell showed, at boot or in a trial. */
 function matchedEntries(
   { cell, bootSplats }: CellInput,
   trials: readonly JudgedTrial[],

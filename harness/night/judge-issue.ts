@@ -1,6 +1,6 @@
 import { chanceOfLuck, type Shows, sameRateChance } from './statistics.ts';
 
-/** The counts of a splat in one night: how many trials could have shown it (`trials`), and how many did (`hits`). */
+/** The counts of a splat in one night: how many trials could have shown the splat (`trials`), and how many did (`hits`). */
 export interface IssueNight extends Shows {
   readonly night: string;
 }
@@ -14,8 +14,8 @@ export interface IssuePast {
   readonly firstSeen: string;
   readonly lastSeen: string;
   /**
-   * The night from which the rate is counted: the issue was first seen in it, came back in it, or has had its present rate since
-   * then.
+   * The night from which the rate is counted: the night that first showed the issue, the night in which the issue came back, or the
+   * first night with the present rate.
    */
   readonly since: string;
   /** The counts of each night from `since` on, the oldest night first. */
@@ -23,8 +23,8 @@ export interface IssuePast {
 }
 
 /**
- * The judgement on an issue (a splat of a cell) in one night. `seen` (an old splat showed again) and `silent` (it did not show)
- * are no news.
+ * The judgement on an issue (a splat of a cell) in one night. Two classes are no news: `seen` (an old splat showed again) and
+ * `silent` (an old splat did not show).
  */
 export type IssueJudgement =
   | { readonly class: 'new' | 'back' | 'seen' | 'silent' }
@@ -40,19 +40,19 @@ export type IssueJudgement =
     };
 
 /**
- * The probability of an error that one night may have, over all its cells together: 0.002 is one false `gone` in 500 nights, and
- * one false `rateChanged` in 500. An issue that is falsely called `gone` comes back later, which makes a night fail.
+ * The highest probability that a night, with all its cells together, makes an error: 0.002 is one false `gone` in 500 nights, and
+ * one false `rateChanged` in 500 nights. An issue that is falsely called `gone` comes back later, which makes a night fail.
  */
 const allowedErrors = { gone: 0.002, rateChanged: 0.002 } as const;
 
 /**
- * How many of the latest nights are compared with all nights before them: first 3, then 10. Each comparison is a test of its own.
+ * How many of the latest nights are compared with all nights before them: first 3, then 10. Each comparison is its own test.
  */
 const windows = [3, 10] as const;
 
 /**
  * Judges an issue (a splat of a cell) in one night. `past` is undefined for a splat that the cell never showed before. `tests` is
- * how many tests the night makes; the allowed error is divided by it (Bonferroni), because an error in any of them counts.
+ * the number of tests that the night makes. The allowed error is divided by this number (Bonferroni), because any error counts.
  */
 export function judgeIssue(
   past: IssuePast | undefined,
@@ -92,15 +92,14 @@ function changeOf(nights: readonly IssueNight[], tests: number): IssueJudgement 
 }
 
 /**
- * The hits and trials of these nights. With two hits or more, one hit and its trial are left out: counting began with this hit,
- * so it says nothing about the rate. A single hit is kept.
+ * Returns the hits and trials of these nights. With two hits or more, leaves out the first hit and its trial: the count began with
+ * this hit, so it says nothing about the rate. Keeps a single hit.
  */
 function counted(nights: readonly IssueNight[]): Shows {
   const { hits, trials } = sum(nights);
   return hits <= 1 ? { hits, trials } : { hits: hits - 1, trials: trials - 1 };
 }
 
-/** The counts of several nights, added up. */
 function sum(nights: readonly Shows[]): Shows {
   return {
     hits: nights.reduce((all, { hits }) => all + hits, 0),

@@ -12,12 +12,12 @@ export interface NightInput extends Omit<NightContext, 'tests'> {
   /** Returns what earlier nights know about a cell, by the cell's id. */
   readonly pastOf: (cell: string) => CellPast;
   /**
-   * Returns the last night in which an entry of the file of known issues was about a splat. When it never was: the first night
-   * that read the entry. Undefined: no night has read it.
+   * Returns the last night in which an entry of the file of known issues was about a splat. When there is no such night, returns
+   * the first night that read the entry. Returns undefined when no night has read the entry.
    */
   readonly lastMatched: (issue: KnownIssue) => string | undefined;
   /**
-   * The names of the earlier nights, the newest first. A note names an entry of the file of known issues that was about no splat
+   * The names of the earlier nights, the newest first. A note names each entry of the file of known issues that was about no splat
    * tonight and in the newest 14 of these nights.
    */
   readonly nightsBefore: readonly string[];
@@ -51,12 +51,12 @@ export interface JudgedNight {
   readonly matched: readonly KnownIssue[];
 }
 
-/** How large a share of the trials a known splat may make blind, when no entry about it sets another share. */
+/** The share of the trials that a known splat may make blind, unless an entry about the splat sets another share. */
 const defaultMaxBlind = 0.5;
-/** After how many nights a note names an entry of the file of known issues that was about no splat in them. */
+/** A note names an entry of the file of known issues that was about no splat for this many nights. */
 const quietNights = 14;
 
-/** Judges a night: first each cell by its own past, then all of them together. */
+/** Judges a night: first each cell by its own past, then all cells together. */
 export function judgeNight(night: NightInput): JudgedNight {
   const open = night.cells.reduce((count, { cell }) => {
     const { issues } = night.pastOf(cell.id);
@@ -91,8 +91,8 @@ export function judgeNight(night: NightInput): JudgedNight {
 }
 
 /**
- * The lists of a night. `broken` and `repaired` have one item for each kernel and reason, with the first of its cells. Every
- * other list has an item for each splat of a cell, or for a cell as a whole.
+ * Returns the lists of a night. `broken` and `repaired` have one item for each kernel and reason, with the first cell of that
+ * kernel. Every other list has an item for each splat of a cell, or for a cell as a whole.
  */
 function gather(cells: readonly JudgedCell[]): Lists {
   const of = (list: CellClass): NightItem[] =>
@@ -159,8 +159,8 @@ function conclude(
 }
 
 /**
- * The trials that became blind for one reason: through one entry of the file of known issues, or, on one kernel, through a known
- * splat that has no entry.
+ * The trials that became blind for one reason: the splats of one entry of the file of known issues, or, on one kernel, a known
+ * splat without an entry.
  */
 interface Blinded extends BlindTrials {
   /** The name of the kernel. Undefined: an entry of the file of known issues is the reason. */
@@ -170,11 +170,11 @@ interface Blinded extends BlindTrials {
 }
 
 /**
- * Handles the trials that known splats made blind. Each entry of the file of known issues has a share: of all trials to which it
- * may apply, those that its splats made blind. A known splat without an entry has a share on each kernel, of that kernel's
- * trials, because other kernels prove nothing about it. A note tells each share. When a share is above its limit, the cells with
- * these blind trials are looked at one by one. A cell becomes inconclusive when the blind share of its own trials is above the
- * limit, too, unless it is `new`, `back` or `broken`.
+ * Handles the trials that known splats made blind. For each entry of the file of known issues, computes the share of trials that
+ * the entry's splats made blind, among all trials to which the entry may apply. For a known splat without an entry, computes the
+ * share for each kernel, among the kernel's trials, because other kernels prove nothing about the splat. Returns a note about each
+ * share. When a share is above its limit, a cell with such blind trials becomes inconclusive if the blind share of its own trials
+ * is above the limit, too; but a cell whose class is `new`, `back` or `broken` keeps its class.
  */
 function tellBlindness(cells: readonly JudgedCell[]): {
   readonly cells: readonly JudgedCell[];
@@ -252,8 +252,8 @@ function covers(one: KnownIssue, other: KnownIssue): boolean {
 }
 
 /**
- * Notes about entries of the file of known issues that have expired and were not renewed, or that were about no splat for a long
- * time.
+ * Returns a note about each entry of the file of known issues that has expired and was not renewed, or that was about no splat for
+ * `quietNights` nights.
  */
 function entryNotes(
   { known, nowMs, lastMatched, nightsBefore }: NightInput,

@@ -7,7 +7,7 @@ export interface TrialSplat {
   /** The splat's signature, or its title when it has no report. */
   readonly key: string;
   readonly title: string;
-  /** True when splat itself, and not the user, knows that this kernel prints this splat. */
+  /** True when this program, and not the user, knows that this kernel prints this splat. */
   readonly known: boolean;
 }
 
@@ -24,28 +24,28 @@ export interface TrialFacts {
   readonly incomplete: readonly string[];
   readonly witnesses: Readonly<Record<string, number>>;
   readonly absentWitnesses: readonly string[];
-  /** The splats of the trial, in the order in which they showed. */
+  /** The splats of the trial, in the order of their appearance. */
   readonly splats: readonly TrialSplat[];
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
 }
 
-/** A trial with the verdict that it has when known splats do not count. */
+/** A trial with its verdict when known splats do not count. */
 export interface JudgedTrial {
   readonly facts: TrialFacts;
   readonly verdict: Verdict;
   readonly fresh: readonly TrialSplat[];
   readonly known: readonly TrialSplat[];
   /**
-   * The known splats that ended the trial or its detectors, when the trial proves nothing because of that. Otherwise empty: a known
-   * splat is no reason for a witness that is zero or a workload that failed.
+   * The known splats that ended the trial or its detectors, so that the trial proves nothing. Otherwise an empty list: a known
+   * splat does not make a witness zero or a workload fail.
    */
   readonly blindBy: readonly TrialSplat[];
 }
 
 /**
  * Judges a trial again, so that known splats do not count; any other splat still decides. `atBoot` are the known splats of the
- * boot whose copy ran the trial. They ended the detectors in all copies.
+ * boot whose copy ran the trial. These splats ended the detectors in all copies.
  */
 export function judgeKnowing(
   facts: TrialFacts,
@@ -53,7 +53,7 @@ export function judgeKnowing(
   atBoot: readonly TrialSplat[] = [],
 ): JudgedTrial {
   const { verdict } = facts;
-  // A guest that was silent twice has its title in the verdict only, not among the splats.
+  // The title of a guest that was silent twice is only in the verdict, not among the splats.
   const unsaid =
     verdict.kind === 'splat'
       ? verdict.titles.filter((title) => facts.splats.every((splat) => splat.title !== title))
@@ -76,8 +76,8 @@ export function judgeKnowing(
 }
 
 /**
- * True when a splat of the trial ended its guest or its workload. A guest that a splat left silent counts, too. Corrupted data and
- * a leak are splats themselves.
+ * True when a splat of the trial ended its guest or its workload, or left the guest silent. Corrupted data and a leak are
+ * splats themselves.
  */
 function isCutShort({ end }: TrialFacts): boolean {
   return end !== null && ['lost', 'silent', 'corrupted', 'leaked'].includes(end.kind);
@@ -89,7 +89,7 @@ function judgeWithout(
   fresh: readonly TrialSplat[],
 ): Verdict {
   const { verdict, end } = facts;
-  // The verdict never counted the splats that splat itself knows.
+  // The verdict never counted the splats that this program knows (`known`).
   if (known.every((splat) => splat.known)) return verdict;
   if (end !== null) return judgeTrial({ ...facts, end, splats: fresh.map(({ title }) => title) });
   if (fresh.length > 0 || verdict.kind !== 'splat') return verdict;
@@ -103,15 +103,15 @@ export function didShow({ fresh, known }: JudgedTrial, key: string): boolean {
 
 /**
  * True when a trial showed the splat `key`, or could have shown it. A trial that another splat ended, or that proves nothing,
- * could not.
+ * could not have shown it.
  */
 export function couldShow(trial: JudgedTrial, key: string): boolean {
   return didShow(trial, key) || trial.verdict.kind === 'clean';
 }
 
 /**
- * The median time, in milliseconds, until the splat `key` shows in a trial. Only trials count in which it was the first splat,
- * because an earlier splat changes what the guest does. Null when there is no such trial.
+ * Returns the median time, in milliseconds, until the splat `key` shows in a trial. Counts only trials in which this splat was the
+ * first, because an earlier splat changes what the guest does. Returns null when there is no such trial.
  */
 export function timeToShow(
   trials: readonly { readonly facts: Pick<TrialFacts, 'splats' | 'firstSplatMs'> }[],
@@ -122,7 +122,7 @@ export function timeToShow(
   );
 }
 
-/** How many of the trials showed the splat `key` (`hits`), and how many could have shown it (`trials`). */
+/** Returns how many trials showed the splat `key` (`hits`), and how many could have shown it (`trials`). */
 export function countAgain(
   trials: readonly TrialFacts[],
   key: string,

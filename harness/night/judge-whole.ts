@@ -5,8 +5,8 @@ import { type CellInput, type CellPast, type NightContext, rangeOf } from './cel
 import type { JudgedTrial } from './judge-trial.ts';
 
 /**
- * The judgement on a cell (one combination of kernel, guest and workload) as a whole. Its splats are judged elsewhere, and a cell
- * may have both.
+ * The judgement on a cell (one combination of kernel, guest and workload) as a whole. The cell's splats have judgements of their
+ * own (judge-issue.ts).
  */
 interface Whole {
   readonly class: CellClass;
@@ -16,7 +16,7 @@ interface Whole {
   readonly details?: Partial<NightItem>;
 }
 
-/** True when a cell has neither a trial nor a splat of its boots, so that it saw nothing in this night. */
+/** True when a cell has neither a trial nor a splat of its boots in this night. */
 export function isUnseen({ trials, bootSplats }: CellInput): boolean {
   return trials.length === 0 && bootSplats.length === 0;
 }
@@ -54,7 +54,7 @@ function judgeTrials(
     if (cutShort) return { class: 'notRun', verdict, because: 'the budget is spent' };
     return { class: 'inconclusive', verdict: inconclusive('not-run', because), because };
   }
-  // A known splat at boot ends the detectors of the controls, too, which run on the same boot.
+  // A known splat at boot also ends the detectors of the controls, which run in copies of the same boot.
   const isDeadAtBoot = isBlind && trials.every(({ facts }) => facts.deadBefore.length > 0);
   if (missedControls.length > 0 && !isDeadAtBoot) {
     const because = `a canary was missed: ${missedControls.join('; ')}`;
@@ -71,7 +71,7 @@ function judgeTrials(
 }
 
 /**
- * Judges a cell whose kernel does not build or boot. It may have trials all the same: when the host fails or a night is killed,
+ * Judges a cell whose kernel does not build or boot. Such a cell may still have trials: when the host fails or a night is killed,
  * the kernel boots again for the other trials, and this boot may fail.
  */
 function judgeUntestable(
@@ -90,7 +90,7 @@ function judgeUntestable(
   return { class: 'broken', verdict: untestable, because, details: { range } };
 }
 
-/** Judges a cell that saw nothing in this night, although nothing is known against its kernel. */
+/** Judges a cell that has no trial and no splat in this night, although its kernel did not fail to build or boot. */
 function judgeAbsent({ failure, planned, cutShort }: CellInput, { tested }: CellPast): Whole {
   if (failure !== undefined) {
     return notTried('infrastructure', failure.message, { log: failure.log });
@@ -104,7 +104,7 @@ function notTried(kind: CellClass, because: string, details: Partial<NightItem> 
   return { class: kind, verdict: inconclusive('not-run', because), because, details };
 }
 
-/** The judgement of a cell whose workload reported that it cannot run on this kernel. */
+/** Judges a cell whose workload reported in every trial that it cannot run on this kernel. */
 function judgeNotThere(verdict: Verdict, { tried }: CellPast, workloadsNamed: boolean): Whole {
   const because = 'message' in verdict ? verdict.message : '';
   if (tried?.ran === true) {
@@ -114,7 +114,7 @@ function judgeNotThere(verdict: Verdict, { tried }: CellPast, workloadsNamed: bo
   return { class: workloadsNamed ? 'inconclusive' : 'notThere', verdict, because };
 }
 
-/** Judges a cell that has a result of every planned trial, no new splat, and at least one trial that is not blind. */
+/** Judges a cell with a result for every planned trial, no new splat, and at least one trial that is not blind. */
 function judgeProof(verdict: Verdict, { last }: CellPast): Whole {
   if (verdict.kind === 'inconclusive') {
     const because = `${verdictPhrase(verdict)}: ${verdict.message}`;

@@ -4,10 +4,13 @@ import { type KnownIssue, knownFileSchema } from '../records/known-issues.ts';
 import { literalLetters, matchesGlob } from './glob.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
-/** How many letters and digits the pattern of a known issue must have: with fewer it would match nearly everything. */
+/** The pattern of a known issue must have at least this many letters and digits; with fewer it would match nearly everything. */
 const fewestLetters = 3;
 
-/** Reads a file of known issues. Throws `config`, with the place of the error and what would be valid, for a malformed file. */
+/**
+ * Parses the text of a file of known issues. Throws `config`, with the place of the error and what would be valid, for malformed
+ * text. `file` is the file's name in messages.
+ */
 export function parseKnown(
   text: string,
   file: string,
@@ -60,8 +63,8 @@ export interface SplatInCell {
 }
 
 /**
- * True when an entry of the file of known issues is about this splat: its patterns for the signature or title and for the cell
- * match. Whether the entry has expired does not matter.
+ * True when an entry of the file of known issues is about this splat: the entry's patterns for the signature or title and for the
+ * cell match. An expired entry counts, too.
  */
 export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCell): boolean {
   return (
@@ -72,14 +75,14 @@ export function isAbout(issue: KnownIssue, { signature, title, cell }: SplatInCe
 }
 
 /**
- * True when an entry of the file of known issues may be about a splat of this cell: it names no cell, or its pattern matches the
- * cell's id or name.
+ * True when an entry of the file of known issues may be about a splat of this cell: the entry names no cell, or its pattern
+ * matches the cell's id or name.
  */
 export function appliesTo({ cell: glob }: KnownIssue, cell: SplatInCell['cell']): boolean {
   return glob === undefined || matchesGlob(glob, cell.id) || matchesGlob(glob, cell.name);
 }
 
-/** The text of a file of known issues with one more entry. Comments and the order of the other entries are kept. */
+/** Returns the text of a file of known issues with one more entry. Keeps comments and the order of the other entries. */
 export function addKnown(text: string, issue: KnownIssue): string {
   const document = parseDocument(text.trim() === '' ? 'issues: []\n' : text);
   const issues = document.get('issues');

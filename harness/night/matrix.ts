@@ -3,7 +3,7 @@ import { type Matrix, matrixSchema } from '../records/matrix.ts';
 import { countCells, expandCells, type MatrixDefaults, type NamedCell } from './cells.ts';
 import { readYaml, type YamlFile } from './yaml-file.ts';
 
-/** The values that this version of splat offers for the keys of a matrix. The first of a list is the default. */
+/** The values that this splat offers for the keys of a matrix. The defaults are the first of each list, and all workloads. */
 export interface Offers {
   readonly archs: readonly string[];
   readonly guests: readonly string[];
@@ -11,7 +11,7 @@ export interface Offers {
   readonly workloads: readonly string[];
 }
 
-/** A matrix file that was read and checked, as far as this is possible without other files. */
+/** The content of a matrix file, which was checked as far as this is possible without other files. */
 export interface ReadMatrix extends YamlFile<Matrix> {
   readonly cells: readonly NamedCell[];
   /** A line for each entry of `exclude` and `include` that changes nothing and may have a typing error. */
@@ -19,14 +19,15 @@ export interface ReadMatrix extends YamlFile<Matrix> {
 }
 
 /**
- * The most cells that a matrix may have, before `exclude` takes some out. More are a mistake: at one second each, they would take
- * three hours.
+ * How many cells a matrix may have at most, before `exclude` removes some. More cells are a mistake: at one second each, they would
+ * take three hours.
  */
 const mostCells = 10_000;
 
 /**
- * Reads a matrix file. Throws `config`, with file, line, column, the value and what would be valid, for a malformed file. Also
- * throws `config` when there are more than 10,000 cells before `exclude`, and when `exclude` leaves no cell.
+ * Parses the text of a matrix file. Throws `config`, with file, line, column, the value and what would be valid, for malformed
+ * text. Also throws `config` when there are more than 10,000 cells before `exclude`, and when `exclude` leaves no cell. `file` is
+ * the file's name in messages.
  */
 export function parseMatrix(text: string, file: string, offers: Offers): ReadMatrix {
   const read = readYaml(text, file, matrixSchema);

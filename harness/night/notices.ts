@@ -4,7 +4,7 @@ import { type Notice, type NoticeKind, noticeKinds } from '../records/notice.ts'
 import { cellName } from './cells.ts';
 
 /**
- * What a notice is about: a splat on one kernel, or a reason for which cells of one kernel have no result. As long as it goes on,
+ * What a notice is about: a splat on one kernel, or a reason why cells of one kernel have no result. As long as the matter goes on,
  * only one notice is sent about it.
  */
 export interface Matter {
@@ -12,26 +12,26 @@ export interface Matter {
   /** The kernel, as the matrix names it. Empty: the night does not have the cell. */
   readonly kernel: string;
   /**
-   * For a splat: its signature or title, and the day on which the entry of the file of known issues about it expired. For
-   * anything else: the reason, with N in place of numbers.
+   * For a splat: its signature or title, and the day on which the entry about it in the file of known issues expired. For anything
+   * else: the reason, with N in place of numbers.
    */
   readonly subject: string;
   /** The signature of the splat, or its title when it has no signature. Null: the notice is not about a splat. */
   readonly signature: string | null;
 }
 
-/** A notice, and for each kernel the matter (a splat, or a reason why cells have no result) that it is about. */
+/** A notice, and for each kernel the matter (a splat, or a reason why cells have no result) that the notice is about. */
 export interface MadeNotice {
   readonly notice: Notice;
   readonly matters: readonly Matter[];
 }
 
-/** The largest number of cells that a notice names. */
+/** How many cells a notice names at most. */
 const mostCells = 50;
 
 /**
- * The notices of a night, new splats first. There is one for each splat or reason on a list of the night, however many cells have
- * it.
+ * Returns the notices of a night in the order of `noticeKinds`: one notice for each splat or reason on a list of the night, however
+ * many cells have it. `dir` is the night's folder.
  */
 export function noticesOf(night: NightRecord, dir: string): readonly MadeNotice[] {
   const cells = new Map(night.cells.map((cell) => [cell.id, cell]));
@@ -72,7 +72,7 @@ export function noticesOf(night: NightRecord, dir: string): readonly MadeNotice[
   });
 }
 
-/** Makes one notice of the kind `summary`, which stands for several notices. */
+/** Returns a notice of the kind `summary`, which stands for several notices. */
 export function summaryOf(notices: readonly Notice[]): Notice {
   const first = notices[0];
   const told = notices.flatMap(({ id, kind, text }) =>

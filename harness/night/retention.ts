@@ -1,11 +1,11 @@
 import type { Retention } from '../records/matrix.ts';
 
-/** The folder of a night, with its sizes on the disk. */
+/** The folder of a night, with its start and its size on the disk. */
 export interface KeptFolder {
   readonly id: number;
   readonly startedMs: number;
   readonly bytes: number;
-  /** How many bytes the runs have that must stay, because they prove an open issue. */
+  /** The size of the runs that must stay because they prove an open issue. */
   readonly evidenceBytes: number;
 }
 
@@ -13,9 +13,9 @@ const dayMs = 24 * 60 * 60 * 1000;
 const gibBytes = 2 ** 30;
 
 /**
- * The ids of the nights whose folders are removed, except for the runs that prove an open issue. These are the nights beyond the
- * permitted number or age, and those that do not fit into the permitted size together with all newer nights. The night that
- * begins is not in `folders`, but counts as one of the permitted number.
+ * Returns the ids of the nights whose folders must go, except for the runs that prove an open issue: nights beyond the permitted
+ * number or age, and nights that do not fit into the permitted size together with all newer nights. The night that begins now is
+ * not in `folders`, but counts toward the permitted number.
  */
 export function outlived(
   folders: readonly KeptFolder[],
@@ -23,7 +23,7 @@ export function outlived(
   nowMs: number,
 ): ReadonlySet<number> {
   const gone = new Set<number>();
-  // The runs that must stay take their part of the permitted size first.
+  // The runs that must stay use their part of the permitted size first.
   let left = (gib ?? Number.POSITIVE_INFINITY) * gibBytes;
   for (const { evidenceBytes } of folders) left -= evidenceBytes;
   const newestFirst = folders.toSorted((one, other) => other.startedMs - one.startedMs);

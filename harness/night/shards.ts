@@ -1,7 +1,7 @@
 import type { PlanCell } from '../records/night-plan.ts';
 import { kernelKey, machineKey } from './cells.ts';
 
-/** One part of a night. A single host runs it. */
+/** One part of a night, which a single host runs. */
 export interface Shard {
   /** The ids of the part's cells. Cells that differ only in their workload are next to each other. */
   readonly cells: readonly string[];
@@ -10,21 +10,21 @@ export interface Shard {
 }
 
 /**
- * Estimated seconds. `secondsPerKernel`: for building a kernel, once in each part that needs it. `secondsPerMachine`: for booting
- * a guest of it and running the controls.
+ * Estimated seconds. `secondsPerKernel`: to build a kernel, once in each part that needs it. `secondsPerMachine`: to boot a guest
+ * and run the controls, once for all cells that differ only in their workload.
  */
 const secondsPerKernel = 120;
 const secondsPerMachine = 60;
 /**
- * How much longer than the mean part a kernel's cells may take (1.2 times), before they are divided and a second host builds the
- * kernel, too.
+ * The cells of a kernel may take this many times as long as the mean part. When they take longer, they are divided, and a second
+ * host builds the kernel, too.
  */
 const tolerance = 1.2;
 
 /**
  * Divides the cells of a night into `count` parts of about equal time. The cells of a kernel stay in one part, unless they take
- * more than 1.2 times the mean, or there would be fewer pieces than parts: then they are cut into pieces of about equal time. The
- * same cells and the same count always give the same parts. With more parts than cells, some parts are empty.
+ * more than 1.2 times as long as the mean part, or some part would get no cell: then they are cut into pieces of about equal time.
+ * The same cells and the same count always give the same parts. With more parts than cells, some parts are empty.
  */
 export function divideCells(cells: readonly PlanCell[], count: number): readonly Shard[] {
   const kernels = [...groupBy(cells, kernelKey).values()].map((group) => {
@@ -54,7 +54,7 @@ export function divideCells(cells: readonly PlanCell[], count: number): readonly
   return shards;
 }
 
-/** Cuts the cells, in their order, into pieces of about equal time. No piece is empty. */
+/** Cuts the cells, in their order, into `pieces` pieces of about equal time. No piece is empty. */
 function cut(cells: readonly PlanCell[], pieces: number): readonly (readonly PlanCell[])[] {
   const total = cells.reduce((sum, { seconds }) => sum + seconds, 0);
   const parts = Array.from({ length: pieces }, (): PlanCell[] => []);

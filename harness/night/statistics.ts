@@ -18,8 +18,8 @@ function logChoose(n: number, k: number): number {
 }
 
 /**
- * The probability that `silent` further trials show nothing although nothing has changed. That is the chance that all hits are
- * among the earlier trials, if all trials were in random order (Fisher's exact test, where the second row has no hits). It is 1
+ * Returns the probability that `silent` further trials show nothing although nothing has changed: the chance that all hits are
+ * among the earlier trials, if all trials were in random order (Fisher's exact test, where the second row has no hits). Returns 1
  * when there was no hit.
  */
 export function chanceOfLuck({ hits, trials }: Shows, silent: number): number {
@@ -27,7 +27,8 @@ export function chanceOfLuck({ hits, trials }: Shows, silent: number): number {
 }
 
 /**
- * The p-value of the assumption that two counts have the same rate (Fisher's exact test, two-sided by the point probabilities).
+ * Returns the p-value of the assumption that both counts have the same rate (Fisher's exact test, two-sided by the
+ * point probabilities).
  */
 export function sameRateChance(before: Shows, now: Shows): number {
   const hits = before.hits + now.hits;
@@ -41,15 +42,15 @@ export function sameRateChance(before: Shows, now: Shows): number {
   const least = Math.max(0, hits - before.trials);
   for (let one = least; one <= Math.min(now.trials, hits); one++) {
     const each = chance(one);
-    // The tolerance makes equal probabilities equal in spite of rounding.
+    // With the tolerance, probabilities that only rounding makes different count as equal.
     if (each <= seen * (1 + 1e-9)) sum += each;
   }
   return Math.min(1, sum);
 }
 
 /**
- * The interval in which the rate of these counts is with 95 % confidence (Clopper and Pearson, Biometrika 26, 1934). Without
- * trials it is [0, 1].
+ * Returns the lower and upper end of the interval in which the rate of these counts is with 95 % confidence (Clopper and Pearson,
+ * Biometrika 26, 1934). Returns [0, 1] when there are no trials.
  */
 export function rateInterval({ hits, trials }: Shows): [number, number] {
   if (trials === 0) return [0, 1];
@@ -58,7 +59,7 @@ export function rateInterval({ hits, trials }: Shows): [number, number] {
   return [low, high];
 }
 
-/** The probability that `trials` trials with the given rate have at most `hits` hits. */
+/** Returns the probability that `trials` trials with the given rate have at most `hits` hits. */
 function atMost(hits: number, trials: number, rate: number): number {
   if (rate <= 0) return 1;
   if (rate >= 1) return hits >= trials ? 1 : 0;
@@ -84,7 +85,7 @@ function solve(grows: (rate: number) => number, value = 0.025): number {
   return (low + high) / 2;
 }
 
-/** The median: the middle value, or the mean of the two middle values. Null for an empty list. */
+/** Returns the middle value, or the mean of the two middle values. Returns null for an empty list. */
 export function median(values: readonly number[]): number | null {
   const sorted = values.toSorted((a, b) => a - b);
   const half = Math.floor(sorted.length / 2);

@@ -7,19 +7,19 @@ import type { Recorded, RecordSchema } from '../records/schema.ts';
 export interface YamlFile<T> {
   readonly value: T;
   /**
-   * Returns where the value at a path is in the file, such as `matrix.yaml:3:7`. When there is no such value: where the nearest
-   * value above it is.
+   * Returns where the value at a path is in the file, such as `matrix.yaml:3:7`. When there is no such value, returns where the
+   * nearest value above it is.
    */
   readonly placeOf: (path: readonly (string | number)[]) => string;
 }
 
-/** How many characters a YAML file may have. A matrix that a night can work through is smaller. */
+/** How many characters a YAML file may have at most. A matrix that a night can finish is smaller. */
 const largestChars = 1024 * 1024;
 
 /**
- * Reads a YAML document (YAML 1.2, core schema: no tags of its own) and checks it against a schema. Throws `config`, with file,
- * line, column, the value and what would be valid, for a document that is not YAML or does not fit the schema. Also throws
- * `config` for a file above 1 MiB, and for aliases that expand to too much. `file` is the name of the file in messages.
+ * Parses a YAML document (YAML 1.2, core schema: no tags of its own) and checks it against a schema. Throws `config`, with file,
+ * line, column, the value and what would be valid, for text that is not YAML or does not fit the schema. Also throws `config` for
+ * more than 1 MiB of text, and for aliases that expand to too much data. `file` is the file's name in messages.
  */
 export function readYaml<S extends RecordSchema>(
   text: string,
@@ -36,13 +36,13 @@ export function readYaml<S extends RecordSchema>(
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
-    // The package compares each key with all keys before it: minutes for the keys of one file. findTwin() compares none.
+    // The package compares each key with all keys before it, which takes minutes for a large file. findTwin() is fast.
     uniqueKeys: false,
   });
   const [fault] = [...document.errors, ...document.warnings];
   if (fault !== undefined) {
     const { line, col } = lines.linePos(fault.pos[0]);
-    // The package advises to call another of its functions.
+    // The package's message advises to call another of its functions, which does not help the user.
     const what =
       fault.code === 'MULTIPLE_DOCS'
         ? 'a second YAML document begins here, and the file may have only one'
@@ -77,7 +77,7 @@ export function readYaml<S extends RecordSchema>(
 
 type Document = ReturnType<typeof parseDocument>;
 
-/** The first key that its map has already had, and where it begins in the text. Undefined when all keys differ. */
+/** Returns the first key that is twice in its map, and where the second begins in the text. Returns undefined when all differ. */
 function findTwin(document: Document): { readonly key: string; readonly at: number } | undefined {
   let twin: { readonly key: string; readonly at: number } | undefined;
   visit(document, {
@@ -108,14 +108,14 @@ function toValue(document: Document, file: string): unknown {
     );
   } catch (cause) {
     if (cause instanceof HarnessError) throw cause;
-    // The document uses an alias so often that its data would grow without end.
+    // The document uses an alias so often that its data would be too large.
     throw new HarnessError('config', `${file}: its YAML aliases expand to too much data`, {
       cause,
     });
   }
 }
 
-/** True when an array or object is inside itself. `above` holds those around the value. */
+/** True when an array or object is inside itself. `above` has the arrays and objects around the value. */
 function isCircular(value: unknown, above: Set<unknown> = new Set()): boolean {
   if (typeof value !== 'object' || value === null) return false;
   if (above.has(value)) return true;
@@ -126,8 +126,8 @@ function isCircular(value: unknown, above: Set<unknown> = new Set()): boolean {
 }
 
 /**
- * Where a value begins in the document, or, for `key`, the key of this value. Undefined when the document has no value at the
- * path.
+ * Returns the offset in the text at which the value at a path (or, with `key`, the value's key) begins. Returns undefined when the
+ * document has no such value.
  */
 function startOf(
   document: Document,
@@ -142,7 +142,7 @@ function startOf(
   return isNode(key) ? key.range?.[0] : undefined;
 }
 
-/** A path in words: `include[0].cpus`. */
+/** Returns a path as text: `include[0].cpus`. */
 function showPath(path: readonly (string | number)[]): string {
   const words = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key.slice(0, 60)}`));
   return words.join('').replace(/^\./, '');
@@ -174,7 +174,7 @@ function complaint(
   return `${showValue(issue.input)} is not valid; it must be ${wanted}`;
 }
 
-/** What valibot expects, such as `("auto" | "kvm")` or `(string | Array)`, in words. */
+/** Returns in words what valibot expects, such as `auto or kvm` for `("auto" | "kvm")`. */
 function inWords(expected: string): string {
   return expected
     .replaceAll(
@@ -193,7 +193,7 @@ const kinds: Readonly<Record<string, string>> = {
   string: 'a text',
 };
 
-/** What must be there, for the checks that do not say it in plain words. */
+/** The words for valid values, by valibot's name of the check, for checks that do not say them in plain words. */
 const plainWords: Readonly<Record<string, string>> = {
   integer: 'a whole number',
   non_empty: 'a text, and not empty',
@@ -207,7 +207,7 @@ function showValue(value: unknown): string {
   return shown.length <= 60 ? shown : `${shown.slice(0, 57)}...`;
 }
 
-/** The keys that a schema allows at a path, as a list. */
+/** Returns the keys that a schema allows at a path. */
 function keysOf(schema: unknown, path: readonly (string | number)[]): readonly string[] {
   const { wrapped, item, entries } = schema as {
     readonly wrapped?: unknown;

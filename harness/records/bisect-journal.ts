@@ -3,14 +3,13 @@ import { droppedLinesSchema, questionFactSchema } from './journal.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
 /**
- * The outcome of a trial of a bisection. `hit`: it showed the splat that is sought. `miss`: it could have shown the splat and did
- * not. `void`: it could not have shown the splat, for example after another splat that turned lockdep off.
+ * The outcome of a trial of a bisection. `hit`: the trial showed the splat that is sought. `miss`: the trial could have shown the
+ * splat and did not. `void`: the trial could not have shown the splat, for example after another splat that turned lockdep off.
  */
 const trialOutcomeSchema = v.picklist(['hit', 'miss', 'void']);
 
 /**
- * A line of a bisection's journal.jsonl: one fact, such as the outcome of a trial. Commits are named by their ids. Times are in
- * seconds.
+ * A line of a bisection's journal.jsonl: one fact, such as the outcome of a trial. `commit` is a commit's id. Times are in seconds.
  */
 export const bisectFactSchema = v.variant('kind', [
   questionFactSchema,

@@ -20,10 +20,10 @@ const reportedCommitSchema = v.object({
 });
 
 /**
- * The result of testing the newer end of the range without the culprit. `confirmed`: it no longer shows the splat (with
- * `reverse`: it shows the splat again). `refuted`: the opposite, for example because a later commit brings the splat, too.
- * `conflict`: the culprit cannot be taken out. `untestable`: without the culprit, the newer end cannot be tested. `blind`: no
- * trial could have shown the splat.
+ * The result of testing the newer end of the range without the culprit. `confirmed`: the splat no longer shows (with `reverse`:
+ * the splat shows again). `refuted`: the opposite, for example because a later commit also brings the splat. `conflict`: the
+ * culprit cannot be removed. `untestable`: without the culprit, the newer end cannot be tested. `blind`: no trial could have shown
+ * the splat.
  */
 const revertSchema = v.variant('kind', [
   v.object({ kind: v.picklist(['confirmed', 'refuted']), hits: v.number(), misses: v.number() }),
@@ -31,8 +31,8 @@ const revertSchema = v.variant('kind', [
 ]);
 
 /**
- * bisect.json, which `splat bisect --json` prints. The id of a commit is its whole hash. The id of a patch is `patch-3`, that of
- * a line of a configuration `CONFIG_X`. Subjects and titles are untrusted text.
+ * bisect.json, which `splat bisect --json` prints. The id of a commit is its whole hash, the id of a patch is `patch-3`, and the
+ * id of a line of a configuration is `CONFIG_X`. Subjects and titles are untrusted text.
  */
 export const bisectReportSchema = v.object({
   schema: v.literal('splat-bisect/1'),

@@ -28,7 +28,7 @@ const listedItemSchema = v.object({
   ),
 });
 
-/** The document that `splat cache list --json` and `splat cache prune --json` print. It has `items` or `removed`. */
+/** The document that `splat cache list --json` (with `items`) and `splat cache prune --json` (with `removed`) print. */
 export const cacheListSchema = v.object({
   schema: v.literal('splat-cache/1'),
   root: described(v.string(), 'The folder of the cache.'),

@@ -5,7 +5,7 @@ import { described, type Recorded } from './schema.ts';
 import { shardSchema } from './shard.ts';
 
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
-/** A path below the job's own folder: no part of it is hidden, empty or `..`. */
+/** A path below the job's own folder: no part of the path is hidden, empty or `..`. */
 const below = v.pipe(
   v.string(),
   v.maxLength(512),
@@ -25,7 +25,7 @@ const jobFileSchema = v.object({
 
 /**
  * A job for a worker: to run one cell (one combination of kernel, guest and workload) of a night's plan, or only to build the
- * cell's kernel. It contains no command line, no environment, and no path of the host that wrote it.
+ * cell's kernel. A job contains no command line, no environment, and no path of the host that wrote the job.
  */
 export const cellJobSchema = v.strictObject({
   schema: v.literal('splat-job/1'),
@@ -43,7 +43,7 @@ export const cellJobSchema = v.strictObject({
   files: v.pipe(v.array(jobFileSchema), v.maxLength(64)),
 });
 
-/** What a worker returns for a job. It contains results and no judgement. */
+/** What a worker returns for a job: results without a judgement. */
 export const cellResultSchema = v.object({
   schema: v.literal('splat-job-result/1'),
   record: shardSchema,

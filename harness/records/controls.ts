@@ -4,21 +4,21 @@ import { dependencySchema, newDependencySchema } from './lock-order.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 
 /**
- * The outcome of a cell of the detection matrix: on one kernel, a rule was broken or kept in one way. `caught`: there was a
- * splat. `missed`: the rule was broken, the code ran and the detectors were alive, but there was no splat. `silent`: the rule was
- * kept, and there was no splat. `not-exercised`: nothing is proved.
+ * The outcome of a cell of the detection matrix, in which a control breaks or keeps a rule in one way on one kernel. `caught`:
+ * there was a splat. `missed`: the rule was broken, the code ran and the detectors were alive, but there was no splat. `silent`:
+ * the rule was kept, and there was no splat. `not-exercised`: nothing is proved.
  */
 const cellOutcomeSchema = v.picklist(['caught', 'missed', 'silent', 'not-exercised']);
 
 const annotationStateSchema = v.picklist(['in', 'removed', 'readded', 'extended']);
 
-/** What a column of the detection matrix stands for: a kernel, with its lockdep annotations in one state. */
+/** The identity of a column of the detection matrix: a kernel, and the state of its lockdep annotations. */
 const columnName = {
   kernel: described(v.string(), 'K of `--kernel K`.'),
   annotations: annotationStateSchema,
 };
 
-/** The way in which a rule is broken or kept. */
+/** The way in which a control breaks or keeps a rule. */
 const way = { mode: v.string(), notifier: v.string(), trigger: v.string() };
 
 const cellSchema = v.object({
@@ -57,7 +57,7 @@ const cellSchema = v.object({
   ),
 });
 
-/** How long it took until the splat of one cell of the detection matrix showed, as `controls --repeat` measured it. */
+/** How long the splat of one cell of the detection matrix took to show, as `controls --repeat` measured it. */
 const detectTimeSchema = v.object({
   forks: v.number(),
   detected: described(
@@ -96,9 +96,7 @@ const columnSchema = v.object({
   ),
 });
 
-/**
- * controls.json, which `splat controls --json` prints: the detection matrix, which says which broken rules each kernel reports.
- */
+/** controls.json, which `splat controls --json` prints. It has the detection matrix: which broken rules each kernel reports. */
 export const controlsResultSchema = v.object({
   schema: v.literal('splat-controls/1'),
   harness: harnessField,

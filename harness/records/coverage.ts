@@ -17,7 +17,7 @@ const fileSchema = v.object({
   ),
 });
 
-/** How much of a kernel ran in its last coverage run, as the numbers for one line. */
+/** How many functions of a kernel ran in its last coverage run. */
 export const coverageFactsSchema = v.object({
   measuredAt: described(v.string(), 'ISO 8601, UTC.'),
   ran: described(v.number(), 'Watched functions that ran.'),

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { described, type Recorded } from './schema.ts';
 
-/** The result of a check of this host: one thing that a run needs. */
+/** The result of a check for something that a run needs on this host. */
 const checkSchema = v.object({
   name: v.string(),
   state: described(

@@ -7,9 +7,9 @@ const durationMs = described(v.number(), 'Milliseconds.');
 const trialId = described(v.string(), 'Id of the trial.');
 
 /**
- * An event of a run. The events follow rules: a stage, such as the build, starts, makes progress and ends. Stages do not overlap;
- * but inside the stage `trials`, several trials start and end at the same time. A stage that fails or is interrupted ends too,
- * with `failed` or `interrupted` set. A note may come at any time, and a splat while its trial runs.
+ * An event of a run. The events follow rules. A stage, such as the build, starts, makes progress and ends. Stages do not overlap,
+ * but in the stage `trials` several trials may run at the same time. A stage that fails or is interrupted ends too, with `failed`
+ * or `interrupted` set. A note may come at any time, and a splat while its trial runs.
  */
 export const eventSchema = v.variant('kind', [
   v.object({ kind: v.literal('note'), text: v.string() }),

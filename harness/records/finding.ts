@@ -3,8 +3,8 @@ import { lockGraphSchema } from './lock-graph.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
 /**
- * Findings on a console. A finding is a complaint of the kernel (a splat) or something worth noting (an event). All its text comes
- * from the log and is therefore untrusted: it must be escaped before printing.
+ * Findings on a console. A finding is a complaint of the kernel (a splat) or something worth noting (an event). The text of a
+ * finding comes from the log and is untrusted: whoever prints it must escape it.
  */
 
 /** An entry of a stack trace, such as `vfs_read+0x9bd/0xbc0 [ext4]`. */
@@ -144,7 +144,7 @@ const printedFindingSchema = v.object(entries);
 /** A finding with the lines that explain it, in the form that `triage --explain N --json` prints. */
 export const findingSchema = v.object({ ...entries, evidence: v.array(evidenceSchema), text });
 
-/** A splat or an event with the number of times it was printed (`count`). The report is the first that was printed. */
+/** A splat or an event, and how many times it was printed (`count`). The report is the one that was printed first. */
 export const splatCountSchema = v.object({ ...entries, text, count: v.number() });
 
 /** A splat that a trial or a boot showed, with its count, and whether it is known. */

@@ -10,8 +10,8 @@ export const harnessSchema = v.object({
 });
 
 /**
- * The version of splat that wrote a record, and the version of its rules for signatures. A record of an early splat does not have
- * this field; it is read as version `unknown` with signatures 0.
+ * The version of the program that wrote a record, and the version of its rules for signatures. Records of early versions do not
+ * have this field; they are read as version `unknown` with signatures 0.
  */
 export const harnessField = v.optional(harnessSchema, { version: 'unknown', signatures: 0 });
 

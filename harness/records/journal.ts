@@ -3,8 +3,8 @@ import { harnessField } from './harness.ts';
 import { described, type Recorded } from './schema.ts';
 
 /**
- * The first line of each journal of a series or a bisection. It identifies the request, so that the journal of another request is
- * not continued.
+ * The first line of each journal of a series or a bisection. This line identifies the request, so that splat does not continue the
+ * journal of another request.
  */
 export const questionFactSchema = v.object({
   kind: v.literal('question'),

@@ -26,6 +26,6 @@ export const kcidbDeliveriesSchema = v.object({
   deliveries: v.array(deliverySchema),
 });
 
-/** What became of a document that waits to be sent, after an attempt to send it. */
+/** The outcome of an attempt to send a waiting document. */
 export type Delivery = Recorded<typeof deliverySchema>;
 export type KcidbDeliveries = Recorded<typeof kcidbDeliveriesSchema>;

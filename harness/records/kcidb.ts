@@ -2,8 +2,8 @@ import * as v from 'valibot';
 import { described, type Recorded } from './schema.ts';
 
 /**
- * KCIDB's I/O schema, version 5.3: the fields, patterns and limits of kcidb_io/schema/v05_03.py and of the versions that it
- * extends. It is as strict as the published schema: a field that the schema does not name is an error, and no value is null.
+ * KCIDB's I/O schema, version 5.3: the fields, patterns and limits of kcidb_io/schema/v05_03.py and of the versions that v05_03.py
+ * extends. This schema is as strict as the published one: a field that it does not name is an error, and no value is null.
  */
 const noNul = v.pipe(
   v.string(),

@@ -25,8 +25,8 @@ export const knownIssueEntries = {
 };
 
 /**
- * An entry of the file of known issues: a splat that is expected until a day, and the reason. It has either a signature or a
- * title.
+ * An entry of the file of known issues: a splat that is expected until a day, and the reason. Each entry has either a signature or
+ * a title.
  */
 const knownIssueSchema = v.strictObject(knownIssueEntries);
 

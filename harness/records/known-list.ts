@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { knownIssueEntries } from './known-issues.ts';
 import { described, type Recorded } from './schema.ts';
 
-/** The document that `splat known add --json` and `splat known check --json` print. It has `added` and `renewed`, or `issues`. */
+/** The document that `splat known add --json` (`added`, `renewed`) and `splat known check --json` (`issues`) print. */
 export const knownListSchema = v.object({
   schema: v.literal('splat-known/1'),
   added: v.exactOptional(

@@ -48,7 +48,7 @@ export const lockOrderSchema = v.object({
   ),
 });
 
-/** A lock dependency that one kernel learned and the other did not. */
+/** A lock dependency that lockdep learned on one of two compared kernels and not on the other. */
 export const newDependencySchema = v.object({
   ...dependencySchema.entries,
   cycle: v.exactOptional(
@@ -69,7 +69,7 @@ const learnedDependencySchema = v.object({ ...newDependencySchema.entries, trial
 
 const unreportedCycleSchema = v.object({ cycle: texts, trials: texts });
 
-/** What the guests of a run learned of the lock order, and what is new in it. */
+/** What lockdep learned about the lock order in the guests of a run, and what is new in it. */
 export const lockNewsSchema = v.object({
   dependencies: described(v.number(), 'Dependencies known, of all trials but canaries.'),
   learned: described(

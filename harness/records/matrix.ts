@@ -4,8 +4,8 @@ import { described, type Recorded } from './schema.ts';
 const word = v.pipe(v.string(), v.nonEmpty());
 const words = v.pipe(v.array(word), v.minLength(1));
 /**
- * A word, or several words that belong together, for example two series that are applied one after the other. The empty list: no
- * series, or no fragment.
+ * A word, or several words that belong together, for example two series to apply one after the other. The empty list stands for no
+ * series or no fragment.
  */
 const bundle = v.union([word, v.array(word)]);
 const bundles = v.pipe(v.array(bundle), v.minLength(1));
@@ -20,7 +20,7 @@ const accelSchema = v.picklist(['auto', 'kvm', 'tcg']);
 
 /**
  * A pattern for cells of a matrix (each a combination of kernel, guest and workload). A key with a list matches each value of the
- * list. But the list of `series` or `config` is a single value. An absent key matches everything.
+ * list; but a list for `series` or `config` is a single value. An absent key matches everything.
  */
 const cellPatternSchema = v.strictObject({
   kernel: v.exactOptional(oneOrMore(word)),
@@ -46,9 +46,9 @@ const retentionSchema = v.strictObject({
 });
 
 /**
- * A matrix file, in YAML. Its cells are all combinations of its lists (of kernels, guests, workloads and so on), without those
- * that `exclude` names and with those that `include` names. A night runs as many of them as its budget allows. The file may come
- * from a stranger, so it can name no command, no queue and no store. Paths are relative to the file.
+ * A matrix file, in YAML. Its cells are all combinations of its lists (of kernels, guests, workloads and so on) that `exclude` does
+ * not name, and the cells that `include` names. A night runs as many cells as its budget allows. The file may come from a stranger,
+ * so it can name no command, no queue and no store. Paths are relative to the file.
  */
 export const matrixSchema = v.strictObject({
   schema: v.literal('splat-matrix/1'),

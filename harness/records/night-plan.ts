@@ -9,8 +9,8 @@ const seconds = v.pipe(v.number(), v.minValue(0));
 const trials = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1000));
 
 /**
- * A cell (one combination of kernel, guest and workload) of a night's plan, with the number of its trials and the time that they
- * take.
+ * A cell (one combination of kernel, guest and workload) of a night's plan, with the number of its trials and the seconds that
+ * these trials take.
  */
 export const plannedCellSchema = v.object({
   id: described(id, 'The digest of the cell.'),

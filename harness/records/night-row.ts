@@ -2,8 +2,8 @@ import * as v from 'valibot';
 import { described, type Recorded, texts } from './schema.ts';
 
 /**
- * A line of the file nights.jsonl, which is beside the folders of nights. It has what the pages over all nights show of one
- * night.
+ * A line of the file nights.jsonl, which is beside the folders of nights: the facts about one night that the pages about all
+ * nights show.
  */
 export const nightRowSchema = v.object({
   folder: described(v.string(), 'Its name.'),

@@ -30,8 +30,8 @@ const interval = described(
 );
 
 /**
- * The classes of the result of a cell (one combination of kernel, guest and workload) in a night. The first class that applies is
- * the cell's. `notThere` means that one of splat's own workloads cannot run on this kernel.
+ * The classes of the result of a cell (one combination of kernel, guest and workload) in a night. A cell has the first class that
+ * applies. `notThere` means that one of splat's own workloads cannot run on this kernel.
  */
 export const cellClasses = [
   'new',
@@ -50,7 +50,7 @@ export const cellClasses = [
 ] as const;
 const cellClassSchema = v.picklist(cellClasses);
 
-/** The commits and nights between which something happened to a kernel. */
+/** The range of commits and nights in which something happened to a kernel. */
 const rangeSchema = v.object({
   from: described(
     v.nullable(v.string()),
@@ -70,7 +70,7 @@ const rangeSchema = v.object({
   ),
 });
 
-/** The results of testing a new splat again: how many trials of each kind ran, and how many of them showed the splat. */
+/** The results of testing a new splat again: how many trials of each kind could have shown the splat, and how many did. */
 const confirmationSchema = v.object({
   forks: described(
     v.object({ hits: v.number(), trials: v.number() }),
@@ -147,7 +147,7 @@ const cellSplatSchema = v.object({
   known: v.boolean(),
 });
 
-/** A trial of a cell, as night.json has it. The run directory has everything about it. */
+/** A trial of a cell, in the short form of night.json. The run directory has everything about the trial. */
 const nightTrialSchema = v.object({
   id: v.string(),
   run: described(v.string(), "Below the night's folder."),
@@ -186,7 +186,8 @@ const nightCellSchema = v.object({
 });
 
 /**
- * A change of a cell over nights that is not a new splat: its workload does less than before, or its splat takes longer to show.
+ * A change of a cell over nights that is not a new splat: the cell's workload does less than before, or a splat takes longer
+ * to show.
  */
 const trendSchema = v.object({
   cell: cellId,
@@ -201,8 +202,8 @@ const trendSchema = v.object({
 });
 
 /**
- * A dependency between watched lock classes that no earlier night showed, and that a change of the kernel brought, as the counts
- * of trials say. It does not decide the verdict. It is reported only once for each kernel of the matrix.
+ * A lock dependency from or to a watched class that a change of the kernel brought, as the counts of trials say. Such a dependency
+ * does not decide the verdict, and is reported only once for each kernel of the matrix.
  */
 const nightLockSchema = v.object({
   cell: described(cellId, 'One of the cells of its kernel.'),
@@ -234,7 +235,7 @@ const nightVerdictSchema = v.object({
   ),
 });
 
-/** night.json of a night's folder, as `splat nightly --json` prints it. */
+/** The file night.json in a night's folder, which `splat nightly --json` also prints. */
 export const nightSchema = v.object({
   schema: v.literal('splat-night/1'),
   harness: harnessField,

@@ -3,7 +3,7 @@ import { nightItemSchema } from './night.ts';
 import { described, type Recorded } from './schema.ts';
 
 /**
- * The kinds of notices about one splat or reason. Each is a list of the night that people must hear about. A notice of the
+ * The kinds of notices about one splat or reason. Each kind is a list of the night that people must hear about. A notice of the
  * further kind `summary` stands for all notices beyond the limit of `--notify-most`.
  */
 export const noticeKinds = ['new', 'back', 'broken', 'disappeared', 'infrastructure'] as const;
@@ -22,7 +22,7 @@ const common = {
   text,
 };
 
-/** A notice. `splat nightly --notify PROGRAM` starts PROGRAM for each notice and writes it to the program's stdin. */
+/** A notice. `splat nightly --notify PROGRAM` starts PROGRAM for each notice and writes the notice to PROGRAM's stdin. */
 export const noticeSchema = v.variant('kind', [
   v.object({
     ...common,

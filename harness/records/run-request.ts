@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { harnessField } from './harness.ts';
 import { described, type Recorded, texts } from './schema.ts';
 
-/** A path of a copy in the run directory. A stranger may have written this path, so it cannot lead out of the directory. */
+/** The path of a copy in the run directory. A stranger may have written the path, so it must not lead out of the directory. */
 const insidePath = v.pipe(v.string(), v.regex(/^inputs(?:\/(?!\.\.)[^/]+)+$/));
 
 /** A file or folder that the user named, and its copy in the run directory. */
@@ -15,8 +15,8 @@ const keptSchema = v.object({
 });
 
 /**
- * The programs that compile and link a kernel (Documentation/kbuild/llvm.rst). `splat replay` starts them on the host, and a
- * stranger may have written the record. So they can only be names of compilers, never paths or command lines.
+ * The programs that compile and link a kernel (Documentation/kbuild/llvm.rst). `splat replay` starts these programs on the host,
+ * and a stranger may have written the record. So only names of compilers are allowed, never paths or command lines.
  */
 export const toolchainSchema = v.variant('kind', [
   v.object({
@@ -35,10 +35,10 @@ export const toolchainSchema = v.variant('kind', [
   }),
 ]);
 
-/** The name of a package of Debian (Debian policy, 5.6.7). It is an argument of apt-get, so it must not look like an option. */
+/** The name of a Debian package (Debian policy, 5.6.7). The name is an argument of apt-get, so it must not look like an option. */
 export const debianPackageSchema = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9+.-]+$/));
 
-/** A whole number within the limits of its flag of `splat run`. */
+/** Returns the schema of a whole number within the limits of its flag of `splat run`. */
 function whole(least: number, most: number) {
   return v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 }

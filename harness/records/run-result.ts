@@ -68,7 +68,7 @@ const runTimingsSchema = v.object({
   ),
 });
 
-/** result.json, as `splat run --json` prints it. Times are in milliseconds of the host's clock. */
+/** The file result.json, which `splat run --json` also prints. Times with names in `Ms` are milliseconds of the host's clock. */
 export const runResultSchema = v.object({
   schema: v.literal('splat-run/1'),
   harness: harnessField,

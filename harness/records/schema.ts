@@ -12,7 +12,7 @@ type Frozen<T> = T extends readonly (infer Item)[]
     ? { readonly [Key in keyof T]: Frozen<T[Key]> }
     : T;
 
-/** The schema with a description, which is also in its JSON Schema. */
+/** Returns the schema with a description, which also appears in the JSON Schema. */
 export function described<S extends RecordSchema>(
   schema: S,
   text: string,
@@ -27,16 +27,16 @@ export const texts = v.array(v.string());
 export const counts = v.record(v.string(), v.number());
 
 /**
- * A value that was checked, or the path of its first wrong field, for example `trials[0].ledger.before`; empty when the value as a
- * whole is wrong.
+ * A value that was checked, or the path of its first wrong field, for example `trials[0].ledger.before`. The path is empty when the
+ * value as a whole is wrong.
  */
 export type Checked<T> =
   | { readonly isRight: true; readonly value: T }
   | { readonly isRight: false; readonly field: string };
 
 /**
- * Checks a value that may come from anywhere. Fields that the schema does not name are left out of the result, because a later
- * version of splat may have added them; only a strict schema refuses them.
+ * Checks a value that may come from anywhere. Leaves fields that the schema does not name out of the result, because a later
+ * version of splat may have added them; only a strict schema refuses such fields.
  */
 export function checkValue<S extends RecordSchema>(
   schema: S,
@@ -52,8 +52,8 @@ export function checkValue<S extends RecordSchema>(
 }
 
 /**
- * Checks a text that should be JSON, as checkValue() does. `why` completes a message that says what the text is not: it is
- * `; it is not JSON`, or the wrong field as ` (trials[0].id)`, or empty when the value as a whole is wrong.
+ * Parses a text that should be JSON and checks the value like checkValue(). `why` is the end for a message that says what the text
+ * is not: `; it is not JSON`, or the wrong field as ` (trials[0].id)`, or empty when the value as a whole is wrong.
  */
 export function checkJson<S extends RecordSchema>(
   schema: S,

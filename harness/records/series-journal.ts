@@ -11,7 +11,7 @@ const sightingSchema = v.object({
   signature: v.string(),
 });
 
-/** One trial of a prefix of the series, that is, of the base with the first patches. */
+/** One trial of a prefix of the series (the base with the first patches). */
 const prefixTrialSchema = v.object({
   step: v.number(),
   workload: v.string(),
@@ -24,12 +24,12 @@ const prefixTrialSchema = v.object({
 });
 
 /**
- * Why a patch changes nothing that a guest could see, so that the kernel with it counts as the kernel before it. `image`: the two
- * images are equal. `comments`: the code is equal, only line numbers differ. `documents`: only files that are not built differ.
+ * Why a patch changes nothing that a guest could see, so that the kernel with the patch counts as the kernel before it. `image`:
+ * the images are equal. `comments`: the code is equal, only line numbers differ. `documents`: only files differ that are not built.
  */
 const sameReasonSchema = v.picklist(['image', 'comments', 'documents']);
 
-/** What is known of a prefix of the series. Prefix 0 is the base, prefix n is the base with the first n patches. */
+/** What is known about a prefix of the series. Prefix 0 is the base; prefix n is the base with the first n patches. */
 const stepStateSchema = v.variant('kind', [
   v.object({ kind: v.literal('broken'), verdict: untestableSchema }),
   described(
@@ -49,7 +49,7 @@ const stepStateSchema = v.variant('kind', [
   }),
 ]);
 
-/** The build of a kernel in the series, with the warnings of its compiler. */
+/** The build of a kernel in the series, with the compiler's warnings. */
 const buildNoteSchema = v.object({
   ...reportedBuildSchema.entries,
   warnings: v.array(diagnosticSchema),

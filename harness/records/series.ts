@@ -5,7 +5,7 @@ import { newDependencySchema } from './lock-order.ts';
 import { counts, described, type Recorded, texts } from './schema.ts';
 import { obstacleSchema, patchVerdictSchema } from './verdict.ts';
 
-/** A splat with its rate (the share of trials that show it) and the confidence that the patch brought it. */
+/** A splat, its rate (the share of trials that show it), and the confidence that the patch brought it. */
 const reportedSuspectSchema = v.object({
   title: v.string(),
   signature: v.string(),
@@ -24,7 +24,7 @@ const reportedSuspectSchema = v.object({
   ),
 });
 
-/** The base of a series: its kernel, with splat's own series and the user's base series. */
+/** The base of a series: the kernel with splat's own series and the user's base series. */
 const reportedBaseSchema = v.object({
   kernel: described(v.string(), 'K of the command line.'),
   source: v.string(),
@@ -55,7 +55,7 @@ const changedFunctionSchema = v.object({
   kind: v.picklist(['function', 'macro']),
 });
 
-/** The patch of the series' earlier version that corresponds to a patch of this version. */
+/** The patch in the earlier version of the series that corresponds to a patch of this version. */
 const beforeSchema = v.object({
   index: v.number(),
   change: described(
@@ -166,7 +166,7 @@ const passedOverSchema = v.object({
   why: v.string(),
 });
 
-/** The document that `splat series S --list --json` prints: how an input was understood, before anything is built. */
+/** The document that `splat series S --list --json` prints: how splat reads the input S. Nothing is built for it. */
 export const seriesListSchema = v.object({
   schema: v.literal('splat-series-list/1'),
   patches: v.array(

@@ -10,7 +10,7 @@ const time = v.pipe(v.string(), v.isoTimestamp());
 const duration = v.pipe(v.number(), v.minValue(0));
 
 /**
- * The path of a run directory (`run`) and of a log (`log`), below the folder of the results. The patterns allow no path that
+ * The paths of a run directory (`run`) and of a log (`log`), below the folder with the results. The patterns allow no path that
  * leads out of this folder.
  */
 const run = v.pipe(v.string(), v.regex(/^runs\/[A-Za-z0-9][A-Za-z0-9-]*$/));
@@ -57,8 +57,8 @@ const machineFactsSchema = v.object({
 });
 
 /**
- * shard.json: the results of one part of a night. They are judged only when all parts are merged. The file may come from any
- * machine, so each field has a fixed form and a limit.
+ * shard.json: the results of one part of a night. splat judges the results only when it merges all parts. The file may come from
+ * any machine, so each field has a fixed form and a limit.
  */
 export const shardSchema = v.object({
   schema: v.literal('splat-shard/1'),

@@ -13,7 +13,7 @@ const entrySchema = v.object({
   usedAt: described(v.string(), 'The time of the last use, in UTC, ISO 8601.'),
 });
 
-/** The document that `splat store list --json` and `splat store prune --json` print. It has `entries` or `removed`. */
+/** The document that `splat store list --json` (with `entries`) and `splat store prune --json` (with `removed`) print. */
 export const storeListSchema = v.object({
   schema: v.literal('splat-store-list/1'),
   store: described(v.string(), 'The folder of the store.'),

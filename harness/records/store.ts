@@ -5,13 +5,13 @@ import { described, type Recorded } from './schema.ts';
 const digest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 /** The first 16 hex digits of the SHA-256 of a public key. */
 const keyId = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
-/** A plain name: it contains no folder and does not begin with a dot. */
+/** A plain name, without a folder and without a dot at its beginning. */
 const plainName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/));
 
-/** The kinds of cache entries that hosts share. Checkpoints are not among them, because each host boots its own. */
+/** The kinds of cache entries that hosts share. Hosts do not share checkpoints, because each host boots its own. */
 export const sharedKindSchema = v.picklist(['kernel', 'guest', 'tool', 'source']);
 
-/** Plain names joined by `/`: the path does not leave its folder. */
+/** A path of names joined by `/`, which cannot lead out of its folder. */
 const plainPath = v.pipe(
   v.string(),
   v.maxLength(1024),

@@ -6,7 +6,7 @@ import { counts, described, type Recorded, texts } from './schema.ts';
 import { subtestSchema } from './subtest.ts';
 import { verdictSchema, workloadEndSchema } from './verdict.ts';
 
-/** Times in milliseconds of the host; null when the trial did not get that far. */
+/** Times of a trial, in milliseconds of the host's clock. A time is null when the trial did not get that far. */
 export const trialTimingsSchema = v.object({
   startMs: described(v.nullable(v.number()), "From the start of QEMU to the agent's first answer."),
   firstLineMs: described(
@@ -54,7 +54,7 @@ const screenSchema = v.object({
   sha256: described(v.string(), 'Of its pixels, in hex.'),
 });
 
-/** A trial, in the form in which result.json has it. */
+/** The result of a trial, as in result.json. */
 export const trialResultSchema = v.object({
   id: v.string(),
   workload: v.string(),
@@ -104,7 +104,7 @@ export const trialResultSchema = v.object({
   ),
 });
 
-/** trial.json of a trial's folder: written as soon as the trial is judged. */
+/** The file trial.json in a trial's folder, which is written as soon as the trial has a verdict. */
 export const trialRecordSchema = v.object({
   schema: v.literal('splat-trial/1'),
   harness: harnessField,

@@ -14,7 +14,7 @@ export const untestableSchema = described(
   'The kernel never got to the workload.',
 );
 
-/** Why nothing is proved. `not-run`: the trial did not run, or it does not apply to this kernel or guest. */
+/** Why a trial proves nothing. `not-run`: the trial did not run, or does not apply to this kernel or guest. */
 export const inconclusiveCauseSchema = v.picklist([
   'blind',
   'unexercised',
@@ -55,7 +55,7 @@ export const verdictSchema = v.variant('kind', [
 ]);
 
 /**
- * The verdict on a patch: the first of these that applies. The patch is compared with the base and those patches before it that
+ * The verdict on a patch: the first of these that applies. The patch is compared with the base and with the patches before it that
  * could be tested.
  */
 export const patchVerdictSchema = v.picklist([
@@ -68,8 +68,8 @@ export const patchVerdictSchema = v.picklist([
 ]);
 
 /**
- * How the workload's process ended, as the agent in the guest reported it. Without a report: `silent` or `lost`, as the host saw
- * it.
+ * How the workload's process ended, as the agent in the guest reported it. Without a report of the agent, the end is `silent` or
+ * `lost`, as the host observed.
  */
 export const workloadEndSchema = v.variant('kind', [
   v.object({ kind: v.literal('exit'), code: v.number() }),

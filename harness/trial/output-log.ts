@@ -34,14 +34,15 @@ export function openOutputLog(path: string): OutputLog {
   let stdoutBytes = 0;
   const write = (chunk: Uint8Array): void => {
     lastWords = (lastWords + Buffer.from(chunk).toString('latin1')).slice(-lastWordsChars);
+    if (bytes < keptBytes) file.write(chunk.subarray(0, keptBytes - bytes));
     bytes += chunk.length;
-    if (bytes <= keptBytes) file.write(chunk);
   };
   return {
     write,
     writeStdout: (chunk) => {
+      if (stdoutBytes < keptStdoutBytes)
+        stdout.push(chunk.subarray(0, keptStdoutBytes - stdoutBytes));
       stdoutBytes += chunk.length;
-      if (stdoutBytes <= keptStdoutBytes) stdout.push(chunk);
       write(chunk);
     },
     stdout: () => Buffer.concat(stdout).toString('latin1'),

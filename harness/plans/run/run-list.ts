@@ -67,7 +67,7 @@ export async function listRuns(
     const entry = await readFolder(dir);
     if (entry !== undefined) entries.push(entry);
   }
-  return entries.toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
+  return entries.toSorted((a, b) => b.startedAt.localeCompare(a.startedAt));
 }
 
 /** The entry of a folder; undefined when the folder is not a run, a series or a bisection. */

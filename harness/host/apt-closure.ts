@@ -22,11 +22,11 @@ export interface WantedPackages {
   /** Names of packages: `NAME`, or `NAME=VERSION` for one version. */
   readonly names: readonly string[];
   /**
-   * The suite that apt prefers. Absent: apt takes the newest version outside of backports and experimental. It takes a version
-   * from these two only when no other suite has the package.
+   * The suite that apt prefers. Absent: apt takes the newest version outside of backports and experimental. apt takes a version
+   * from these two suites only when no other suite has the package.
    */
   readonly suite?: string;
-  /** Packages whose names begin with one of these words are left out, even when other packages depend on them. */
+  /** Packages whose names begin with one of these words are left out, even when other packages depend on such a package. */
   readonly without: readonly string[];
 }
 

@@ -93,7 +93,7 @@ export async function fetchPackages(
     if (file === undefined)
       throw new HarnessError('tool', `apt-get download ${versions[at]} wrote no package file`);
     const path = join(dir, file);
-    // apt checks the digest of its lists; this check is against the digest that the caller gave.
+    // apt compares the file with the digest in its lists; this check uses the digest that the caller gave.
     const got = await fileDigest(path);
     if (got !== sha256) {
       await rm(path);

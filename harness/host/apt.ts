@@ -37,7 +37,7 @@ const dayMs = 24 * 60 * 60_000;
 /** The file `read.json`: the record of the last update that could read at least one suite. */
 interface Reading {
   /**
-   * The digest of `releases`, and of the archive when the caller named an archive. The mirror that the host uses does not count.
+   * The digest of `releases`, and of the archive when the caller named an archive. The host's own mirror is not part of the digest.
    */
   readonly sources: string;
   readonly atMs: number;
@@ -46,8 +46,8 @@ interface Reading {
 
 /**
  * Opens splat's apt, and updates package lists that are older than `maxAgeMs`. When a suite cannot be read now, its older list
- * stays in use. Throws `tool` without apt, and when no suite was ever read. When an update is needed, throws `tool` without the
- * keyring of the archive.
+ * stays in use. Throws `tool` when apt is not installed, when no suite was ever read, and when an update is needed but the
+ * archive's keyring is missing.
  */
 export async function openApt(options: AptOptions): Promise<Apt> {
   const { cacheRoot, signal, maxAgeMs = dayMs } = options;
@@ -187,7 +187,7 @@ function complaintsOf(stderr: string): ReadonlyMap<string, string> {
   return found;
 }
 
-/** The suites whose packages are in the lists. This update or an earlier update read these lists. */
+/** The suites whose package lists are on the disk, from this update or an earlier update. */
 async function readSuites(dir: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
   const args = ['indextargets', '--format', '$(RELEASE) $(FILENAME)', 'Created-By: Packages'];
   const { stdout } = await aptTool({ dir }, 'apt-get', args, signal);

@@ -20,10 +20,11 @@ const byteLimit = 6 * 1024 ** 3;
 
 /**
  * Unpacks the user's tarball into the new or empty folder `dir`, without the tarball's top folder. The first bytes tell whether
- * it is plain or compressed by gzip, xz, zstd or bzip2. Only files, folders, and links that stay inside `dir` are unpacked; other
- * members are skipped. Nothing is written outside of `dir`, and no file gets an owner or a set-id bit. Throws `usage` for a file
- * that is not a whole tarball, for an empty tarball, and for one that exceeds the limits, such as a decompression bomb. Throws
- * `tool` when the program that decompresses it is not installed. `name` names the tarball in these errors; default: its path.
+ * it is plain or compressed by gzip, xz, zstd or bzip2. Only files, folders, and links that stay inside `dir` are unpacked;
+ * other members are skipped. Nothing is written outside of `dir`, and no file gets an owner or a set-id bit. Throws `usage` for
+ * a file that is not a whole tarball, for an empty tarball, and for a tarball that exceeds the limits, such as a decompression
+ * bomb. Throws `tool` when the program for the decompression is not installed. `name` names the tarball in these errors;
+ * default: its path.
  */
 export async function extractTarball(
   file: string,
@@ -74,8 +75,8 @@ export async function extractTarball(
 }
 
 /**
- * Removes the symbolic links below `dir` that lead out of `top`. Their names in the tarball did not tell: when `a/b` is a link
- * to `..`, then `a/b/../x` leaves the folder. A link to nothing stays when no other link can change where it leads.
+ * Removes the symbolic links below `dir` that lead out of `top`. The text of a link alone does not show where it leads: when `a/b`
+ * is a link to `..`, then `a/b/../x` leaves the folder. A dangling link stays if no other link can change where it leads.
  */
 async function removeEscapes(dir: string, top: string): Promise<void> {
   for (const entry of await readdir(dir, { withFileTypes: true })) {
@@ -91,7 +92,7 @@ async function removeEscapes(dir: string, top: string): Promise<void> {
   }
 }
 
-/** True when a symbolic link climbs no further than to `top`, and climbs before it goes down. */
+/** True when the target of a symbolic link climbs no further than to `top`, and has no `..` after the name of a folder. */
 async function isPlainBelow(link: string, top: string): Promise<boolean> {
   const target = await readlink(link);
   const folder = await realpath(dirname(link));

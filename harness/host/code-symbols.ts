@@ -1,8 +1,8 @@
 import { runTool } from './process.ts';
 
 /**
- * Names the function at an address, such as `do_swap_page+0x12/0x8b0` (offset and size in bytes). A function counts as reaching
- * to the next symbol. Undefined for an address outside of any function.
+ * Names the function at an address, such as `do_swap_page+0x12/0x8b0` (offset and size in bytes). A function counts as reaching to
+ * the next symbol. Returns undefined for an address outside of any function.
  */
 export type CodeSymbols = (address: bigint) => string | undefined;
 

@@ -4,7 +4,7 @@ import { runTool } from './process.ts';
 export interface PlacedFunction {
   /** The name in the image's symbol table, with the marks that the compiler added: `foo.isra.0`. */
   readonly name: string;
-  /** The path of the compiled file, as the compiler was told it: `/splat/src/mm/memory.c`. */
+  /** The path of the compiled file, as the compiler was given it: `/splat/src/mm/memory.c`. */
   readonly file: string;
 }
 

@@ -1,4 +1,4 @@
-/** The most milliseconds that setTimeout() takes, about 24 days. It calls back at once when it is given more. */
+/** The longest delay of setTimeout() in milliseconds, about 24 days. With a longer delay, setTimeout() calls back at once. */
 const longestMs = 2 ** 31 - 1;
 
 /**

@@ -19,7 +19,7 @@ export interface DebianKernels {
 
 /**
  * The kernel series of Debian: every package linux-source-X.Y in apt's lists, oldest X.Y first. The result is stored in a file
- * beside the lists until the lists are updated, because reading it with apt takes most of a second.
+ * beside the lists until the lists are updated, because reading the packages with apt takes most of a second.
  */
 export async function knownKernels(
   apt: Apt,

@@ -57,8 +57,8 @@ export function explainDiskError(error: unknown, where: string): unknown {
 }
 
 /**
- * The reason why a user's file cannot be read, in plain words such as `no such file`. For an unknown error it is the message of
- * the error.
+ * The reason why a user's file cannot be read, in plain words such as `no such file`. Returns the error's own message
+ * for an unknown error.
  */
 export function readFaultIn(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -125,7 +125,7 @@ export async function readIfThere<T>(lookup: Promise<T>): Promise<T | undefined>
 /**
  * Replaces the whole content of a file: even when this process dies, the path has either its old content (or no file) or the
  * complete new text. Of several callers that write the same file at the same time, the last one wins. `mode` has the permission
- * bits; absent: those of a new file. Throws errors of the disk as explainDiskError() words them.
+ * bits; default: those of any new file. Throws errors of the disk as explainDiskError() words them.
  */
 export async function writeWhole(path: string, content: string, mode?: number): Promise<void> {
   // Each call has a draft of its own, because other processes may write the same file of the cache.
@@ -141,10 +141,7 @@ export async function writeWhole(path: string, content: string, mode?: number): 
   }
 }
 
-/**
- * The path itself if it exists, else the nearest folder above it that exists. It is for a cache that may not have been created
- * yet.
- */
+/** The path itself if it exists, else the nearest folder above it that exists. Callers ask about a cache that may not exist yet. */
 export async function nearestFolder(path: string): Promise<string> {
   const found = await readIfThere(stat(path));
   return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));

@@ -17,10 +17,10 @@ export interface FactLog<F> {
 }
 
 /**
- * Opens the file of facts (journal.jsonl) in the folder `dir`, or begins a file. `key` identifies the question that the work
- * answers, and `what` names the work in messages, such as "bisection". An unfinished last line is cut off. Throws `usage` when
- * the facts answer another question, and when their signatures were made by other rules than those of this version of splat.
- * Throws `config` when a line is not a fact.
+ * Opens the file of facts (journal.jsonl) in the folder `dir`, or creates the file. `key` identifies the question that the work
+ * answers, and `what` names the work in messages, such as "bisection". An unfinished last line is cut off. Throws `usage` when the
+ * facts answer another question, and when their signatures were made by other rules than those of this version of splat. Throws
+ * `config` when a line is not a fact.
  */
 export async function openFactLog<S extends RecordSchema>(
   dir: string,

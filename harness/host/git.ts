@@ -2,8 +2,8 @@ import { type RunOptions, type RunResult, runTool } from './process.ts';
 
 /**
  * Settings against the configuration of a repository. They keep git from running a program that the repository names, and from
- * reaching a network: no hooks, no file-system monitor, no attributes file of the user, no transport, no file without end as the
- * order of a diff. `diff.submodule=diff` would start another git in each submodule, with the configuration of the submodule. git
+ * reaching a network: no hooks, no file-system monitor, no attributes file of the user, no transport, no endless file as
+ * `diff.orderFile`. `diff.submodule=diff` would start another git in each submodule, with the configuration of the submodule. git
  * reads `safe.directory` only from the command line and from the files of the system and of the user.
  */
 const guards = [
@@ -17,8 +17,8 @@ const guards = [
 ].flatMap((setting) => ['-c', setting]);
 
 /**
- * `GIT_ALLOW_PROTOCOL` allows no transport at all: a repository's own `protocol.ext.allow` would override `protocol.allow`, and
- * in a partial clone git fetches each object that is missing. `GIT_NO_LAZY_FETCH` (git 2.44) does not even try to.
+ * `GIT_ALLOW_PROTOCOL` allows no transport at all: a repository's own `protocol.ext.allow` would override `protocol.allow`, and in
+ * a partial clone git fetches each object that is missing. With `GIT_NO_LAZY_FETCH` (git 2.44), git does not even try to.
  */
 const guardedEnv = {
   GIT_ALLOW_PROTOCOL: '',
@@ -33,7 +33,7 @@ const guardedEnv = {
 };
 
 /**
- * The commands that read only the files that they are given. Without `GIT_DIR` they would also read the configuration of a
+ * The git commands that read only the files that they are given. Without `GIT_DIR` they would also read the configuration of a
  * repository around their folder, which other users can make in a shared folder such as /tmp.
  */
 const ofNoRepository: readonly string[] = ['mailsplit', 'mailinfo', 'patch-id'];

@@ -36,8 +36,8 @@ function requireHeld(lock: HeldLock | undefined, path: string, signal: AbortSign
 }
 
 /**
- * Takes the lock as acquireLock() does, but does not wait. Undefined when another holder has the lock, when flock(1) fails, and
- * when the signal fires meanwhile. Throws `infra` when the file cannot be opened.
+ * Takes the lock as acquireLock() does, but does not wait. Returns undefined when another holder has the lock, when flock(1) fails,
+ * and when the signal fires meanwhile. Throws `infra` when the file cannot be opened.
  */
 export async function tryLock(
   path: string,
@@ -53,15 +53,15 @@ function disposable({ release }: HeldLock): AsyncDisposable {
 
 /** A lock that is lost when it is not renewed in time. */
 export interface Lease extends AsyncDisposable {
-  /** Renews the lease. False when the lease was lost: another process may then have the lock. */
+  /** Renews the lease. Returns false when the lease was lost: another process may then have the lock. */
   readonly renew: () => boolean;
 }
 
 /**
- * Takes a lock as acquireLock() does, and holds it until the result is disposed, or until it was not renewed for `leaseMs` (whole
- * seconds). A child process has the lock, and the child ends when it hears nothing from this process for that time. So a process
- * that was stopped (SIGTSTP, SIGSTOP) does not keep the lock. A process that is stopped while it waits for the lock loses its
- * turn in the same way.
+ * Takes a lock as acquireLock() does, and holds it until the result is disposed or the lease is not renewed for `leaseMs`
+ * (milliseconds, a multiple of 1000). A child process has the lock and ends when this process writes nothing to it for that time.
+ * So a process that is stopped (SIGTSTP, SIGSTOP) does not keep the lock. A process that is stopped while it waits for the lock
+ * loses its turn in the same way.
  */
 export async function acquireLease(
   path: string,
@@ -97,22 +97,20 @@ async function requireFile(path: string): Promise<void> {
   }
 }
 
-/** A lock that a child process holds until it is released, or until the child ends. */
+/** A lock that a child process holds until the lock is released or the child ends. */
 interface HeldLock {
   readonly release: () => Promise<void>;
   /** Writes a line to the child. */
   readonly say: () => void;
   readonly hasEnded: () => boolean;
-  /** True when the locked file is still the one that the path of the lock names. */
+  /** Resolves to true when the path of the lock still names the locked file. */
   readonly isNamed: () => Promise<boolean>;
 }
 
-/**
- * The descriptor at which flock(1) has opened the file of a lock: the first one after stdin, stdout and stderr.
- */
+/** The descriptor at which flock(1) has a lock's file open: the next after stdin, stdout and stderr. */
 const lockFd = 3;
 
-/** True when a path names the file that a process has open as `lockFd`, and when the process cannot be asked. */
+/** True when `path` names the file that the process has open as `lockFd`, and also when /proc does not show this file. */
 async function isOpenIn(pid: number | undefined, path: string): Promise<boolean> {
   const locked = await stat(`/proc/${pid}/fd/${lockFd}`).catch(() => undefined);
   const named = await readIfThere(stat(path));
@@ -120,12 +118,12 @@ async function isOpenIn(pid: number | undefined, path: string): Promise<boolean>
   return locked.ino === named?.ino && locked.dev === named.dev;
 }
 
-/** How often a lock is taken again when its file was removed meanwhile. `splat cache prune --all` removes each file once. */
+/** The number of tries to take a lock whose file is removed meanwhile. `splat cache prune --all` removes each file once. */
 const attempts = 20;
 
 /**
- * Takes a lock as holdLock() does, on the file that `path` names when the lock is held. The file may be removed during the wait:
- * the lock would then be one on a file without a name, which excludes nobody. So it is taken again, on the new file.
+ * Takes a lock as holdLock() does, and checks that `path` still names the locked file. A lock on a file that was removed during the
+ * wait excludes nobody. The lock is then taken again, on the new file. Throws `infra` after 20 such tries.
  */
 async function holdNamed(
   path: string,
@@ -142,8 +140,8 @@ async function holdNamed(
 }
 
 /**
- * Starts the child process that takes a lock, and resolves when the child has the lock. Undefined when the child ends without the
- * lock. The child then runs `keeper`, and holds the lock until `keeper` ends: at the end of its stdin or before.
+ * Starts a child process that takes a lock, and resolves when the child has the lock. Resolves to undefined when the child ends
+ * without the lock. With the lock, the child runs `keeper` until `keeper` ends, at the latest at the end of its stdin.
  */
 async function holdLock(
   path: string,

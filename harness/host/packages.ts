@@ -110,8 +110,7 @@ export interface InstallOptions {
 }
 
 /**
- * The lock that is held while packages are installed: apt-get ends with an error when another splat process of root installs,
- * too.
+ * The lock that is held while packages are installed, because apt-get fails when another splat process of root installs as well.
  */
 const installLock = '/run/splat-install.lock';
 /**

@@ -79,7 +79,7 @@ async function beginningOf({ body }: Response): Promise<string> {
   return text.slice(0, longestAnswer);
 }
 
-/** The reason why a request failed. It is in the cause of the error: the error of fetch() says only that the request failed. */
+/** The reason why a request failed, from the cause of the error. The error of fetch() itself says only that the request failed. */
 function faultOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause instanceof Error) return 'code' in cause ? String(cause.code) : cause.message;

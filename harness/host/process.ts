@@ -20,17 +20,17 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
   /**
-   * Called for every line of stdout and stderr as it appears, without its line end. Of a line of more than 64 KiB, perhaps only
-   * the last 64 KiB come.
+   * Called for every line of stdout and stderr as the line appears, without its line end. A line of more than 65,536 characters may
+   * lose its beginning.
    */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
   /** The process group gets SIGTERM after this time, and is then killed as startTool() describes. Absent: no limit. */
   readonly timeoutMs?: number;
-  /** An open file descriptor that becomes the stdin of the program; it stays open in this process. */
+  /** An open file descriptor that becomes the program's stdin. The descriptor also stays open in this process. */
   readonly stdinFd?: number;
   /**
-   * The number of socket pairs between the program and this process; default 0. The program gets its ends as descriptors from 3
-   * on.
+   * The number of socket pairs between the program and this process; default 0. The program has its ends at the
+   * descriptors 3, 4 and so on.
    */
   readonly channels?: number;
   /** Exit codes that do not count as a failure of runTool(); default only 0. */
@@ -47,7 +47,7 @@ export interface RunResult {
 
 /** The time between SIGTERM and SIGKILL when a process group is ended. */
 const killDelayMs = 5_000;
-/** The number of characters that are kept of an unfinished line: its last characters. */
+/** The number of characters that are kept from the end of an unfinished line. */
 const longestLineChars = 65_536;
 /** The largest output of a program on stdout or on stderr, in characters. A program that prints more is ended. */
 const keptOutputBytes = 64 * 1024 * 1024;
@@ -102,10 +102,10 @@ export interface ChildEnd extends RunResult {
 }
 
 /**
- * Runs a program to its end. Throws `tool` with the tail of its output when the exit code is not one of `okCodes`, and `tool`
- * when the program is not installed. When a program that failed reports a fault of the disk on stderr, throws `infra`. Throws
- * `interrupted` when the signal has fired, even if the program succeeded; the process group was then ended as startTool()
- * describes.
+ * Runs a program to its end and returns its result. Throws `tool`, with the tail of the output, when the exit code is not in
+ * `okCodes`, and `tool` when the program is not installed. Throws `infra` when the program fails and its stderr names a fault
+ * of the disk. Throws `interrupted` when the signal has fired, even if the program succeeded. The process group was then ended
+ * as startTool() describes.
  */
 export async function runTool(
   program: string,
@@ -133,8 +133,8 @@ export async function runTool(
 
 /**
  * Starts a program; the caller awaits its end. When the harness ends, even by SIGKILL, the program gets SIGKILL. When the signal
- * fires, the process group gets SIGTERM. The group gets SIGKILL as soon as the program has ended, at the latest 5 s after
- * SIGTERM. Throws only when the signal has fired already. When the program cannot be started, `ended` reports this.
+ * fires, the process group gets SIGTERM, and then SIGKILL as soon as the program has ended, at the latest after 5 s. Throws only
+ * when the signal has fired already. `ended` reports when the program cannot be started.
  */
 export function startTool(program: string, args: readonly string[], options: RunOptions): Child {
   throwIfAborted(options.signal);
@@ -189,8 +189,8 @@ export function startTool(program: string, args: readonly string[], options: Run
 }
 
 /**
- * This process's end of the socket pair at the descriptor `fd` of the program. It is a closed socket when the program could not
- * be started.
+ * This process's end of the socket pair at the program's descriptor `fd`. Returns a closed socket when the program
+ * could not be started.
  */
 function socketAt(stdio: readonly unknown[], fd: number): Socket {
   const found = stdio[fd];
@@ -198,8 +198,8 @@ function socketAt(stdio: readonly unknown[], fd: number): Socket {
 }
 
 /**
- * Ends a process group when the signal fires or `timeoutMs` has passed, whichever is first. `isOver` is true when the time was
- * first.
+ * Ends a process group when the signal fires or `timeoutMs` has passed, whichever is first. `isOver` returns true when `timeoutMs`
+ * passed before the signal fired.
  */
 function endGroupInTime(
   pid: number | undefined,
@@ -229,7 +229,7 @@ function endGroupInTime(
   return { isOver: () => isOver };
 }
 
-/** Sends a signal to a process group. Nothing happens for a group that has ended already, or without a `pid`. */
+/** Sends a signal to a process group. Does nothing when the group has ended already or `pid` is undefined. */
 export function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
@@ -257,8 +257,8 @@ function streamLines(
 }
 
 /**
- * The path of a program, which is searched in the folders of `path`. Undefined when no folder has an executable file of this
- * name. A name with a slash is not searched: it is itself the path.
+ * Searches the folders of `path` for an executable file with the name `program`, and returns its path. Returns undefined when no
+ * folder has such a file. A name with a slash is not searched: the name is itself the path.
  */
 export async function findProgram(
   program: string,

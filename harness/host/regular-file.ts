@@ -11,8 +11,8 @@ const chunkBytes = 1024 * 1024;
 
 /**
  * Reads a regular file whole. Throws `usage` when the file is anything else, such as a pipe or a device, and when it has more than
- * `largestBytes` bytes. `shown` is the name of the file in messages. When `links` is `refuse`, a link is an ELOOP. Errors of open(2)
- * and read(2) are thrown as they are.
+ * `largestBytes` bytes. `shown` is the name of the file in messages. When `links` is `refuse`, a link gives ELOOP. Errors of
+ * open(2) and read(2) are thrown as they are.
  */
 export async function readRegular(
   path: string,
@@ -42,13 +42,13 @@ export async function readRegular(
   throw new HarnessError('usage', `${shown} is larger than ${largestBytes} bytes`);
 }
 
-/** How many bytes readSmallText() reads. */
+/** The largest number of bytes that readSmallText() reads. */
 const smallBytes = 4 * 1024 * 1024;
 
 /**
- * Reads a text that a person wrote, from a file or from a pipe, such as that of `<(...)`. Of a longer file, or of one without end
- * such as /dev/zero, only the first 4 MiB are read; the parser of the text refuses so much. A pipe that nobody writes to is empty.
- * Throws `interrupted` when the signal fires while the writer of a pipe is silent.
+ * Reads a text that a person wrote, from a file or from a pipe, such as that of `<(...)`. Reads only the first 4 MiB of a longer
+ * file, or of an endless file such as /dev/zero; the parser of the text refuses so much. A pipe that no process has open for
+ * writing counts as empty. Throws `interrupted` when the signal fires while the writer of a pipe is silent.
  */
 export async function readSmallText(path: string, signal?: AbortSignal): Promise<string> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -77,8 +77,8 @@ export async function readSmallText(path: string, signal?: AbortSignal): Promise
 }
 
 /**
- * The bytes that wait in a pipe, at most 64 KiB: none when nobody has the pipe open for writing, undefined when its writer has not
- * written yet. epoll(7) does not tell these two apart.
+ * The bytes that wait in a pipe, at most 64 KiB. Returns no bytes when no process has the pipe open for writing, and undefined when
+ * the writer has not written yet. epoll(7) does not tell these two cases apart.
  */
 function readWaiting(fd: number): Buffer | undefined {
   const bytes = Buffer.alloc(65_536);

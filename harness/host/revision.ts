@@ -43,8 +43,8 @@ export async function resolveRevision(
 }
 
 /**
- * Throws `usage` when there is no git repository at `dir`, which the user named; `what` begins the message. git cannot be started
- * in a folder that does not exist.
+ * Throws `usage` when there is no git repository at `dir`, which the user named; `what` begins the message. Checks the folder
+ * first, because git cannot be started in a folder that does not exist.
  */
 export async function requireRepository(
   dir: string,

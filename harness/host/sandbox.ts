@@ -37,8 +37,8 @@ export interface SandboxOptions extends Pick<RunOptions, 'signal' | 'env' | 'onL
 
 export interface SandboxEnd extends ChildEnd {
   /**
-   * The user and system time of the program and of the descendants that were waited for, in seconds. 0 when the program was
-   * killed or could not be started.
+   * The user plus system time, in seconds, of the program and of those descendants for which their parents waited. 0 when the
+   * program was killed or could not be started.
    */
   readonly cpuSeconds: number;
   /**
@@ -103,9 +103,9 @@ export function describeSandbox(sandbox: Sandbox): string {
 }
 
 /**
- * Runs a program confined, to its end. When the signal fires, the program and its descendants get SIGTERM, so that make(1) can
- * delete unfinished files. Processes that have not ended after 5 s are killed. Neither a failure of the program nor an abort is
- * thrown: the caller looks at the result and at the signal.
+ * Runs a program in the sandbox, to its end. When the signal fires, the program and its descendants get SIGTERM, so that make(1)
+ * can delete unfinished files. Processes that have not ended after 5 s are killed. Throws neither for a failure of the program nor
+ * for an abort: the caller checks the result and the signal.
  */
 export async function runSandboxed(
   sandbox: Sandbox,
@@ -255,8 +255,8 @@ async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<rea
 }
 
 /**
- * The arguments of bwrap(1) that show the host's folders that a compiler needs, read-only. On a system with merged /usr, /bin and
- * similar folders are links.
+ * The arguments of bwrap(1) that mount, read-only, those folders of the host that a compiler needs. A link of the host, such as
+ * /bin on a system with merged /usr, becomes the same link in the sandbox.
  */
 export async function systemFolders(): Promise<readonly string[]> {
   const links = await Promise.all(

@@ -153,7 +153,7 @@ export async function removeCache(root: string): Promise<readonly string[]> {
     const left = (await readIfThere(readdir(root))) ?? [];
     if (left.length > 0) return left;
     await readIfThere(rmdir(root)).catch((error: unknown) => {
-      // Without its locks, the cache is free: another process has begun to use it.
+      // The locks of the cache are gone, so another process may have begun to use the cache.
       if (!isCode(error, 'ENOTEMPTY')) throw error;
     });
     return left;

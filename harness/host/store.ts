@@ -65,7 +65,7 @@ export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
 
 /**
  * Returns the entry from the store if its stored bytes are intact, else makes the entry. When several callers want the entry at
- * once, it is made only once. What `make` throws is thrown; an error of the disk becomes `infra`.
+ * once, only one of them makes it. Throws the errors of `make`; an error of the disk becomes `infra`.
  */
 export async function ensureEntry(root: string, request: EntryRequest): Promise<Entry> {
   const found = await findEntry(root, request.kind, request.key);
@@ -87,7 +87,8 @@ export async function ensureEntry(root: string, request: EntryRequest): Promise<
 
 async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
   const finalDir = entryDir(root, request.kind, request.key);
-  // The draft's name follows from the key: the next maker removes the draft of a killed one, under the same lock.
+  // The draft's name follows from the key, so the next process that makes the entry removes the draft of a killed process,
+  // under the same lock.
   const draftDir = join(cacheFolder(root, 'drafts'), `${request.kind}-${request.key}`);
   await removeTree(draftDir);
   try {
@@ -106,8 +107,8 @@ async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
 }
 
 /**
- * Looks for an entry without making it. `entry` is the entry; it counts as used now. `corrupt` is the reason why the stored entry
- * cannot be used. Both are absent when the store has no such entry.
+ * Looks for an entry without making it. Returns `entry`, and marks the entry as used now, or returns `corrupt`, the reason why the
+ * stored entry cannot be used. Both are absent when the store has no such entry.
  */
 export async function findEntry(
   root: string,
@@ -133,7 +134,7 @@ export async function findEntry(
   return { entry: { kind, key, dir, meta: manifest.meta } };
 }
 
-/** Returns a value that was read from a manifest's JSON. Throws for a value that is no manifest. */
+/** Returns the parsed JSON of a manifest. Throws a TypeError for a value that is no manifest. */
 function requireManifest(value: unknown): Manifest {
   const { files } = value as Manifest;
   for (const file of Object.values(files)) {

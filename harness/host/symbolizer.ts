@@ -12,11 +12,11 @@ export interface SourcePlace {
   readonly location: string;
 }
 
-/** A frame of a stack trace, as it is printed: `do_swap_page+0x12/0x8b0 [NAME]`. Offset and size are in bytes. */
+/** A frame of a stack trace, as the kernel prints it: `do_swap_page+0x12/0x8b0 [NAME]`. Offset and size are in bytes. */
 export interface FrameQuery {
   readonly symbol: string;
   readonly offset: number;
-  /** The size of the function. It tells apart functions of the same name, and shows when the image is of another build. */
+  /** The size of the function. The size tells functions of the same name apart, and shows when the image is of another build. */
   readonly size: number;
   /** The module that the function is in; absent: the function is in the kernel image. */
   readonly module?: string;
@@ -31,13 +31,14 @@ export interface Symbolizer extends AsyncDisposable {
   /** The GNU build id in hex; empty when the image has none. */
   readonly buildId: string;
   /**
-   * The source lines of a frame, innermost first. Each function but the last is inlined into the next. Empty when the image (or
-   * the module) has no function of this name and size, or no debug information for it.
+   * Returns the source lines of a frame, innermost first. Each function but the last is inlined into the next. Returns an empty
+   * list when the image (or the module) has no function of this name and size, or no debug information for the function.
    */
   locate(query: FrameQuery): Promise<readonly SourcePlace[]>;
   /**
-   * True when a function of this name in the image (or the module) has this size; false when all functions of this name have
-   * other sizes. Undefined when there is no function of this name, or when a function of this name has an unknown size.
+   * Returns true when a function of this name in the image (or the module) has this size; false when all functions of
+   * this name have other sizes. Returns undefined when there is no function of this name, or when a function of this name
+   * has an unknown size.
    */
   hasSize(query: FrameQuery): Promise<boolean | undefined>;
 }
@@ -94,8 +95,9 @@ async function readSymbols(
 }
 
 /**
- * Opens an object file and starts a process for it. For each address the process prints `0xADDRESS` and then pairs of lines,
- * `function` and `path:line`. After each address the sentinel address 0 is asked for; its echo marks the end of the answer.
+ * Opens an object file and starts a process for it. For each address the process prints `0xADDRESS` and then pairs of
+ * lines, `function` and `path:line`. The harness asks for the address 0 after each address, because the echo of 0 marks the
+ * end of the answer.
  */
 async function openObject(
   path: string,
@@ -174,7 +176,7 @@ async function readIdentity(
   return { release, buildId };
 }
 
-/** Finds `NAME.ko` below a directory; undefined when there is none. `-` and `_` count as equal, as in the kernel. */
+/** The path of `NAME.ko` below a directory; undefined when there is no such file. `-` and `_` count as equal, as in the kernel. */
 async function findModule(root: string, module: string): Promise<string | undefined> {
   const wanted = `${module.replaceAll('-', '_')}.ko`;
   const entries = await readdir(root, { recursive: true });
@@ -183,9 +185,9 @@ async function findModule(root: string, module: string): Promise<string | undefi
 }
 
 /**
- * Opens a kernel image. When a frame names a module, the module is searched below the folder of the image. The paths of source
- * lines lose the prefix `source`. Without `source`, they lose the folder in which the kernel was built. Throws `usage` for an ELF
- * file that is not a kernel image, and `tool` for any other file or without binutils.
+ * Opens a kernel image. Modules are searched below the folder of the image. `source` is the prefix that is removed from the paths
+ * of source lines; default: the folder in which the kernel was built. Throws `usage` for an ELF file that is not a kernel image,
+ * and `tool` for any other file or without binutils.
  */
 export async function openSymbolizer(
   image: string,
@@ -238,8 +240,8 @@ export async function openSymbolizer(
 }
 
 /**
- * The prefix to remove from the paths of source lines. It is `source`, or else the folder in which the kernel was built, which
- * the path of start_kernel() in init/main.c shows. Empty when neither is known.
+ * The prefix to remove from the paths of source lines. The prefix is `source`, or else the folder in which the kernel was built.
+ * The path of start_kernel() in init/main.c shows that folder. Returns an empty prefix when neither is known.
  */
 async function sourcePrefix(kernel: ObjectFile, source: string | undefined): Promise<string> {
   if (source !== undefined) return source.endsWith('/') ? source : `${source}/`;

@@ -29,8 +29,8 @@ export interface Token {
 }
 
 /**
- * Takes a free token. Undefined when other holders, in this process or in others, have all tokens. Throws the errors of open(2)
- * and flock(1).
+ * Takes a free token. Returns undefined when other holders, in this process or in others, have all tokens. Throws the errors of
+ * open(2) and flock(1).
  */
 export async function tryToken(pool: TokenPool, options: TokenOptions): Promise<Token | undefined> {
   await makeFolder(pool.dir);
@@ -67,8 +67,8 @@ export async function tryTokens(
 }
 
 /**
- * The holders of the tokens of a pool, each holder once. The file of a token still names a holder that was killed, so only a file
- * that is locked counts. Throws the errors of open(2) and flock(1).
+ * The names of the holders of a pool's tokens, each name once. The file of a token still names a holder that was killed, so only a
+ * locked file counts. Throws the errors of open(2) and flock(1).
  */
 export async function holdersOf(pool: TokenPool, signal: AbortSignal): Promise<readonly string[]> {
   const holders = new Set<string>();
@@ -86,7 +86,7 @@ async function isLocked(path: string, signal: AbortSignal): Promise<boolean> {
   return !(await tryFlock(file, '--shared', signal));
 }
 
-/** Takes an flock(2) on an open file; the lock lasts until the file is closed. False when another holder has the file locked. */
+/** Takes an flock(2) on an open file; the lock lasts until the file is closed. Returns false when another holder has the lock. */
 async function tryFlock(
   file: FileHandle,
   mode: '--exclusive' | '--shared',
@@ -99,8 +99,8 @@ async function tryFlock(
 }
 
 /**
- * The paths of the tokens that this process holds or is about to take, so that two calls in this process never try one file at
- * the same time.
+ * The paths of the tokens that this process holds or is about to take, so that two calls in this process never try the
+ * same file at once.
  */
 const ours = new Set<string>();
 

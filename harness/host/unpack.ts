@@ -109,7 +109,7 @@ export interface Member {
 /** The content of an archive. */
 export interface Archive {
   readonly members: readonly Member[];
-  /** What is neither a file nor a folder, and cannot be read as one. */
+  /** The members that are neither files nor folders and cannot be read as files, each with the reason. */
   readonly left: readonly { readonly path: string; readonly why: string }[];
 }
 
@@ -122,9 +122,9 @@ export function isTar(bytes: Buffer): boolean {
 }
 
 /**
- * The regular files of an uncompressed tar archive, in its order, and the links to them. Other links and devices are left, and
- * nothing is written to disk. Throws `usage`, with `name` in the message, for a damaged archive and for one with 50,000 files or
- * more.
+ * Reads the regular files of an uncompressed tar archive, in the order of the archive, and then the links to these files. Lists
+ * other links and devices in `left`. Writes nothing to disk. Throws `usage`, with `name` in the message, for a damaged archive and
+ * for an archive with 50,000 files or more.
  */
 export function readTar(bytes: Buffer, name: string): Archive {
   const members: Member[] = [];

@@ -35,8 +35,8 @@ export interface ServedStore {
    */
   readonly trusted: readonly TrustedKey[];
   /**
-   * Called with one line for each PUT. Called as well for each other request that lacks its token (401) or fails in the server
-   * (5xx). The line is untrusted text.
+   * Called with one line for each PUT, and for each other request that lacks its token (401) or fails in the server (5xx). The line
+   * is untrusted text.
    */
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
@@ -55,8 +55,8 @@ interface Call {
 }
 
 /**
- * Answers one request of GET, HEAD or PUT. A request that is refused or fails gets an answer, too. Rejects when the connection
- * breaks while a blob is sent.
+ * Answers one GET, HEAD or PUT request. A request that is refused or fails gets an answer, too. Rejects when the connection breaks
+ * while a blob is sent.
  */
 export async function answerRequest(
   request: IncomingMessage,
@@ -151,8 +151,8 @@ function denyWrite(request: IncomingMessage, { writeToken }: ServedStore): Answe
 }
 
 /**
- * True when the request has the token. Digests of equal length are compared. The time of the comparison does not tell how much of
- * a wrong token is right.
+ * True when the request has the token. Compares digests of equal length, so that the time of the comparison does not show how much
+ * of a wrong token is right.
  */
 function hasToken({ headers }: IncomingMessage, token: string): boolean {
   return timingSafeEqual(digestOf(headers.authorization ?? ''), digestOf(`Bearer ${token}`));

@@ -56,8 +56,8 @@ export interface Offer {
   /** The sum of the sizes of the entry's shared files. */
   readonly bytes: number;
   /**
-   * Fetches the entry into the cache, checks its files and returns it. Undefined when this fails; `onFault` was then called with
-   * the reason.
+   * Fetches the entry into the cache, checks its files and returns the entry. On a failure, calls `onFault` with the reason
+   * and returns undefined.
    */
   readonly fetch: () => Promise<Entry | undefined>;
 }
@@ -68,9 +68,9 @@ export function originOf({ meta }: Pick<Entry, 'meta'>): StoreOrigin | undefined
 }
 
 /**
- * Looks for an entry in the shared store behind the cache. Undefined when there is no store, when the store does not have the
- * entry, when the store fails, and for five minutes after the store could not be reached; the caller then makes the entry itself.
- * Throws nothing but `interrupted`.
+ * Looks for an entry in the shared store behind the cache. Returns undefined when there is no store, when the store does not have
+ * the entry, when the store fails, and for five minutes after the store could not be reached; the caller then makes the entry
+ * itself. Throws nothing but `interrupted`.
  */
 export async function findOffer(
   name: SharedName,
@@ -191,8 +191,8 @@ export async function ensureShared(
 }
 
 /**
- * Returns the entry from the cache, and offers the entry to the shared store. When the cache does not have the entry, returns it
- * from the store. Undefined when neither the cache nor the store has the entry.
+ * Returns the entry from the cache and offers it to the shared store. When the cache does not have the entry, fetches the entry
+ * from the store. Returns undefined when neither has the entry, or the store fails.
  */
 export async function recallShared(
   name: SharedName,

@@ -28,8 +28,8 @@ export function draftsFolder(dir: string): string {
 const lockWaitMs = 10_000;
 
 /**
- * A shared store in the folder `dir`, which may lie on NFS for several hosts. Other users may write to the folder, so a link in
- * the place of a file is never read.
+ * A shared store in the folder `dir`, which may lie on NFS for several hosts. Other users may write to the folder, so a symbolic
+ * link in the place of a file is never followed.
  */
 export function folderPlace(dir: string): StorePlace {
   const at = (path: string): string => join(dir, path);

@@ -10,11 +10,11 @@ import { blobPath, manifestPath, manifestsPath, type StorePlace } from './place.
 import { transferLimitMs } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** How long to wait for the server of a shared store. */
+/** The time limits for the server of a shared store. */
 export interface Patience {
   /**
-   * The time limit in milliseconds for the answer to a request without a body, connecting included. It is also the limit for
-   * reading a text. A request with a body has the limit transferLimitMs().
+   * The time limit, in milliseconds, from the connection to the answer, for a request without a body. Reading the text of the
+   * answer has the same limit again. A request with a body has the limit transferLimitMs().
    */
   readonly answerMs: number;
   /** A connection on which nothing moves for this time, in milliseconds, is closed. */
@@ -123,7 +123,7 @@ export function httpPlace(
 }
 
 const signerLine = /^[0-9a-f]{16}$/gm;
-/** The status codes of a successful PUT. 412 is among them: another host has put the same blob meanwhile. */
+/** The status codes of a successful PUT. 412 says that another host has put the same blob meanwhile. */
 const created = [200, 201, 204, 412];
 
 function discard(answer: IncomingMessage): void {
@@ -139,7 +139,7 @@ interface Route {
   readonly token?: string;
 }
 
-/** Sends a request. Resolves to the answer when the head of the answer has come; its body is still unread. */
+/** Sends a request. Resolves to the answer when its headers have come. The body of the answer is still unread. */
 async function exchange(asked: Exchange, route: Route): Promise<IncomingMessage> {
   const { method, signal, body, headers = {} } = asked;
   const { answerMs, silenceMs } = route.patience;
@@ -212,8 +212,8 @@ function describeStatus({ statusCode = 0 }: IncomingMessage): string {
 }
 
 /**
- * Reads the body of an answer as text. Undefined for a status other than 200. Throws a StoreFault `refused` for a body that is
- * larger than any manifest.
+ * Reads the body of an answer as text. Returns undefined for a status other than 200. Throws a StoreFault `refused` for a body that
+ * is larger than any manifest.
  */
 async function readText(
   answer: IncomingMessage,

@@ -21,15 +21,18 @@ export interface StorePlace extends AsyncDisposable {
   /** The absolute path of the folder, or the URL. */
   readonly name: string;
   /**
-   * Returns the text of the manifest that the key `signer` is said to have signed. The signature is not checked. Undefined when
-   * there is no such manifest.
+   * Returns the text of the manifest that the key `signer` is said to have signed. The signature is not checked. Returns undefined
+   * when there is no such manifest.
    */
   readonly readManifest: (
     entry: EntryName,
     signer: string,
     options: Waiting,
   ) => Promise<string | undefined>;
-  /** Returns the ids of the keys that are said to have signed a manifest of the entry. Empty when the place cannot list them. */
+  /**
+   * Returns the ids of the keys that are said to have signed a manifest of the entry. Returns an empty list when the place
+   * cannot list the keys.
+   */
   readonly signers: (entry: EntryName, options: Waiting) => Promise<readonly string[]>;
   /** Writes or replaces the manifest of the entry that the key `signer` signed. */
   readonly writeManifest: (
@@ -38,7 +41,7 @@ export interface StorePlace extends AsyncDisposable {
     text: string,
     options: Waiting,
   ) => Promise<void>;
-  /** Returns the bytes of a blob; they are not verified. Undefined when there is no such blob. */
+  /** Returns the bytes of a blob, which are not verified. Returns undefined when there is no such blob. */
   readonly readBlob: (blob: Blob, options: Waiting) => Promise<Readable | undefined>;
   /**
    * Stores the content of the local file `file` if the store lacks the blob. With `replace`, stores the content in any case,
@@ -81,8 +84,8 @@ export type StorePath =
   | { readonly kind: 'signers'; readonly entry: EntryName };
 
 /**
- * Reads the path of a request's URL: `/blobs/SHA256`, `/manifests/KIND/KEY` or `/manifests/KIND/KEY/SIGNER`. Undefined for every
- * other path, so no request leaves the folders of a store.
+ * Reads the path of a request's URL: `/blobs/SHA256`, `/manifests/KIND/KEY` or `/manifests/KIND/KEY/SIGNER`. Returns undefined for
+ * every other path, so no request leaves the folders of a store.
  */
 export function parseStorePath(path: string): StorePath | undefined {
   const sha256 = /^\/blobs\/([0-9a-f]{64})$/.exec(path)?.[1];

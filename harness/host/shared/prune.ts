@@ -72,7 +72,7 @@ export async function pruneStore(
     const message = `another splat process is using ${dir}; nothing was removed`;
     throw new HarnessError('infra', `${message}; try again when that process has ended`);
   }
-  // Listed under the lock: until this process had the lock, another one may have used an entry.
+  // The manifests are listed under the lock, because another process may have used an entry before.
   const manifests = await listManifests(dir);
   const removed = chooseManifests(manifests, limits);
   const kept = manifests.filter((one) => !removed.includes(one));
@@ -112,7 +112,7 @@ function chooseManifests(
 
 async function removeManifest(path: string): Promise<void> {
   await rm(path, { force: true });
-  // This fails when another key has signed the entry as well, and the folder stays.
+  // rmdir() fails, and the folder stays, when it also has the manifest of another key.
   await rmdir(dirname(path)).catch(() => undefined);
 }
 
@@ -126,7 +126,7 @@ async function sweepBlobs(
   for (const name of (await readIfThere(readdir(join(dir, 'blobs')))) ?? []) {
     const path = join(dir, 'blobs', name);
     const found = named.has(name) ? undefined : await readIfThere(stat(path));
-    // A writer marks the blobs that it finds as used before it signs them.
+    // Before a writer signs an entry, it marks the entry's blobs that are in the store already as used.
     if (found?.isFile() !== true || nowMs - found.mtimeMs <= graceMs) continue;
     if (!isDry) await rm(path, { force: true });
     blobs += 1;
@@ -164,8 +164,8 @@ async function listManifests(dir: string): Promise<readonly ListedManifest[]> {
 }
 
 /**
- * Reads a manifest. Undefined when it was removed meanwhile. A damaged manifest counts as a manifest without blobs, so a prune
- * removes it when it is old.
+ * Reads a manifest. Returns undefined when the manifest was removed meanwhile. A damaged manifest counts as a manifest without
+ * blobs, so a prune removes it when it is old.
  */
 async function readListed(path: string): Promise<ListedManifest | undefined> {
   const facts = await readIfThere(stat(path));

@@ -17,8 +17,8 @@ export function transferLimitMs(bytes: number): number {
 
 /**
  * Writes a stream to the new file `path` and computes its digest on the way. When it resolves, the file has exactly the bytes of
- * `blob`. The first byte too many ends the stream. On a failure the file is removed. Throws a StoreFault: `refused` for other
- * bytes, `unreachable` for a stream that takes too long. An error of the stream itself or of the disk is thrown as it is.
+ * `blob`. Stops at the first byte beyond the size of `blob`. Removes the file on a failure. Throws a StoreFault: `refused` for
+ * other bytes, `unreachable` for a stream that takes too long. An error of the stream itself or of the disk is thrown as it is.
  */
 export async function receiveBlob(
   stream: Readable,

@@ -12,7 +12,7 @@ import type { StorePlace } from './place.ts';
 import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** An entry that a shared store has, and that a trusted key signed. */
+/** An entry of a shared store, with the manifest that a trusted key signed. */
 export interface SharedEntry {
   readonly manifest: StoreManifest;
   readonly signer: string;
@@ -27,8 +27,8 @@ export interface SharedStore extends AsyncDisposable {
   /** The id of the key with which this host signs. Undefined when this host only reads the store. */
   readonly signer: string | undefined;
   /**
-   * Looks for an entry. Undefined when the store does not have the entry, and when the entry was refused before. Throws a
-   * StoreFault `refused` when only a key that is not trusted has signed the entry.
+   * Looks for an entry. Returns undefined when the store does not have the entry, and when the entry was refused before. Throws a
+   * StoreFault `refused` when only keys that are not trusted have signed the entry.
    */
   readonly find: (name: EntryName, signal: AbortSignal) => Promise<SharedEntry | undefined>;
   /**
@@ -44,17 +44,17 @@ export interface SharedStore extends AsyncDisposable {
     },
   ) => Promise<void>;
   /**
-   * Puts an entry of the cache into the store and returns `put`. Returns `there`, and puts nothing, when this host's key has
-   * signed the entry already, and when this host has no key.
+   * Puts an entry of the cache into the store and returns `put`. Returns `there`, and puts nothing, when this host's key has signed
+   * the entry already, or when this host has no key.
    */
   readonly offer: (entry: OfferedEntry, signal: AbortSignal) => Promise<'put' | 'there'>;
   /**
-   * Keeps `splat store prune` from running until the result is disposed. For a host with a key, this also creates the folder of a
-   * new store.
+   * Keeps `splat store prune` from running until the result is disposed. If this host has a key, also creates the
+   * folder of a new store.
    */
   readonly hold: (signal: AbortSignal) => Promise<AsyncDisposable>;
   /**
-   * True for five minutes after explain() got a failure to reach the store. While it is true, the caller does not use the store.
+   * Returns true for five minutes after explain() got a failure to reach the store. The caller does not use the store in this time.
    */
   readonly isAway: () => boolean;
   /**
@@ -64,7 +64,7 @@ export interface SharedStore extends AsyncDisposable {
   readonly explain: (error: unknown) => string;
 }
 
-/** A cache entry to put into the store, and the paths of those of its files that hosts share. */
+/** A cache entry to put into the store, with the paths of the files that hosts share. */
 export interface OfferedEntry {
   readonly entry: Pick<Entry, 'key' | 'meta'> & { readonly kind: EntryName['kind'] };
   readonly files: readonly string[];
@@ -76,8 +76,8 @@ export interface OfferedEntry {
 const awayMs = 5 * 60_000;
 
 /**
- * Opens a shared store. The result accepts only manifests that one of the `trusted` keys or the `signing` key of this host
- * signed.
+ * Opens a shared store. The store then accepts only manifests that one of the `trusted` keys or this host's
+ * `signing` key has signed.
  */
 export function openSharedStore(
   place: StorePlace,
@@ -211,8 +211,8 @@ async function fetchFiles(
 }
 
 /**
- * True for a failed read(2). Such a failure is a fault of the store, because only the store is read and only this host's disk is
- * written.
+ * True for a failed read(2). Such a failure is a fault of the store, because fetchFiles() reads only from the store and writes only
+ * to this host's disk.
  */
 function isRead(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'read';

@@ -18,8 +18,8 @@ const linkerIn =
   /^(?:\S*ld(?:\.bfd)?: )?(?:\/splat\/src\/)?([^\s:]+):\(\.[^)]*\): (undefined reference to .+)$/;
 const modpost = /^(ERROR|WARNING): (modpost: .+)$/;
 /**
- * The line with which make stops, `make[2]: *** [scripts/Makefile.build:250: mm/mmap.o] Error 1`. It is the reason of a failure
- * when no tool printed an error.
+ * The line with which make stops, `make[2]: *** [scripts/Makefile.build:250: mm/mmap.o] Error 1`. This line gives the reason for a
+ * failure when no tool printed an error.
  */
 const makeStop = /^make(?:\[\d+\])?: \*\*\* (.+)$/;
 

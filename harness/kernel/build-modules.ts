@@ -37,8 +37,8 @@ type Made<T> = { readonly made: T } | { readonly verdict: Untestable };
 
 /**
  * Builds the folders of `--module` against the compiled kernel. Returns all modules that were built, those of the kernel's tree
- * included. Returns the verdict `untestable` in four cases: a folder does not build; the tree has no module that `--module`
- * names; two modules have one name; a module that the guest loads needs a module that was not built.
+ * included. Returns the verdict `untestable` in four cases: a folder does not build; the tree has no module that `--module` names;
+ * two modules have the same name; a module that the guest loads needs a module that was not built.
  */
 export async function buildModules(
   setup: MakeSetup,

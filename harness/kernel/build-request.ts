@@ -11,7 +11,7 @@ import type { Fragment } from './fragment.ts';
 import type { RequestedModule } from './requested-modules.ts';
 import type { Source, SourceName } from './source.ts';
 
-/** Everything that a kernel is built from, and how. */
+/** Everything that decides how a kernel is built. */
 export interface BuildRequest {
   /** The architecture to build for; absent: x86-64. */
   readonly arch?: Architecture;
@@ -46,10 +46,10 @@ export interface BuildRequest {
 }
 
 /**
- * The end of a build: a kernel, or the verdict why there is no kernel. `checked` has the warnings of `make W=1`, for a request
- * that names sources in `check`; it is absent when they could not be compiled again. `source` is the tree that buildTestKernel()
- * opened for the kernel, so that what is built later is built from the same tree; it is absent when the kernel was found without
- * its tree.
+ * The end of a build: a kernel, or the verdict that says why there is no kernel. `checked` has the warnings of `make
+ * W=1` for a request that names sources in `check`; absent when the sources could not be compiled again. `source` is the
+ * tree that buildTestKernel() opened for the kernel, so that later builds use the same tree; absent when the kernel was
+ * found without its tree.
  */
 export type BuildOutcome =
   | {

@@ -41,7 +41,7 @@ export interface BuiltKernel {
   readonly facts: BuildFacts;
   /** Absent when the kernel has no loadable modules. */
   readonly modules?: KernelModules;
-  /** False for a kernel that this call compiled; true for one that was in the cache or in the shared store. */
+  /** False for a kernel that this call compiled; true for a kernel from the cache or the shared store. */
   readonly fromCache: boolean;
   /**
    * The digests of the kernel's config fragments and of the file of `--config-base`, by the name of the file. Only
@@ -81,8 +81,8 @@ export interface BuildFacts {
   /** The optional series that were left out, because they do not apply to this tree. */
   readonly leftOut: readonly LeftOut[];
   /**
-   * The config lines that the tree's Kconfig dropped. If a fragment demanded one, only a request with `onDropped: 'record'` gets
-   * this kernel.
+   * The config lines that the tree's Kconfig dropped. If a fragment demanded such a line, only a request with `onDropped:
+   * 'record'` gets this kernel.
    */
   readonly dropped: DroppedLines;
   /** The number of objects that were compiled, including those from ccache; an incremental build compiles few. */
@@ -105,7 +105,10 @@ interface KernelMeta extends BuildFacts {
   };
 }
 
-/** Further files that are kept of a build: for each name in the cache, the path below obj/, the output folder of make. */
+/**
+ * Files of a build that the cache keeps besides the image. The key is the name in the cache, the value the path below
+ * obj/ (make's output).
+ */
 const keptFiles: Readonly<Record<string, string>> = {
   vmlinux: 'vmlinux',
   'System.map': 'System.map',
@@ -186,7 +189,7 @@ export async function storeKernel(
       const known = { ...facts, release, version };
       if (modules === undefined) return { ...known, imageDigest: image };
       const { digests, ...kept } = await storeModules(modules, release, dir);
-      // The image alone would not do: a patch that changes only a module leaves the image as it was.
+      // The digest of the image is not enough: a patch that changes only a module leaves the image as it was.
       const imageDigest = digests.length === 0 ? image : valueDigest([image, digests]);
       return { ...known, imageDigest, modules: kept };
     },

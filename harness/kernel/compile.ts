@@ -12,7 +12,7 @@ import { compareVersions, type KernelVersion } from './source.ts';
 
 /** How the compilation of a kernel ended. */
 export interface Compiled {
-  /** Why the kernel does not compile. Undefined when everything was compiled, and when the build was interrupted. */
+  /** The verdict on a kernel that does not compile; undefined when everything was compiled or the build was interrupted. */
   readonly verdict: Untestable | undefined;
   /** The number of objects that were compiled, including those from ccache. */
   readonly objects: number;
@@ -109,8 +109,8 @@ async function countOomKills(): Promise<number> {
 }
 
 /**
- * How many objects a whole build of a small kernel compiles, as measured, for kernel versions before `before`. Before the first
- * build of a configuration this number is the estimate.
+ * The measured number of objects in a whole build of a small kernel, for kernel versions before `before`. This number is the
+ * estimate before the first build of a configuration.
  */
 const typicalTotals: readonly { readonly before: KernelVersion; readonly objects: number }[] = [
   { before: [6, 7], objects: 1080 },
@@ -118,8 +118,8 @@ const typicalTotals: readonly { readonly before: KernelVersion; readonly objects
 ];
 
 /**
- * Estimates how many objects a whole build of a configuration will compile. The file `memo` has the number of its last whole
- * build. Without this file, a number that is typical of the kernel version is returned.
+ * Estimates the number of objects in a whole build of a configuration. Returns the number of the last whole build from the file
+ * `memo`, or else a number that is typical of the kernel version.
  */
 export async function recallTotal(
   memo: string,

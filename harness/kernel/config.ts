@@ -57,11 +57,10 @@ export function usableBase(base: ConfigBase): {
 }
 
 /**
- * Adds the lines of fragments to `base`, the text of a .config. `make olddefconfig` completes the result. Left out are lines of
- * the kind `verify`, and lines of the kind `if-known` for a symbol that is not in `known`, the symbols of the tree's Kconfig
- * files. As in scripts/kconfig/merge_config.sh, the lines of `base` for an added symbol are removed: a choice of Kconfig could
- * otherwise get two settings, and it would be luck which one counts. The tree's script is not used because it differs between
- * versions.
+ * Adds the lines of fragments to `base`, the text of a .config. `make olddefconfig` completes the result. Left out are lines of the
+ * kind `verify`, and lines of the kind `if-known` for a symbol that is not in `known`, the symbols of the tree's Kconfig files. As
+ * in scripts/kconfig/merge_config.sh, the lines of `base` for an added symbol are removed: a choice of Kconfig could otherwise get
+ * two settings, and an arbitrary one of the two would count. The tree's script is not used because it differs between versions.
  */
 export function mergeConfig(
   base: string,
@@ -88,8 +87,8 @@ export function mergeConfig(
 export const nothingDropped: DroppedLines = { demanded: [], base: [] };
 
 /**
- * The verdict `untestable` for lines of fragments that do not hold in the final .config. Undefined when there are none. The
- * message has the first line and the number of the others; the output has all lines.
+ * The verdict `untestable` for lines of fragments that do not hold in the final .config. Returns undefined when there are no such
+ * lines. The message has the first line and the number of the others; the output has all lines.
  */
 export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Untestable | undefined {
   const [first] = demanded;

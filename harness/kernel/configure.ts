@@ -20,7 +20,7 @@ import { findBuilt, type MakeEnd, type MakeSetup, placeFile, runMake } from './m
 import { refusedTool } from './toolchain.ts';
 import { markConfigured } from './workspace.ts';
 
-/** What the .config of a kernel is made of. */
+/** The parts from which the .config of a kernel is made. */
 export interface ConfigureRequest {
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
@@ -31,7 +31,7 @@ export interface ConfigureRequest {
    * line is only stored with the kernel.
    */
   readonly onDropped: 'refuse' | 'record';
-  /** The names of the modules that stay, with what they depend on, when a large .config is reduced. */
+  /** The names of the modules that stay, with their dependencies, when a large .config is reduced. */
   readonly neededModules: readonly string[];
 }
 
@@ -53,9 +53,9 @@ export interface Configured {
 
 /**
  * Writes the .config of a kernel, unless the build folder has it already. The fragments are added to the base and `make
- * olddefconfig` completes the result. From a .config with more than 100 modules, modules that nothing needs are taken out. At the
- * end every demanded line is checked. `tinyconfig` is used rather than `allnoconfig`, because the kernel's developers keep it
- * bootable and small.
+ * olddefconfig` completes the result. From a user's .config with more than 100 modules, the modules that nothing needs are removed.
+ * At the end, every demanded line is checked. `tinyconfig` is used rather than `allnoconfig`, because the kernel's developers keep
+ * it bootable and small.
  */
 export async function configureTree(
   setup: MakeSetup,
@@ -145,9 +145,9 @@ async function isConfigured(setup: MakeSetup, request: ConfigureRequest): Promis
 const mostModules = 100;
 
 /**
- * Takes the modules that nothing needs out of a distribution's .config, and returns true. The kernel's own tool does this: it
- * keeps the modules in a list, and what they depend on (scripts/kconfig/streamline_config.pl). Any other .config stays as it is,
- * and false is returned. Throws `tool` when the kernel's tool fails.
+ * Removes the modules that nothing needs from a distribution's .config, and returns true. The kernel's own tool
+ * (scripts/kconfig/streamline_config.pl) does this: it keeps the modules of a list and their dependencies. For any other .config,
+ * changes nothing and returns false. Throws `tool` when the kernel's tool fails.
  */
 async function reduceModules(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
   const { base, neededModules } = request;

@@ -65,10 +65,10 @@ interface Found extends PackageVersion {
 }
 
 /**
- * Finds where the tree of a `debian:` kernel comes from, and returns what `store` makes of it. A version such as debian:6.1.192-3
- * that is in the cache needs no network. For debian:6.1, when Debian cannot be reached, the newest 6.1 in the cache is used, with
- * a note. For a version that Debian does not give, the shared store is asked. Throws `usage`, with the valid kernels, for a
- * kernel that no suite has. Throws `tool` when Debian cannot be reached.
+ * Finds the origin of the tree of a `debian:` kernel, calls `store` with this origin, and returns the result. A version such as
+ * debian:6.1.192-3 that is in the cache needs no network. When Debian cannot be reached, debian:6.1 stands for the newest 6.1 in
+ * the cache, and a note says so. A version that Debian does not give may come from the shared store. Throws `usage`, with the valid
+ * kernels, for a kernel that no suite has. Throws `tool` when Debian cannot be reached.
  */
 export async function openDebian<T>(
   spec: string,
@@ -101,9 +101,9 @@ export async function openDebian<T>(
 }
 
 /**
- * Names the version that a `debian:` kernel stands for now, with the digest of its package: `debian:6.1.192-3@sha256:HEX`. Every
- * host that opens this name gets the same files. A name with a digest is returned unchanged. Throws `usage` for a kernel that no
- * suite has, and `tool` when Debian cannot be reached, even if the cache has the kernel.
+ * Returns the name of the version that a `debian:` kernel stands for now, with the digest of its package:
+ * `debian:6.1.192-3@sha256:HEX`. Every host that opens this name gets the same files. A name with a digest is returned unchanged.
+ * Throws `usage` for a kernel that no suite has, and `tool` when Debian cannot be reached, even if the cache has the kernel.
  */
 export async function pinDebian(spec: string, options: DebianOptions): Promise<string> {
   const wanted = parseDebianSpec(spec);
@@ -113,8 +113,8 @@ export async function pinDebian(spec: string, options: DebianOptions): Promise<s
 }
 
 /**
- * Finds the package of a `debian:` kernel in Debian's lists. `key` is the key of its tree in the cache. Without `key`, the key is
- * made from the version. `refreshed` is true when the lists were fetched anew.
+ * Finds the package of a `debian:` kernel in Debian's lists. `key` is the key of its tree in the cache; default: a key that is made
+ * from the version. `refreshed` is true when the lists were fetched anew.
  */
 async function findOrigin(
   spec: string,
@@ -163,8 +163,8 @@ async function readLists(
 }
 
 /**
- * Chooses the package for a `debian:` kernel; undefined when Debian's lists have none. `newest` is the highest X.Y with a
- * release; an X.Y with only release candidates must be named. For an X.Y, its newest version is chosen.
+ * Chooses the package for a `debian:` kernel. Returns undefined when Debian's lists have no such package. `newest` stands for the
+ * highest X.Y with a release; an X.Y with only release candidates must be named. An X.Y stands for its newest version.
  */
 function choose(wanted: DebianSpec, kernels: readonly DebianKernels[]): Found | undefined {
   const released = kernels.filter(({ versions }) =>
@@ -192,7 +192,7 @@ function describeMissing(wanted: DebianSpec, kernels: readonly DebianKernels[], 
   return `no suite of Debian has it; there is ${there.join(', ')}${unread}`;
 }
 
-/** Shortens a list of reasons to the first one and the number of the others. Usually all have the same reason, the network. */
+/** Shortens a list of reasons to the first reason and the number of the others. Usually all reasons are the same, the network. */
 function shorten([first = '', ...more]: readonly string[]): string {
   return more.length === 0 ? first : `${first}, and ${more.length} more`;
 }
@@ -229,8 +229,8 @@ function cachedOnly(key: string, spec: string): Origin {
 }
 
 /**
- * Describes a tree that only a shared store may have. When the store does not have it, `fill` throws `error`, the reason why
- * Debian could not give it.
+ * Describes a tree that only a shared store may have. When the store does not have the tree, `fill` throws `error`, the reason why
+ * Debian could not give the tree.
  */
 function sharedOnly(
   { series, version, sha256, key }: RecalledVersion,
@@ -259,9 +259,9 @@ interface RecalledVersion extends Version {
 }
 
 /**
- * Looks for one version of a Debian kernel in the cache; undefined when the request names no single version. When the cache has
- * this version from a package with another digest than the requested one, the requested tree gets a key of its own. A tree
- * without a digest, from an early version of splat, keeps its key, but does not count as cached when a digest was requested.
+ * Looks for one version of a Debian kernel in the cache. Returns undefined when the request does not name a single version. When
+ * the cache has this version from a package with another digest than the requested one, the requested tree gets a key of its own. A
+ * tree without a digest, from an early version of splat, keeps its key, but does not count as cached when a digest was requested.
  */
 async function recallVersion(
   cacheRoot: string,

@@ -78,8 +78,8 @@ function byPlace(one: Diagnostic, other: Diagnostic): number {
 }
 
 /**
- * Compiles one C source again and returns its warnings. Undefined when the last build has no command for it, or it does not
- * compile.
+ * Compiles one C source again and returns its warnings. Returns undefined when the last build has no command for the source, or
+ * when the source does not compile.
  */
 async function compileAgain(
   setup: MakeSetup,
@@ -115,8 +115,8 @@ async function compileAgain(
 
 /**
  * The compiler and its flags, from a record of kbuild: `savedcmd_mm/mmap.o := gcc ... -c -o mm/mmap.o mm/mmap.c ; objtool ...`
- * (`cmd_` before Linux 6.3). ccache, the source, the object and the flag that writes the list of headers are left out. Undefined
- * for other text, and for a command that needs a shell.
+ * (`cmd_` before Linux 6.3). ccache, the source, the object and the flag that writes the list of headers are left out. Returns
+ * undefined for other text, and for a command that needs a shell.
  */
 export function compileWords(record: string): readonly string[] | undefined {
   const line = /^(?:saved)?cmd_\S+ := (.*)$/m.exec(record)?.[1] ?? '';

@@ -25,7 +25,7 @@ export interface FragmentLine {
   readonly value: string;
   /** The number of the line in the fragment, from 1. */
   readonly line: number;
-  /** The reason for the demand: the text after a directive, or else the comment above it; empty when there is neither. */
+  /** The reason for the demand: the text after a directive, or else the comment above the line; empty when there is neither. */
   readonly reason: string;
 }
 
@@ -36,9 +36,9 @@ const unset = /^# CONFIG_(\w+) is not set$/;
 const directive = /^# (lean|verify|if-known|override) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s+(.*))?$/;
 
 /**
- * Reads the text of a fragment. It has lines `CONFIG_X=y` and `# CONFIG_X is not set`, and directives
- * `# verify CONFIG_X=y reason`, `# lean ...`, `# if-known ...` and `# override ...`. Any other comment is the reason for the
- * lines after it, up to the next comment or empty line. Throws `config`, with the number of the line, for any other line.
+ * Reads the text of a fragment. A fragment has lines `CONFIG_X=y` and `# CONFIG_X is not set`, and directives `# verify CONFIG_X=y
+ * reason`, `# lean ...`, `# if-known ...` and `# override ...`. Any other comment is the reason for the lines after it, up to the
+ * next comment or empty line. Throws `config`, with the number of the line, for any other line.
  */
 export function parseFragment(text: string, name: string): Fragment {
   const lines: FragmentLine[] = [];
@@ -77,7 +77,7 @@ function parseDemand(line: string): Omit<FragmentLine, 'line'> | undefined {
   return { demand: demand as Demand, symbol, value: wanted, reason };
 }
 
-/** The digest of what a fragment demands, in its order; comments, reasons and the numbers of lines do not count. */
+/** The digest of a fragment's demands, in their order. Comments, reasons and the numbers of lines do not count. */
 export function fragmentDigest({ lines }: Fragment): string {
   return valueDigest(lines.map(({ demand, symbol, value }) => [demand, symbol, value]));
 }

@@ -27,8 +27,8 @@ export interface Identity {
 }
 
 /**
- * Computes the digests by which a kernel is found in the cache. Of a patch only the diff counts, and of a config fragment only
- * its demands. Throws `tool` when the compiler or the linker is not installed.
+ * Computes the digests by which a kernel is found in the cache. For a patch only the diff counts, and for a config fragment only
+ * the demands. Throws `tool` when the compiler or the linker is not installed.
  */
 export async function identifyBuild(
   request: {
@@ -53,8 +53,8 @@ export async function identifyBuild(
   const base = request.base.kind === 'file' ? request.base.text : request.base.kind;
   const family = valueDigest([recipe, request.source.id, base, demands, compiler]);
   const diffs = allPatches(request.series).map((patch) => patch.diff);
-  // A series with `maybeThere` is skipped in a tree that already has its patches. Without `maybeThere`, the build would fail
-  // there. So the two need different digests.
+  // A series with `maybeThere` is skipped in a tree that already has its patches. Without `maybeThere`, the build would fail there.
+  // So the two cases need different digests.
   const passed = request.series
     .filter(({ maybeThere }) => maybeThere === true)
     .map(({ patches }) => patches.length);

@@ -27,7 +27,7 @@ export async function kconfigSymbols(tree: string): Promise<readonly string[]> {
 
 /**
  * The config symbols of a kernel tree after patches. `source` is the tree without the patches, `patched` has a whole copy of each
- * file that they change, and `src` is the folder of the patched tree.
+ * file that the patches change, and `src` is the folder of the patched tree.
  */
 export async function symbolsAfter(
   source: { readonly tree: string; readonly symbols: ReadonlySet<string> },
@@ -38,7 +38,8 @@ export async function symbolsAfter(
   for (const path of patched.touched.filter(isKconfigPath)) {
     const after = await symbolsIn(join(patched.dir, path));
     const before = await symbolsIn(join(source.tree, path));
-    // A patch removed a symbol from this file, but another file may define it, too. Only the whole tree tells, in a second.
+    // A patch removed a symbol from this file, but another file may define it, too. Only a search of the whole tree tells,
+    // which takes a second.
     if (before.some((symbol) => !after.includes(symbol))) return new Set(await kconfigSymbols(src));
     for (const symbol of after) symbols.add(symbol);
   }

@@ -92,9 +92,9 @@ async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOu
 }
 
 /**
- * Calls `work` in the build folder of a kernel, with all patches applied to the sources there. The folder is locked meanwhile.
- * Its obj/ may be empty or not configured. Returns the result of `work`, or undefined, without calling it, when a patch does not
- * apply.
+ * Calls `work` in the build folder of a kernel, with all patches applied to the sources there. The folder is locked meanwhile,
+ * and its obj/ may be empty or not configured. Returns the result of `work`. When a patch does not apply, returns undefined and
+ * does not call `work`.
  */
 export async function inWorkspace<T>(
   asked: BuildRequest,
@@ -111,8 +111,8 @@ export async function inWorkspace<T>(
 }
 
 /**
- * Calls `work` in a build folder with all patches applied. The caller holds the folder's lock. Returns the result of `work`, or
- * undefined, without calling it, when a patch does not apply.
+ * Calls `work` in a build folder with all patches applied. The caller holds the folder's lock. Returns the result of `work`. When a
+ * patch does not apply, returns undefined and does not call `work`.
  */
 async function inPatchedTree<T>(
   job: BuildJob,

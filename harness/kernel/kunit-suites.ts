@@ -83,8 +83,8 @@ const elf = {
 } as const;
 
 /**
- * Returns a function that reads bytes of an ELF image by their address. It returns fewer bytes than asked for, or none, when the
- * image does not have all of them.
+ * Returns a function that reads bytes of an ELF image by their address. The function returns fewer bytes than requested, or an
+ * empty buffer, when the image does not have all bytes.
  */
 async function readerOf(
   file: FileHandle,
@@ -113,7 +113,7 @@ async function readerOf(
   };
 }
 
-/** Reads up to `bytes` bytes of a file, from `offset` on. It returns fewer bytes, or none, when the file ends before. */
+/** Reads up to `bytes` bytes of a file, from `offset` on. Returns fewer bytes, or an empty buffer, when the file ends before. */
 async function readAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
   if (!Number.isSafeInteger(offset)) return Buffer.alloc(0);
   const buffer = Buffer.alloc(bytes);

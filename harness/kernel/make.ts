@@ -11,7 +11,7 @@ import type { Toolchain } from '../records/run-request.ts';
 import { toolchainWords } from './toolchain.ts';
 import type { Workspace } from './workspace.ts';
 
-/** What every call of make for one kernel has in common. */
+/** The parameters that all calls of make for one kernel share. */
 export interface MakeSetup {
   readonly arch: Architecture;
   readonly workspace: Workspace;
@@ -63,8 +63,8 @@ const stamps = [
 const ccacheSize = '3G';
 
 /**
- * Returns the folder of the compiler cache, and creates it when it is missing. Undefined when the host has no ccache(1), and when
- * the variable CCACHE_DISABLE is not empty.
+ * Returns the folder of the compiler cache, and creates it when it is missing. Returns undefined when the host has no ccache(1),
+ * and when the variable CCACHE_DISABLE is not empty.
  */
 export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<Mount | undefined> {
   if ((process.env['CCACHE_DISABLE'] ?? '') !== '') return undefined;
@@ -135,9 +135,9 @@ function ccacheEnv(dir: string): Readonly<Record<string, string>> {
 }
 
 /**
- * The path of the file `name` that make built in its output folder; undefined when there is none. A path with a symbolic link
- * counts as missing: code of the build may have put it there, and the harness would copy its target with the harness's own
- * rights.
+ * The path of the file `name` that make built in its output folder; undefined when there is no such file. A path with a
+ * symbolic link counts as missing: code of the build may have made the link, and the harness would copy the link's target
+ * with its own rights.
  */
 export async function findBuilt(workspace: Workspace, name: string): Promise<string | undefined> {
   const root = await realpath(workspace.obj.host);
@@ -164,8 +164,8 @@ export async function placeFile(
 }
 
 /**
- * The number of objects that an incremental build will compile: those whose record of dependencies, such as `.mmap.o.cmd`, names
- * a changed file (fixdep writes these records). Undefined when nothing was built in this folder before.
+ * The number of objects that an incremental build will compile: those whose record of dependencies, such as `.mmap.o.cmd`, names a
+ * changed file (fixdep writes these records). Returns undefined when nothing was built in this folder before.
  */
 export async function countDependents(
   workspace: Workspace,

@@ -7,8 +7,8 @@ export interface ModuleInfo {
   /** The modules whose symbols this module uses, as modpost recorded them (scripts/mod/modpost.c, `depends=`). */
   readonly depends: readonly string[];
   /**
-   * The modules that modprobe(8) loads before this module, if they exist, from MODULE_SOFTDEP(). `after` has those that it loads
-   * after this module.
+   * The modules that modprobe(8) loads before this module, if they exist, from MODULE_SOFTDEP(). `after` has the modules that
+   * modprobe(8) loads after this module.
    */
   readonly before: readonly string[];
   readonly after: readonly string[];
@@ -17,8 +17,9 @@ export interface ModuleInfo {
 }
 
 /**
- * Reads what a kernel module says about itself, from the bytes of its file; `path` gives the module's name. Undefined when the
- * bytes are not a relocatable 64-bit little-endian ELF object (elf(5)), or have no section `.modinfo`. The bytes may be hostile.
+ * Reads a kernel module's description of itself from the bytes of its file. `path` gives the module's name. Returns
+ * undefined when the bytes are not a relocatable 64-bit little-endian ELF object (elf(5)), or have no section `.modinfo`.
+ * The bytes may be hostile.
  */
 export function readModuleInfo(path: string, bytes: Buffer): ModuleInfo | undefined {
   const text = findSection(bytes, '.modinfo')?.toString('latin1');
@@ -141,9 +142,9 @@ export interface PlacedModule extends ModuleInfo {
 }
 
 /**
- * The contents of the files modules.dep and modules.alias for busybox's modprobe. It does not know soft dependencies. So modules
- * that must be loaded earlier for this reason are listed as dependencies. A module that lacks a dependency is listed with no
- * dependencies.
+ * The contents of the files modules.dep and modules.alias for busybox's modprobe. This modprobe does not know soft dependencies,
+ * so modules that must be loaded earlier for this reason are listed as dependencies. A module that lacks a dependency is listed
+ * with no dependencies.
  */
 export function moduleIndex(modules: readonly PlacedModule[]): {
   readonly dep: string;

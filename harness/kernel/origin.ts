@@ -1,4 +1,4 @@
-/** Where the kernel tree comes from that a value of `--kernel` names. */
+/** The origin of the kernel tree that a value of `--kernel` names. */
 export interface Origin {
   /** The value of --kernel, as the user wrote it. */
   readonly spec: string;
@@ -15,6 +15,8 @@ export interface Origin {
    * `key` names.
    */
   readonly fill: (tree: string) => Promise<void>;
-  /** Describes the files of the user as they are now, after fill() has thrown ChangedWhileRead. Absent: fill() never does. */
+  /**
+   * Describes the files of the user as they are now, after fill() has thrown ChangedWhileRead. Absent when fill() never throws it.
+   */
   readonly readAgain?: () => Promise<Origin>;
 }

@@ -7,7 +7,7 @@ import { isModuleName } from './module-info.ts';
 import { whileUnchanging } from './unchanging.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
-/** What one `--module` names: a folder with the sources of modules, or a module of the kernel's tree. */
+/** A value of `--module`: a folder with the sources of modules, or a module of the kernel's tree. */
 export type RequestedModule =
   /** `name` is the name of the folder, without its path. `digest` is a digest of its contents, of which the cache has a copy. */
   | { readonly kind: 'folder'; readonly name: string; readonly digest: string }
@@ -117,7 +117,9 @@ function keyOf(digest: string): string {
   return `module_${digest.slice(0, 32)}`;
 }
 
-/** What the `--module` values add to the digest of a kernel. Of a folder only the contents count, not its path and name. */
+/**
+ * The parts that the `--module` values add to the digest of a kernel. For a folder only the contents count, not the path and name.
+ */
 export function modulesIdentity(modules: readonly RequestedModule[]): readonly string[] {
   return modules.map((one) => (one.kind === 'tree' ? one.name : `=${one.digest}`));
 }

@@ -24,7 +24,7 @@ export interface WantedSelftests {
 }
 
 /**
- * A program that was built, or the reason why it was not: the tree does not have its source (`absent`), or it does not compile
+ * A program that was built, or the reason why it was not: the tree lacks the source (`absent`), or the source does not compile
  * (`broken`, with the error).
  */
 export type BuiltSelftest =
@@ -37,7 +37,7 @@ interface Meta {
   readonly broken: Readonly<Record<string, string>>;
 }
 
-/** The version of the procedure that builds selftests; it must be raised when other programs are built, or in another way. */
+/** The version of the procedure that builds selftests. This number must be raised when the procedure changes the programs. */
 const recipe = 2;
 /** The folder for the compiled programs, below make's output folder. */
 const outFolder = 'splat-selftests';
@@ -84,8 +84,9 @@ done
 
 /**
  * Builds selftests of the kernel tree, with its patches, in the sandbox. `request.source` is the tree from which the kernel was
- * built; without it, the tree is opened again. Programs that were built for this kernel and this tree before come from the cache. Returns what became of each wanted program, by name. Undefined for a kernel of another architecture than
- * x86-64, for which no programs are built.
+ * built; without it, the tree is opened again. Programs that were built for this kernel and this tree before come from the cache.
+ * Returns the result for each wanted program, by name. Returns undefined for an architecture other than x86-64, for which splat
+ * builds no programs.
  */
 export async function buildSelftests(
   kernel: BuiltKernel,
@@ -97,7 +98,7 @@ export async function buildSelftests(
   const [sourceId, from] = await sourceOf(request);
   const entry = await ensureEntry(cacheRoot, {
     kind: 'tool',
-    // The tree may not be that of the kernel: the user may have edited it since the kernel was built.
+    // The tree may differ from that of the kernel: the user may have edited it since the kernel was built.
     key: `selftests-${valueDigest([recipe, kernel.id, sourceId, wanted]).slice(0, 24)}`,
     signal,
     make: async (dir) =>
@@ -124,7 +125,7 @@ export async function buildSelftests(
 
 /**
  * The id of the source of a request, and the request with its source, if the source was opened. The source of a Debian kernel is
- * not opened, because its package names it.
+ * not opened, because its package gives the id.
  */
 async function sourceOf(
   request: TestKernelRequest,
@@ -162,7 +163,7 @@ async function compileSelftests(
   for (const one of programs) if (await there(join(folder, `${one.name}.c`))) present.push(one);
   const absent = programs.filter((one) => !present.includes(one)).map(({ name }) => name);
   if (present.length === 0) return { absent, broken: {} };
-  // Makes the numbers of system calls; this target needs no configuration.
+  // This target makes the numbers of system calls. It needs no configuration.
   await runMake(setup, ['archheaders']);
   const [compiler] = programsOf(toolchain);
   const words = present.map((one) => `${one.name}:${one.with ?? ''}`);

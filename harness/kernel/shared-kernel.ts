@@ -15,8 +15,8 @@ interface KernelExchange {
 const mib = 2 ** 20;
 
 /**
- * Fetches a kernel from the shared store. `key` is the kernel's key, and `name` the name of its source. Undefined when no store
- * is set up, the store does not have the kernel, or the store fails. The kernel is then built on this host.
+ * Fetches a kernel from the shared store. `key` is the kernel's key, and `name` the name of its source. Returns undefined when no
+ * store is set up, the store does not have the kernel, or the store fails. The caller then builds the kernel.
  */
 export async function fetchKernel(
   key: string,
@@ -45,7 +45,7 @@ export async function fetchKernel(
 }
 
 /**
- * Puts a kernel from the cache into the shared store. Nothing happens when this host has no key to sign with, or has put the
+ * Puts a kernel from the cache into the shared store. Does nothing when this host has no key to sign with, or has put the
  * kernel there before.
  */
 export async function offerKernel(
@@ -71,9 +71,9 @@ function nameOf(key: string, arch: Architecture): SharedName {
 }
 
 /**
- * Says what is wrong with a kernel from the shared store; undefined when nothing is. The host that built the kernel wrote its
- * image digest, which must be the digest of the fetched image. For a kernel with modules this is not checked, because its digest
- * also covers modules without debug information, which exist only in an archive.
+ * Returns the fault of a kernel from the shared store, or undefined when the kernel is right. The image digest in the kernel's
+ * facts must be the digest of the fetched image. This is not checked for a kernel with modules: its digest also covers modules
+ * without debug information, which exist only in an archive.
  */
 function wrongFacts({ meta, files }: StoreManifest, arch: Architecture): string | undefined {
   const { imageDigest, modules } = meta as {

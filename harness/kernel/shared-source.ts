@@ -19,9 +19,9 @@ const packedName = 'source.tar.xz';
 const mib = 2 ** 20;
 
 /**
- * Fetches the tree of a Debian kernel from the shared store, which may have packages that Debian has replaced. The tree is
- * unpacked into a folder of the cache, and `finish` completes this folder. Undefined for a kernel that is not from Debian, and
- * when the store does not have the tree or fails.
+ * Fetches the tree of a Debian kernel from the shared store, which may have packages that Debian has replaced. The tree is unpacked
+ * into a folder of the cache, and `finish` completes this folder. Returns undefined for a kernel that is not from Debian, and when
+ * the store does not have the tree or fails.
  */
 export async function fetchSource(
   origin: Origin,
@@ -56,8 +56,8 @@ export async function fetchSource(
 }
 
 /**
- * Packs the tree of a Debian kernel and puts it into the shared store. Nothing happens for a kernel that is not from Debian, and
- * when this host has no key to sign with or has put the tree there before.
+ * Packs the tree of a Debian kernel and puts it into the shared store. Does nothing for a kernel that is not from Debian, and when
+ * this host has no key to sign with or has put the tree there before.
  */
 export async function offerSource(
   { id, name }: { readonly id: string; readonly name: string },
@@ -103,8 +103,8 @@ function digestIn(meta: unknown): string | undefined {
 }
 
 /**
- * Says what is wrong with a kernel tree from the shared store; undefined when nothing is. The tree's package must have the
- * SHA-256 in `facts`: the pinned one, or the one in Debian's lists. Without a SHA-256 in `facts`, every package is right.
+ * Returns the fault of a kernel tree from the shared store, or undefined when the tree is right. The tree's package must have the
+ * SHA-256 in `facts`: the pinned SHA-256, or that in Debian's lists. Without a SHA-256 in `facts`, every package is right.
  */
 function wrongPackage(meta: unknown, { facts }: Origin): string | undefined {
   const wanted = facts?.['sha256'];

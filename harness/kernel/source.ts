@@ -43,8 +43,8 @@ export function compareVersions(a: KernelVersion, b: KernelVersion): number {
 }
 
 /**
- * True when a kernel version is `from` or later, and earlier than `before`. Both are texts such as `6.12`. Without `before`,
- * every version from `from` on is in the range.
+ * True when a kernel version is `from` or later, and earlier than `before`. `from` and `before` are texts such as `6.12`. Without
+ * `before`, every version from `from` on is in the range.
  */
 export function isVersionIn(
   version: KernelVersion,
@@ -79,9 +79,9 @@ export interface SourceOptions {
 /**
  * Opens the kernel tree that a value of `--kernel` names; a tree that is not in the cache is first fetched or copied into it.
  * `spec` is `debian:6.1` (the newest linux-source-6.1 of any suite), `debian:newest`, one version
- * (`debian:6.1.192-3[@sha256:HEX]`), a directory, `DIR@REV` (a commit of a git tree) or a tarball. Of a directory, the files that
- * git tracks are taken as they are on disk; without git, all files but build products. Throws `usage` when the tree does not
- * exist or is no kernel, and `tool` when it cannot be fetched.
+ * (`debian:6.1.192-3[@sha256:HEX]`), a directory, `DIR@REV` (a commit of a git tree) or a tarball. From a directory, splat takes
+ * the files that git tracks, as they are on disk; without git, it takes all files but build products. Throws `usage` when the tree
+ * does not exist or is no kernel, and `tool` when the tree cannot be fetched.
  */
 export async function openSource(spec: string, options: SourceOptions): Promise<Source> {
   if (spec.startsWith('debian:')) {
@@ -91,8 +91,8 @@ export async function openSource(spec: string, options: SourceOptions): Promise<
 }
 
 /**
- * Names the tree of a `debian:` kernel without fetching the tree: the name of the package has the version. Undefined for any
- * other value of `--kernel`, and for a version with a digest that only the shared store may have. Throws as openSource() does.
+ * Names the tree of a `debian:` kernel without fetching the tree: the name of the package has the version. Returns undefined for
+ * any other value of `--kernel`, and for a version with a digest that only the shared store may have. Throws as openSource() does.
  */
 export async function nameSource(
   spec: string,
@@ -208,8 +208,8 @@ async function makeSource(origin: Origin, dir: string): Promise<unknown> {
 }
 
 /**
- * Returns a function that completes a folder of the cache in which a kernel tree lies. It writes the tree's config symbols to
- * symbols.json, and returns the tree's version.
+ * Returns a function that completes a folder of the cache in which a kernel tree lies. The function writes the tree's config
+ * symbols to symbols.json, and returns the tree's version.
  */
 function completeTree({ spec }: Origin): (dir: string) => Promise<KernelVersion> {
   return async (dir) => {
@@ -235,8 +235,8 @@ async function readSource(entry: Entry, name: string): Promise<Source> {
 }
 
 /**
- * Reads the version in the top Makefile of a tree, where `VERSION = 6` and `PATCHLEVEL = 1` are lines. Throws `usage` when they
- * are missing.
+ * Reads the version in the top Makefile of a tree, where `VERSION = 6` and `PATCHLEVEL = 1` are lines. Throws `usage` when these
+ * lines are missing.
  */
 async function requireKernel(tree: string, spec: string): Promise<KernelVersion> {
   const makefile = await readMakefile(join(tree, 'Makefile'));
@@ -252,7 +252,7 @@ async function requireKernel(tree: string, spec: string): Promise<KernelVersion>
 /** The top Makefile of Linux 7.3 has 70 KiB. */
 const largestMakefileBytes = 1024 * 1024;
 
-/** The text of a Makefile; empty when there is none, when it is a link or no regular file, or when it has more than 1 MiB. */
+/** The text of a Makefile. Returns an empty text for a missing file, for a link or other special file, and for more than 1 MiB. */
 async function readMakefile(path: string): Promise<string> {
   const options = { largestBytes: largestMakefileBytes, links: 'refuse' } as const;
   const bytes = await readIfThere(readRegular(path, options)).catch((error: unknown) => {

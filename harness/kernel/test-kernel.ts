@@ -47,7 +47,7 @@ export interface TestKernelRequest {
   readonly cacheRoot: string;
   /** The number of compilers that run at the same time; default: one for each core. */
   readonly jobs?: number;
-  /** Whether the kernel is untestable (`refuse`, the default) when the tree drops a config line that a fragment demands. */
+  /** `refuse` (default): a kernel whose tree drops a demanded config line is untestable. `record`: the line is only recorded. */
   readonly onDropped?: 'refuse' | 'record';
   /** The name of a build folder that several configurations share; absent: one folder for each configuration. */
   readonly workspace?: string;
@@ -85,9 +85,9 @@ const ourFragments: readonly {
 ];
 
 /**
- * Builds the kernel under test, or takes it from the cache or the shared store. It is built from the source tree, the series and
- * fragments of splat, and those of the user. All input is read first, so that a missing file is reported before minutes of work.
- * A Debian kernel without a series of the user is found without its sources.
+ * Takes the kernel under test from the cache or the shared store, or builds it from the source tree, splat's series and fragments,
+ * and the user's. Reads all input first, so that a missing file is reported before minutes of work. The lookup of a Debian kernel
+ * without a series of the user needs no source tree.
  */
 export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
   const { check = [] } = request;
@@ -106,17 +106,17 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
 }
 
 /**
- * Opens the source and reads the series and fragments of a kernel under test. Returns the request for its build; nothing is
- * built.
+ * Opens the source and reads the series and fragments of a kernel under test. Returns the request for the build,
+ * and builds nothing.
  */
 export async function planTestKernel(request: TestKernelRequest): Promise<BuildRequest> {
   return planWith(await readSettings(request), request);
 }
 
 /**
- * Throws `usage` when the kernel cannot be built in one of these states of its mmu-notifier annotations. Nothing is built.
- * Returns the source tree, so that all states are built from the same tree. Returns undefined for a Debian kernel: its tree is
- * needed only if the kernel is not in the cache.
+ * Throws `usage` when the kernel cannot be built in one of these states of its mmu-notifier annotations. Builds nothing. Returns
+ * the source tree, so that all states are built from the same tree. Returns undefined for a Debian kernel: its tree is needed only
+ * if the kernel is not in the cache.
  */
 export async function requireAnnotations(
   request: TestKernelRequest,
@@ -144,7 +144,7 @@ async function planWith(settings: Settings, request: TestKernelRequest): Promise
   return { ...(await planBuild(source, theirs, settings, request)), source };
 }
 
-/** Adds to a kernel the digests of what it was configured with. */
+/** Adds to a kernel the digests of its config fragments and of the file of `--config-base`. */
 function withFragments(
   outcome: BuildOutcome,
   { fragments, base }: Pick<NamedBuild, 'fragments' | 'base'>,

@@ -7,8 +7,8 @@ import { checkValue } from '../records/schema.ts';
 export const defaultToolchain: Toolchain = { kind: 'compiler', cc: 'gcc' };
 
 /**
- * The toolchain of --cc or --llvm; no field when neither option was given. Throws `usage` for an invalid value, for both options
- * together, and for a program that is not installed.
+ * Returns the toolchain of --cc or --llvm; the result has no field when neither option was given. Throws `usage` for an invalid
+ * value, for both options together, and for a program that is not installed.
  */
 export async function requestedToolchain(asked: {
   readonly cc: string | undefined;
@@ -95,7 +95,7 @@ export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly 
 }
 
 /**
- * Why a kernel tree refuses the compiler, in one line, from the log of its configuration. Undefined when the log does not say so.
+ * Returns the reason why a tree refuses the compiler, in one line, from the log of its configuration; undefined when there is none.
  * scripts/cc-version.sh prints, before Kconfig gives up:
  *
  *     *** C compiler is too old.

@@ -1,20 +1,16 @@
 import { HarnessError } from '../errors.ts';
 
-/** How often files that change while they are copied are read again from the beginning. */
+/** The largest number of attempts to read and copy files that change meanwhile. */
 const attempts = 4;
 
-/**
- * Thrown when the bytes that were copied are not those of the digest under which the copy would be stored: the files were changed
- * in between.
- */
+/** Thrown when the copied bytes do not have the digest under which the copy would be stored: the files were changed in between. */
 export class ChangedWhileRead extends Error {
   override readonly name = 'ChangedWhileRead';
 }
 
 /**
- * Runs `attempt`, which digests files of the user and stores a copy of them under the digest. While it throws ChangedWhileRead,
- * it is run again, up to four times in all, with `isAgain`. `what` names the files for the error. Throws `infra` when they never
- * stay the same for one attempt.
+ * Runs `attempt`, which digests files of the user and stores a copy of the files under the digest. When `attempt` throws
+ * ChangedWhileRead, runs it again with `isAgain`. Throws `infra` after four attempts in all; `what` names the files in the message.
  */
 export async function whileUnchanging<T>(
   what: string,

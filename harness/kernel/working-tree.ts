@@ -43,7 +43,7 @@ export async function describeWorkingTree(
   options: {
     readonly cacheRoot: string;
     readonly signal: AbortSignal;
-    /** Called before all files are read, which takes seconds; not called when the digest is cached. Absent: nobody is told. */
+    /** Called before all files are read, which takes seconds; not called when the digest is cached. */
     readonly onRead?: () => void;
     /** True: the files are read even when the digest is cached. Default false. */
     readonly isAgain?: boolean;
@@ -101,8 +101,8 @@ async function digestFiles<T extends { readonly file: string }>(
 
 /**
  * Copies the files of a described directory to the new or empty folder `tree`; links stay links. The copies share disk blocks
- * with the originals if the file system supports that. The copied bytes are digested: throws ChangedWhileRead when they are not
- * those that were described.
+ * with the originals if the file system supports that. Digests the copied bytes, and throws ChangedWhileRead when the digest is
+ * not the described digest.
  */
 export async function copyWorkingTree(
   dir: string,
@@ -133,9 +133,9 @@ export async function copyWorkingTree(
 }
 
 /**
- * Returns a function that copies a file and returns the bytes of the copy. While the file system lets copies share disk blocks,
- * the copy shares them and is then read. Else the file is read once, and what was read is written: this takes no longer than a
- * copy that is not read.
+ * Returns a function that copies a file and returns the bytes of the copy. If the file system supports this, the copy shares its
+ * disk blocks with the file, and is then read. Otherwise the file is read once and its bytes are written, which takes no longer
+ * than a copy alone.
  */
 function copierOf(): (from: string, to: string) => Promise<Uint8Array> {
   let canShare = true;

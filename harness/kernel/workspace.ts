@@ -87,9 +87,9 @@ export interface Synced {
 }
 
 /**
- * Brings the sources of a build folder to the tree `tree` with the files of `patched`. A file that stays the same keeps its inode
- * and time, so make skips it. A file that changes, or is no longer patched, is written anew. Its time is then later than that of
- * every object made from its old contents.
+ * Makes the sources of a build folder equal to the tree `tree` with the files of `patched` in it. A file that stays the same keeps
+ * its inode and time, so make skips it. A file that changes, or is no longer patched, is written anew. Its time is then later than
+ * that of every object made from its old contents.
  */
 export async function syncSource(
   workspace: Workspace,

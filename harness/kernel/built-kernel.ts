@@ -105,10 +105,7 @@ interface KernelMeta extends BuildFacts {
   };
 }
 
-/**
- * Files of a build that the cache keeps besides the image. The key is the name in the cache, the value the path below
- * obj/ (make's output).
- */
+/** The files of a build that the cache keeps besides the image: for each name in the cache, the path below make's output folder. */
 const keptFiles: Readonly<Record<string, string>> = {
   vmlinux: 'vmlinux',
   'System.map': 'System.map',

@@ -33,16 +33,16 @@ interface HostOptions {
 
 const kvmDevice = '/dev/kvm';
 /**
- * How many milliseconds a kernel gets to boot under KVM. A lean kernel is ready within a second. On a host where KVM runs no
- * guests, a kernel never prints a line.
+ * The time limit for a kernel to boot under KVM, in milliseconds. A lean kernel is ready within a second. On a host where KVM runs
+ * no guests, a kernel never prints a line.
  */
 const proofMs = 20_000;
 
 /**
- * Decides between KVM and TCG (emulation). On some machines /dev/kvm opens and virtual machines are created, but no guest runs.
- * So `auto` takes KVM only when a kernel has printed a line under it. This proof is stored, and holds until the host boots again
- * or has another QEMU. That QEMU cannot use KVM is stored only when the same QEMU starts with TCG. `kvm` takes KVM without the proof; a kernel that does not boot is then at fault. Throws `tool` for `kvm`
- * on a host whose /dev/kvm this user cannot open.
+ * Decides between KVM and TCG (emulation). On some machines /dev/kvm opens and virtual machines are created, but no guest runs. So
+ * `auto` takes KVM only when a kernel has printed a line under it. This proof is stored, and holds until the host boots again or
+ * has another QEMU. The proof that QEMU cannot use KVM is stored only when the same QEMU starts with TCG. `kvm` takes KVM without
+ * the proof; a kernel that does not boot is then at fault. Throws `tool` for `kvm` on a host whose /dev/kvm this user cannot open.
  */
 export async function decideAccel(
   choice: AccelChoice,
@@ -92,15 +92,15 @@ export interface KvmProof {
   readonly works: boolean;
   readonly reason: string;
   /**
-   * What may be the reason for the result. `kernel`: also the kernel that was tried. `host`: only the host. `nothing`: something
-   * else than KVM, so the result is not stored.
+   * The possible reason for the result. `kernel`: the host, or the kernel that was tried. `host`: only the host. `nothing`:
+   * something other than KVM, so the result is not stored.
    */
   readonly decides: 'kernel' | 'host' | 'nothing';
 }
 
 /**
- * What `--accel auto` decides without a guest: because there is no usable /dev/kvm, or because an earlier proof of KVM is stored.
- * Undefined when a guest must be started to decide.
+ * Returns the decision of `--accel auto` if it needs no guest: there is no usable /dev/kvm, or an earlier proof of KVM is stored.
+ * Returns undefined when a guest must be started to decide.
  */
 export async function recallAccel(options: HostOptions): Promise<AccelDecision | undefined> {
   const missing = await whyNoDevice();
@@ -132,8 +132,8 @@ async function storeProof(key: string, proof: KvmProof, options: HostOptions): P
 }
 
 /**
- * The machine for the proof. It has no GPU and no disks, so that a fault of one of them, such as a GPU that this QEMU does not have,
- * is not taken for a fault of KVM.
+ * The machine for the proof. It has no GPU and no disks, so that a fault of such a device, for example a GPU that this QEMU does
+ * not have, is not taken for a fault of KVM.
  */
 function bareMachine(spec: Omit<MachineSpec, 'accel'>): Omit<MachineSpec, 'accel'> {
   const { arch, kernel, initrd, append } = spec;

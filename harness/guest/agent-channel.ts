@@ -4,9 +4,9 @@ import { startDeadline } from '../host/deadline.ts';
 import { streamLines } from './lines.ts';
 
 /**
- * The host's end of the protocol with the agent, the program in the guest that takes requests. It runs over a virtio-serial port
- * of
- * its own. A line has at most 64 KiB and consists of words separated by one space; each word is percent-encoded:
+ * The host's end of the protocol with the agent, the program in the guest that takes requests. The protocol runs over a
+ * virtio-serial port of its own. A line has at most 64 KiB and consists of words separated by one space; each word is
+ * percent-encoded:
  *
  *     7 run 5000 /splat/munmap --seed 1          a request: id, verb, words
  *     7 out 1 start%0A                           what the program printed, as it prints it

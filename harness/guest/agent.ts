@@ -65,8 +65,8 @@ export interface Agent {
 }
 
 /**
- * Opens the agent of a guest, the program in it that answers requests. `timeoutMs` is how long an answer may take. For `run`, the
- * program's own time limit is added.
+ * Opens the agent of a guest, the program in it that answers requests. `timeoutMs` is the time limit for an answer, in
+ * milliseconds. For `run`, the program's own time limit is added.
  */
 export function openAgent(channel: AgentChannel, signal: AbortSignal, timeoutMs: number): Agent {
   const ask = async (
@@ -154,7 +154,7 @@ async function readAll(ask: Ask, path: string, limitBytes: number): Promise<Buff
   let bytes = 0;
   const answer = await ask('read', [path, String(limitBytes)], (kind, [chunk]) => {
     bytes += chunk?.length ?? 0;
-    // The agent keeps to the limit. But another program of the guest may have taken its place.
+    // The agent keeps to the limit, but another program in the guest may have taken the agent's place.
     if (kind === 'data' && chunk !== undefined && bytes <= limitBytes) chunks.push(chunk);
   });
   return answer.kind === 'ok' ? Buffer.concat(chunks) : undefined;

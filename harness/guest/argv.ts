@@ -74,10 +74,9 @@ export type MachineStart = 'boot' | 'restore';
 const agentPortName = 'org.splat.agent';
 
 /**
- * The arguments of QEMU. QEMU writes the console, raw and complete, to the file at `consolePath`. A saved guest can be loaded
- * only into
- * a machine with the same devices. All devices are in these arguments, so their digest, without the paths, is part of a
- * checkpoint's key.
+ * The arguments of QEMU. QEMU writes the console, raw and complete, to the file at `consolePath`. QEMU can load a saved guest
+ * only into a machine with the same devices. All devices are in these arguments, so their digest, without the paths, is part of
+ * a checkpoint's key.
  *
  * `-smp N,sockets=N,cores=1`: without ACPI, the kernel finds CPUs in SeaBIOS's MP table, which lists only packages.
  */
@@ -122,8 +121,8 @@ function gdbArgv(path: string): readonly string[] {
 }
 
 /**
- * The arguments of QEMU for a disk with a read-only image. The guest finds the disk by its serial number. It does not read a disk
- * of tools before it runs a program on that disk.
+ * The arguments of QEMU for a disk with a read-only image. The guest finds the disk by its serial number. The guest does not read a
+ * disk of tools before it runs a program on that disk.
  */
 function imageArgv(name: 'system' | 'tools', path: string): readonly string[] {
   return [

@@ -13,8 +13,8 @@ import { type Machine, type MachineOptions, requireGuestsFault, startMachine } f
 import type { Qmp } from './qmp.ts';
 
 /**
- * A running guest. It has the requests to the guest's agent, and what the host can do to the virtual machine. Disposing of it
- * kills QEMU.
+ * A running guest: the requests to the guest's agent, and the operations of the host on the virtual machine.
+ * Disposing of it kills QEMU.
  */
 export interface Guest extends Agent, AsyncDisposable {
   readonly console: ConsoleFollower;
@@ -38,12 +38,12 @@ export interface MachineGuest extends Guest {
   readonly machine: Machine;
 }
 
-/** How a guest is started. */
+/** The options for starting a guest. */
 export interface GuestOptions extends MachineOptions {
   readonly spec: MachineSpec;
   /** Gets every byte of the console once, in order. */
   readonly onConsole: (bytes: Uint8Array) => void;
-  /** How long the agent in the guest may take for one answer, in milliseconds of the host's clock. */
+  /** The time limit for one answer of the agent in the guest, in milliseconds of the host's clock. */
   readonly answerTimeoutMs: number;
 }
 
@@ -152,7 +152,7 @@ async function watchSilence(
 
 /**
  * Returns the port of this host that leads to the guest's ssh server, from this line in the output of QEMU's `info usernet`:
- * `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0`. Undefined without such a line.
+ * `TCP[HOST_FORWARD] 12 127.0.0.1 40421 10.0.2.15 22 0 0`. Returns undefined without such a line.
  */
 export function parseForwardedPort(text: string): number | undefined {
   const port = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s/m.exec(text)?.[1];

@@ -21,14 +21,14 @@ import {
 import type { Qmp } from './qmp.ts';
 import { receiveStream } from './receive-stream.ts';
 
-/** What the boot of a guest has shown once the guest is ready. The store keeps it with the saved guest. */
+/** The facts about the boot of a guest that became ready. The store keeps these facts with the saved guest. */
 export interface BootRecord {
   readonly release: string;
   /** The time from the start of QEMU to the agent's answer, in milliseconds. */
   readonly bootMs: number;
   /** How many times slower the guest boots than a guest on a fast machine, from slownessOf(). */
   readonly slowness: number;
-  /** What `prepare` of CheckpointRequest returned for this guest, as JSON. It is the same for all copies of the guest. */
+  /** The result of CheckpointRequest's `prepare` for this guest, as JSON. All copies of the guest share this result. */
   readonly prepared: unknown;
 }
 
@@ -49,7 +49,7 @@ export interface CheckpointRequest {
   /** The ids of the kernel and of the guest image. They identify these files; paths do not. */
   readonly identity: readonly string[];
   /**
-   * The number of the boot. Each number stands for another boot, which is saved by itself. Copies of one boot are alike in
+   * The number of the boot. Each number stands for another boot, which is saved separately. Copies of one boot are alike in
    * everything that the boot decided.
    */
   readonly bootIndex: number;
@@ -68,8 +68,8 @@ export type CheckpointOutcome =
   | { readonly kind: 'failed'; readonly verdict: Untestable };
 
 /**
- * Thrown for a boot that makes the kernel untestable. It passes through code that can only return a success, and is caught after
- * it.
+ * Thrown for a boot that makes the kernel untestable. The error passes through code that can only return a success; the caller of
+ * that code catches the error.
  */
 export class BootFailed extends Error {
   override readonly name = 'BootFailed';
@@ -150,8 +150,8 @@ async function bootAndSave(request: CheckpointRequest, dir: string): Promise<Boo
 }
 
 /**
- * Boots a guest, sets its kernel's timeouts and prepares it. Throws BootFailed when the kernel does not get that far. Throws
- * `infra` when QEMU or the host is at fault for that.
+ * Boots a guest, sets its kernel's timeouts and prepares it. Throws BootFailed when the kernel fails before the guest is prepared.
+ * Throws `infra` when QEMU or the host is at fault.
  */
 export async function bootGuest(
   request: Pick<CheckpointRequest, 'spec' | 'signal' | 'prepare'>,
@@ -216,13 +216,13 @@ interface MigrationStatus {
   readonly 'error-desc'?: string;
 }
 
-/** How many bytes per second QEMU may write when it saves a guest. Its default of 128 MiB/s was chosen for networks. */
+/** The largest rate, in bytes per second, at which QEMU saves a guest. QEMU's default of 128 MiB/s was chosen for networks. */
 const saveBytesPerSecond = 8 * 1024 ** 3;
 
 /**
- * Saves a guest to `file`, as a migration stream. QEMU stops the guest at the end; a copy of it runs as soon as it is loaded. The
- * stream goes through a socket, because QEMU 7.2 has no file: URI, takes fd: only for descriptors sent to its monitor, and would
- * run exec: through a shell.
+ * Saves a guest to `file`, as a migration stream. QEMU stops the guest at the end; a copy of the guest runs as soon as QEMU has
+ * loaded it. The stream goes through a socket, because QEMU 7.2 has no file: URI, takes fd: only for descriptors sent to its
+ * monitor, and would run exec: through a shell.
  */
 async function save(qmp: Qmp, file: string): Promise<void> {
   await qmp.execute('migrate-set-parameters', { 'max-bandwidth': saveBytesPerSecond });
@@ -269,7 +269,7 @@ async function proveRestore(
   await rm(consolePath);
 }
 
-/** How a copy of a saved guest is started. `spec` must describe the machine of the saved guest. */
+/** The options for starting a copy of a saved guest. `spec` must describe the machine of the saved guest. */
 export interface ForkOptions {
   readonly spec: MachineSpec;
   readonly consolePath: string;

@@ -9,15 +9,15 @@ export interface ConsoleFollower extends AsyncDisposable {
   /** The number of bytes read so far. */
   readonly bytes: () => number;
   /**
-   * When the last byte was read, in milliseconds on the clock of performance.now(). Before the first byte: when the follower was
-   * opened.
+   * Returns the time at which the last byte was read, in milliseconds on the clock of performance.now(). Before the first byte,
+   * returns the time at which the follower was opened.
    */
   readonly lastByteAtMs: () => number;
   /** Resolves when everything that the file contains now was read. */
   readonly catchUp: () => Promise<void>;
   /**
-   * Resolves to true as soon as the console prints `text` after this call; two reads may have a part of it each. Resolves to
-   * false when the time is over or the signal fires.
+   * Resolves to true as soon as the console prints `text` after this call, even if two reads each have a part of `text`. Resolves
+   * to false when the time is over or the signal fires.
    */
   readonly waitFor: (text: string, timeoutMs: number, signal: AbortSignal) => Promise<boolean>;
 }
@@ -94,7 +94,7 @@ interface Awaited {
 
 /**
  * Wakes every call of waitFor() whose text is complete now. Returns the end of the input, in which another text may have begun;
- * it is empty when no call waits.
+ * this end is empty when no call waits.
  */
 function notify(awaited: ReadonlySet<Awaited>, carry: Buffer, chunk: Buffer): Buffer<ArrayBuffer> {
   if (awaited.size === 0) return Buffer.alloc(0);

@@ -14,7 +14,7 @@ export interface CpuStack {
 }
 
 /**
- * The registers of one CPU that a stack is read from, as QEMU prints them for `info registers -a` (target/i386/cpu-dump.c).
+ * The registers of one CPU from which its stack is read, as QEMU prints them for `info registers -a` (target/i386/cpu-dump.c).
  * `level` is the privilege level: 0 is the kernel.
  */
 interface Registers {
@@ -28,7 +28,8 @@ interface Registers {
 }
 
 /**
- * The most addresses that are read of one stack. No stack of a splat kernel is deeper, but overwritten frames may form a circle.
+ * The largest number of addresses that are read from one stack. No stack of a splat kernel is deeper, but overwritten frames
+ * may form a circle.
  */
 const mostFrames = 48;
 /** The interrupt flag of RFLAGS. */

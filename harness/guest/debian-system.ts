@@ -22,7 +22,7 @@ interface Recipe {
   readonly chosen: readonly { readonly packages: readonly string[] }[];
 }
 
-/** What a disk image with a Debian for guests is made from. */
+/** The request for a disk image with a Debian for guests. */
 export interface SystemRequest {
   /** The codename of the Debian release, such as `bookworm`. */
   readonly release: string;
@@ -90,7 +90,7 @@ interface Making {
   readonly emit: Emit;
 }
 
-/** Where the sandbox sees three folders: the fetched packages, the program mmdebstrap, and the folder to work in. */
+/** The paths in the sandbox of three folders: the fetched packages, the program mmdebstrap, and the folder to work in. */
 const inside = { packages: '/splat/packages', maker: '/splat/maker', work: '/splat/work' } as const;
 
 /** A shell command that removes documentation, which is half of some packages and which nobody reads in a guest. */

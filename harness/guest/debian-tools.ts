@@ -31,8 +31,8 @@ interface Bundle {
 }
 
 /**
- * The version of the code that packs the disk. Raise it when other files are packed, or in another way, so that old disks are not
- * used.
+ * The version of the code that packs the disk. Raise this number when other files are packed, or in another way, so that old
+ * disks are not used.
  */
 const packing = 1;
 

@@ -16,7 +16,7 @@ export interface GpuDevice {
    */
   readonly needs?: 'window' | 'host-gpu';
   /**
-   * True for a GPU that carries out the drawing commands of the guest. Absent: it only shows what the guest's CPUs have drawn.
+   * True for a GPU that carries out the drawing commands of the guest. Absent: the GPU only shows what the guest's CPUs have drawn.
    */
   readonly renders?: true;
   /** The reason why this device was never tried. Absent: it was seen to work. */

@@ -51,7 +51,7 @@ export interface IgtImage {
   readonly tests: Readonly<Record<string, readonly string[]>>;
 }
 
-/** What the code that makes a disk with programs needs: the cache, the signal and the function for events of its run. */
+/** The options of the code that makes a disk with programs: the cache, and the signal and event function of the run. */
 export interface IgtOptions {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
@@ -61,28 +61,29 @@ export interface IgtOptions {
 /** The folder of the test programs, in every image with IGT. */
 export const igtFolder = '/usr/libexec/igt-gpu-tools';
 /**
- * The version of the code that packs the disk. Raise it when other files are packed, or in another way, so old disks are not
- * used.
+ * The version of the code that packs the disk. Raise this number when other files are packed, or in another way, so that old
+ * disks are not used.
  */
 const packing = 1;
 
-/** What pack() found out about the image that it made. */
+/** The facts about an image that pack() made. */
 interface Packed {
   readonly tests: IgtImage['tests'];
   /** The digest of the disk. */
   readonly sha256: string;
 }
 
-/** What the store keeps about a disk with IGT. A disk that an early version of splat packed has no digest. */
+/** The facts that the store keeps about a disk with IGT. A disk that an early version of splat packed has no digest. */
 interface Meta extends Omit<Packed, 'sha256'> {
   readonly name: string;
   readonly sha256?: string;
 }
 
 /**
- * Returns a disk with Debian's IGT. When the cache or a shared store has the version of guests/igt/bundle.json, returns that;
- * Debian is not asked. Otherwise fetches this version and packs it, or, with a note, Debian's newest version. When that fails,
- * takes the newest version in the cache, with a note. Throws `tool` when the cache has no version.
+ * Returns a disk with Debian's IGT, in the version of guests/igt/bundle.json. Takes the disk from the cache or a shared store,
+ * without a request to Debian, or else fetches this version and packs it. When Debian no longer has this version, takes
+ * Debian's newest version, with a note. When that fails, takes the newest version in the cache, with a note. Throws `tool` when
+ * the cache has no version.
  */
 export async function ensureIgt(options: IgtOptions): Promise<IgtImage> {
   const bundle = await readBundle();
@@ -224,8 +225,8 @@ function imageOf(entry: Entry): IgtImage {
 }
 
 /**
- * Where the user's build of IGT may have its tests, in the order of search: below the prefix of an installation, or in meson's
- * build folder.
+ * The folders in which the user's build of IGT may have its tests, in the order of search: below the prefix of an installation, or
+ * in meson's build folder.
  */
 const ownFolders = [
   'libexec/igt-gpu-tools',
@@ -235,8 +236,8 @@ const ownFolders = [
   '.',
 ];
 /**
- * Where the user's build of IGT may have its libraries (`ownLibraries`), and where this host may have the libraries that the
- * build needs (`hostLibraries`).
+ * The folders in which the user's build of IGT may have its libraries (`ownLibraries`), and the folders of this host that may have
+ * further libraries that the build needs (`hostLibraries`).
  */
 const ownLibraries = ['lib/x86_64-linux-gnu', 'lib64', 'lib', 'usr/lib/x86_64-linux-gnu'];
 const hostLibraries = [

@@ -57,8 +57,8 @@ const swapMiB = 256;
 
 /**
  * Returns the image of the guest `name`, which guests/NAME/recipe.json describes. Takes it from the cache or the shared store, or
- * builds it. It is built again when the recipe, a source, the compiler or a host's file in it, such as busybox, has changed.
- * Throws `tool` when the compiler or such a file is not installed.
+ * builds it. The image is built again when the recipe, a source, the compiler, or a file of the host in it, such as busybox, has
+ * changed. Throws `tool` when the compiler or such a file is not installed.
  */
 export async function ensureImage(
   name: string,
@@ -67,7 +67,7 @@ export async function ensureImage(
   const { cacheRoot, signal, emit } = options;
   const folder = join(packageRoot(), 'guests', name);
   const recipe = JSON.parse(await readFile(join(folder, 'recipe.json'), 'utf8')) as Recipe;
-  // The files are read once, and an image is made from what was read: the key is true even when a file changes meanwhile.
+  // The files are read once, and the image is made from these contents, so the key is true even when a file changes meanwhile.
   const sources = await readSources(folder);
   const files = await Promise.all(recipe.files.map(readInstalled));
   const key = valueDigest([
@@ -134,7 +134,7 @@ async function compilerVersion(compiler: string, signal: AbortSignal): Promise<s
   return stdout.split('\n', 1)[0] ?? '';
 }
 
-/** A source file of the program in an image: its name, and what it contained when it was read. */
+/** A source file of the program in an image: its name, and its content when it was read. */
 interface SourceFile {
   readonly file: string;
   readonly content: Buffer;

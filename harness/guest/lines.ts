@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { HarnessError } from '../errors.ts';
 
 /**
- * Splits a byte stream into lines, without their line ends. What follows the last line end is dropped. Throws `infra` for an
+ * Splits a byte stream into lines, without their line ends. Drops the bytes after the last line end. Throws `infra` for an
  * unfinished line that is longer than the limit, which is a fault of the sender.
  */
 export async function* streamLines(stream: Readable, limitBytes: number): AsyncGenerator<string> {

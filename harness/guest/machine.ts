@@ -18,7 +18,7 @@ import { type MachineSpec, type MachineStart, qemuArgv } from './argv.ts';
 import { type DisplayServer, startDisplayServer } from './display-server.ts';
 import { openQmp, type Qmp, type QmpEvent } from './qmp.ts';
 
-/** The version of QEMU as it prints it: `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`. */
+/** The version of QEMU, as QEMU prints it: `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`. */
 export async function qemuVersion({ qemu }: Architecture, signal: AbortSignal): Promise<string> {
   const { stdout } = await runTool(qemu.program, ['--version'], { signal });
   return stdout.split('\n')[0] ?? '';
@@ -37,9 +37,8 @@ export interface Machine extends AsyncDisposable {
    */
   readonly ended: Promise<ChildEnd>;
   /**
-   * The fault of the host, such as a full disk or a signal to QEMU, because of which the guest could not go on. QEMU is killed after
-   * such a fault.
-   * Undefined: there was no fault.
+   * Returns the fault of the host that stopped the guest, such as a full disk or a signal to QEMU; undefined when there was no
+   * fault. QEMU is killed after such a fault.
    */
   readonly hostFault: () => HarnessError | undefined;
   /** The CPU time that QEMU has used so far, in seconds; 0 when QEMU is gone. */
@@ -51,7 +50,7 @@ export interface Machine extends AsyncDisposable {
   readonly framebuffer?: string;
 }
 
-/** How QEMU is started. */
+/** The options for starting QEMU. */
 export interface MachineOptions {
   readonly start: MachineStart;
   readonly consolePath: string;
@@ -61,11 +60,11 @@ export interface MachineOptions {
 }
 
 /**
- * How many milliseconds QEMU may take for its greeting over QMP. QEMU sends the greeting before it starts the guest, so the speed
- * of the guest does not matter.
+ * The time limit for QEMU's greeting over QMP, in milliseconds. QEMU sends the greeting before it starts the guest, so the speed of
+ * the guest does not matter.
  */
 const greetTimeoutMs = 20_000;
-/** How many units of CPU time in /proc make a second (USER_HZ). On x86 this number is fixed for user space (times(2)). */
+/** The number of units of CPU time in /proc that make a second (USER_HZ). On x86 this number is fixed for user space (times(2)). */
 const ticksPerSecond = 100;
 
 /**
@@ -74,7 +73,7 @@ const ticksPerSecond = 100;
  */
 export async function startMachine(spec: MachineSpec, options: MachineOptions): Promise<Machine> {
   // QEMU writes the guest's swap to a file whose name it removes at once. When QEMU is killed in between, the file stays in this
-  // folder, and is removed with it.
+  // folder, and is removed with the folder.
   const scratch = await mkdtemp(join(temporaryFolder(), 'splat-qemu-'));
   try {
     if (spec.gpu.needs !== 'window') return await startIn(scratch, spec, options);
@@ -172,12 +171,15 @@ function endedByOthers(how: string, output?: string): HarnessError {
   return new HarnessError('infra', message, output === undefined ? {} : { output });
 }
 
-/** What QEMU prints when a signal ends it: `qemu-system-x86_64: terminating on signal 15 from pid 4711 (kill)` (util/oslib). */
+/**
+ * The line that QEMU prints when a signal ends QEMU: `qemu-system-x86_64: terminating on signal 15 from pid
+ * 4711 (kill)` (util/oslib).
+ */
 const terminated = /\bterminating on signal \d+.*/;
 
 /**
- * The folder for QEMU's temporary files: $TMPDIR, or else /var/tmp (util/oslib-posix.c, get_tmp_filename). The guest's swap takes
- * gigabytes of it, so it should be no tmpfs.
+ * The folder for QEMU's temporary files: $TMPDIR, or else /var/tmp (util/oslib-posix.c, get_tmp_filename). Each guest's swap takes
+ * up to 256 MiB there, so the folder should not be on a tmpfs.
  */
 function temporaryFolder(): string {
   return process.env['TMPDIR'] || '/var/tmp';
@@ -266,8 +268,8 @@ function isCrash({ killedBy }: ChildEnd): boolean {
 }
 
 /**
- * Runs `attempt`. When QEMU crashes in it, calls `onCrash` and runs `attempt` a second time. `onCrash` throws when a second
- * attempt would hide something. When QEMU crashes again, QemuCrashed is thrown.
+ * Runs `attempt`. When QEMU crashes in it, calls `onCrash` and runs `attempt` a second time. `onCrash` throws when a second attempt
+ * would hide something. Throws QemuCrashed when QEMU crashes again.
  */
 export async function despiteCrash<T>(
   attempt: () => Promise<T>,

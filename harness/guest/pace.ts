@@ -23,7 +23,8 @@ export function bootDeadlines(accel: Accel): BootDeadlines {
 }
 
 /**
- * The timeouts of the kernel's own detectors, in seconds. They are longer for a slow guest, so that it does not count as hung.
+ * The timeouts of the kernel's own detectors, in seconds. They are longer for a slow guest, so that the guest does
+ * not count as hung.
  */
 export interface KernelTimeouts {
   readonly hungTaskSeconds: number;
@@ -62,8 +63,8 @@ export async function setKernelTimeouts(agent: Agent, timeouts: KernelTimeouts):
 }
 
 /**
- * How many milliseconds of the guest's clock a workload may run to make its witnesses non-zero: its duration, and in addition 2.5
- * s multiplied by the guest's slowness, at most a minute.
+ * The time, in milliseconds of the guest's clock, in which a workload must make its witnesses non-zero: its duration, plus 2.5 s
+ * multiplied by the guest's slowness, of which at most a minute counts.
  */
 export function workloadLimitMs(durationMs: number, slowness: number): number {
   return durationMs + Math.round(between(2_500, 2_500 * slowness, 60_000));
@@ -78,7 +79,7 @@ export function runTimeoutMs(durationMs: number, slowness: number): number {
   return limitMs + 15_000 + kernelTimeouts(slowness).hungTaskSeconds * 1500;
 }
 
-/** How many milliseconds the agent of a ready guest may take for an answer. After that, the guest counts as silent. */
+/** The time limit for an answer of a ready guest's agent, in milliseconds. After that, the guest counts as silent. */
 export function answerTimeoutMs(slowness: number): number {
   return 10_000 + 2_000 * slowness;
 }

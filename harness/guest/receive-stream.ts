@@ -7,15 +7,15 @@ import { pipeline } from 'node:stream/promises';
 import { explainDiskError } from '../host/disk.ts';
 
 /**
- * How long the path of a socket may be, in bytes: the size of sun_path in unix(7) without its last byte. `socketName` is what
- * mkdtemp(3) and the name of the socket add to the path of a folder.
+ * The longest path of a socket, in bytes: the size of sun_path in unix(7) without its last byte. `socketName` is the text that
+ * mkdtemp(3) and the socket's name add to the path of a folder.
  */
 const longestPath = 107;
 const socketName = '/splat-XXXXXX/stream';
 
 /**
  * Returns the folder in which the socket for writing `file` is made. That is the folder of `file`, so that whoever removes a
- * half-written `file` with its folder removes the socket, too. When this path would be too long for a socket, it is the folder
+ * half-written `file` with its folder removes the socket, too. When this path would be too long for a socket, returns the folder
  * for temporary files.
  */
 function placeFor(file: string): string {

@@ -45,7 +45,7 @@ export interface SshSession {
 /** A connection to the guest's ssh server. Disposing of it ends its sessions. */
 export interface SshConnection extends AsyncDisposable {
   /**
-   * Runs a command line in the guest's shell, or, when it is undefined, a login shell. With `terminal`, the program gets a
+   * Runs a command line in the guest's shell, or a login shell when `commandLine` is undefined. With `terminal`, the program gets a
    * terminal of this size and type.
    */
   readonly open: (
@@ -55,19 +55,19 @@ export interface SshConnection extends AsyncDisposable {
   ) => Promise<SshSession>;
 }
 
-/** How to reach the ssh server of a guest, at a port of this host's loopback interface. */
+/** The address and the keys of a guest's ssh server, at a port of this host's loopback interface. */
 export interface SshTarget {
   readonly port: number;
   readonly privateKey: string;
   /** The public key of the server in base64, as in SshImage. A server with another key is refused. */
   readonly hostKey: string;
-  /** How many milliseconds all attempts to connect may take together. */
+  /** The time limit for all attempts to connect together, in milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 const retryMs = 200;
-/** How many milliseconds the handshake of ssh may take. In an emulated guest it takes 2 s. */
+/** The time limit for the handshake of ssh, in milliseconds. In an emulated guest the handshake takes 2 s. */
 const handshakeMs = 60_000;
 
 /**
@@ -111,7 +111,7 @@ async function connectOnce({ port, privateKey, hostKey, signal }: SshTarget): Pr
     return client;
   } finally {
     signal.removeEventListener('abort', stop);
-    // A connection that breaks later ends its sessions, and they report it.
+    // A connection that breaks later ends its sessions, which report the end.
     client.on('error', () => undefined);
   }
 }

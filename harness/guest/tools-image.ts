@@ -15,7 +15,7 @@ import { collectLibraries } from '../host/shared-libraries.ts';
 
 /** Programs, with all files that they need, that go into a disk image for guests (guests/minimal/tools.c). */
 export interface ToolsTree {
-  /** What is copied from this host: a file, a link or a whole folder, by its path in the image. */
+  /** The paths of the files, links and whole folders of this host that are copied, by their paths in the image. */
   readonly copies: Readonly<Record<string, string>>;
   /** Those of the copied files that are programs, as paths on this host. The libraries that they need are added to the image. */
   readonly programs: readonly string[];
@@ -25,14 +25,14 @@ export interface ToolsTree {
   readonly loader: string;
   /**
    * Names of libraries that the programs open at run time; a program's list of libraries does not have them. The library of the C
-   * compiler always counts as one. A name that is in no library folder is skipped.
+   * compiler always counts as such a library. A name that is in no library folder is skipped.
    */
   readonly opened?: readonly string[];
 }
 
-/** Where x86-64 programs expect the dynamic linker, and so its path in the image (System V ABI, AMD64 supplement). */
+/** The path at which x86-64 programs expect the dynamic linker, also in the image (System V ABI, AMD64 supplement). */
 export const loaderPath = 'lib64/ld-linux-x86-64.so.2';
-/** The path of the folder with the libraries in the image. Programs are started with LD_LIBRARY_PATH set to it. */
+/** The path of the folder with the libraries in the image. Programs are started with LD_LIBRARY_PATH set to this path. */
 export const libraryFolder = '/usr/lib/x86_64-linux-gnu';
 
 /** Folders that the programs expect. They are empty in the image, and the guest mounts its own folders on them. */
@@ -43,7 +43,7 @@ const emptyFolders = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'root', 'var/tm
  */
 const openedByName = ['libgcc_s.so.1'];
 
-/** What hosts share of a disk of tools with this key: only the file `disk` of its cache entry. */
+/** The shared name of a disk of tools with this key. Hosts share only the file `disk` of its cache entry. */
 export function toolsDisk(key: string): SharedName {
   return { kind: 'tool', key, filesOf: () => ['disk'] };
 }
@@ -114,8 +114,8 @@ async function folderOf(name: string, folders: readonly string[]): Promise<strin
 
 /**
  * Fetches packages with all packages that they depend on, and unpacks them below `dir/scratch`. Returns `root`, the folder with
- * their files. Before that, a note says how much is fetched; it calls the packages `name`. Throws `tool` as packageClosure()
- * does.
+ * their files, and the list of the packages. A note first says how much is fetched; it calls the packages `name`. Throws `tool`
+ * as packageClosure() does.
  */
 export async function fetchTools(
   name: string,

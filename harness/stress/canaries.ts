@@ -24,8 +24,8 @@ function kicked(mode: string): Pick<Canary, 'name' | 'mode' | 'notifier' | 'trig
 }
 
 /**
- * All canaries. Each triggers a bug on purpose. When the kernel stays silent about one, the silence of the run's trials proves
- * nothing.
+ * All canaries. Each triggers a bug on purpose. When the kernel stays silent about a canary, the silence of the run's
+ * trials proves nothing.
  */
 export const canaries: readonly Canary[] = [
   { name: 'sleep-nonblockable', mode: 'sleep-mutex', notifier: 'hlist', trigger: 'mrelease' },

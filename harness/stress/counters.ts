@@ -8,8 +8,8 @@ const counted = workloads
   .flatMap((name) => [name, ...(otherForms[name] ?? [])]);
 
 /**
- * The names of all counters of one kind, such as `oom_kill` for `vm.oom_kill`: first those in `more`, then those that the table
- * of workloads names. No name comes twice.
+ * The names of all counters of one kind, such as `oom_kill` for `vm.oom_kill`: first those in `more`, then those that the table of
+ * workloads names. Each name occurs once.
  */
 function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly string[] {
   const prefix = `${kind}.`;
@@ -18,9 +18,9 @@ function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly stri
 }
 
 /**
- * The kernel functions whose calls the function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled").
- * They are the functions that the table of workloads names, and a few that show how far any workload got. The profiler prints
- * only the first 30 characters of a name (kernel/trace/ftrace.c, function_stat_show), so no two names may begin with the same 30.
+ * The kernel functions whose calls the function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled"). They
+ * are the functions that the table of workloads names, and a few that show how far any workload got. The profiler prints only the
+ * first 30 characters of a name (kernel/trace/ftrace.c, function_stat_show), so no two names may begin with the same 30 characters.
  * A function that the kernel cannot trace, because it is inlined or not configured, is not counted.
  */
 export const profiledFunctions: readonly string[] = countedOf('calls', [
@@ -33,8 +33,9 @@ export const profiledFunctions: readonly string[] = countedOf('calls', [
 const shownNameChars = 30;
 
 /**
- * The functions of `names` that the function profiler can count. It prints only the first 30 characters of a name. Left out is a
- * name that begins like an earlier name in the list, or like a name in `profiledFunctions`.
+ * Returns those of the functions `names` that the function profiler can tell apart. The profiler prints only the first 30
+ * characters of a name. So a name is left out when it begins with the same 30 characters as an earlier name, or as another
+ * name in `profiledFunctions`.
  */
 export function countable(names: readonly string[]): readonly string[] {
   const taken = new Map<string, string>(
@@ -89,16 +90,16 @@ export function findTraceable(
   return { indices, found };
 }
 
-/** What stands before each dot of a name: `foo` and `foo.isra` for `foo.isra.0`. */
+/** The parts of a name before each of its dots: `foo` and `foo.isra` for `foo.isra.0`. */
 function formsBefore(name: string): readonly string[] {
   const parts = name.split('.');
   return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('.'));
 }
 
 /**
- * Reads how often functions were called from the tables of the function profiler, which has a table for each CPU. The result has
- * the sums as `calls.FUNCTION`. Counted are `profiledFunctions` and the functions in `more`. The calls of a compiler's variant,
- * such as `foo.isra.0`, count for the function `foo`.
+ * Reads the tables of the function profiler, which has a table for each CPU. Returns the number of calls of each function on all
+ * CPUs, as `calls.FUNCTION`, for the functions in `profiledFunctions` and `more`. The calls of a compiler's variant, such as
+ * `foo.isra.0`, count for the function `foo`.
  */
 export function parseProfile(
   tables: readonly string[],
@@ -128,7 +129,9 @@ export const vmstatFields: readonly string[] = countedOf('vm', [
   'ksm_swpin_copy',
 ]);
 
-/** Counters that kernels before 5.19 lack (94bfe85bde18). On a kernel that lacks such a counter, no workload must count it. */
+/**
+ * Counters that kernels before 5.19 lack (94bfe85bde18). On a kernel that lacks such a counter, no workload needs it as a witness.
+ */
 const youngCounters: ReadonlySet<string> = new Set(['vm.cow_ksm', 'vm.ksm_swpin_copy']);
 
 /** The witnesses of a workload on one kernel. A witness is a counter that proves that the code under test ran. */
@@ -144,9 +147,9 @@ export interface KernelWitnesses {
 
 /**
  * Splits the witnesses of a workload, which are counters, into those that this kernel must count and those that it lacks.
- * `counters` are the counters that were read; `missing` are functions that the kernel cannot count, as `calls.FUNCTION`. Of a
- * witness with several names (otherForms) the name with the highest count is required. When no name has a count, it is the last
- * name that the kernel has. A witness in youngCounters that the kernel lacks is in neither list, because that is no fault.
+ * `counters` are the counters that were read; `missing` are functions that the kernel cannot count, as `calls.FUNCTION`. For a
+ * witness with several names (otherForms), the name with the highest count is required. When no name has a count, the last name
+ * that the kernel has is required. A witness in youngCounters that the kernel lacks is in neither list, because that is no fault.
  */
 export function witnessesOn(
   { witnesses }: { readonly witnesses: readonly string[] },
@@ -192,8 +195,8 @@ export function parseVmstat(text: string): Record<string, number> {
 }
 
 /**
- * How much each counter of `after` grew between two readings. A counter that `before` lacks grew from 0; a counter that fell,
- * because it was reset in between, counts as 0.
+ * The growth of each counter in `after` since the earlier reading `before`. A counter that `before` lacks grew from 0. The growth
+ * is 0 for a counter that fell because it was reset in between.
  */
 export function countersSince(
   before: Readonly<Record<string, number>>,

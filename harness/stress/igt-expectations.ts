@@ -14,7 +14,7 @@ export interface ExpectationFile {
   readonly text: string;
 }
 
-/** What is expected of IGT's subtests with one GPU driver on one kernel version. */
+/** The expected results of IGT's subtests with one GPU driver on one kernel version. */
 export interface Expectations {
   /** The expected results of subtests that need not pass, by their full name (`test@subtest`). */
   readonly fails: ReadonlyMap<string, ReadonlySet<SubtestResult>>;
@@ -47,8 +47,8 @@ const words: Readonly<Record<string, SubtestResult>> = {
 const rangeLine = /^#\s*linux:\s*(?:from (\d+)\.(\d+))?,?\s*(?:before (\d+)\.(\d+))?\s*$/;
 
 /**
- * Reads the files of expectations for one GPU driver, and keeps what holds for this kernel version. Returns a `BadLine` at the
- * first line that cannot be read. A line of a `fails` file is `test@subtest,Fail`; other results are Crash, Timeout, Skip and
+ * Reads the files of expectations for one GPU driver, and keeps the lines that hold for this kernel version. Returns a `BadLine` at
+ * the first line that cannot be read. A line of a `fails` file is `test@subtest,Fail`; other results are Crash, Timeout, Skip and
  * Pass. A line of another file is a regular expression that is searched for in a subtest's name. A line that begins with `#` is a
  * comment. A comment such as `# linux: from 6.5` limits the lines after it, up to the next empty line.
  */

@@ -11,13 +11,11 @@ const results: Readonly<Record<string, SubtestResult>> = {
   ABORT: 'crash',
 };
 
-/** What was read from the stdout of a test program. */
+/** The results that were read from the stdout of a test program. */
 export interface IgtOutput {
   /** The subtests and dynamic subtests in the order in which they ended; for a test without subtests, the test itself. */
   readonly subtests: readonly Subtest[];
-  /**
-   * The full name of the subtest that began and did not end; absent when all ended. It is the dynamic subtest if one was running.
-   */
+  /** The full name of the subtest that began and did not end, or of the dynamic subtest in it; absent when all ended. */
   readonly running?: string;
   /** The first requirement that was not met, from its line `Test requirement: ...`; absent when there is no such line. */
   readonly whySkipped?: string;
@@ -57,7 +55,7 @@ export function readIgtOutput(test: string, stdout: string): IgtOutput {
   };
 }
 
-/** What has been read so far. */
+/** The results that have been read so far. */
 interface Reading {
   readonly test: string;
   readonly subtests: Subtest[];

@@ -4,17 +4,17 @@ import { type KtapTest, readKtap } from './ktap-output.ts';
 import { asSubtest, failureOf, type LeafTest, type TestReport } from './test-report.ts';
 
 /**
- * The exit codes that count as a pass (tools/testing/selftests/kselftest.h). A skip never gets here: its end is already
- * `skipped`.
+ * The exit codes that count as a pass (tools/testing/selftests/kselftest.h). A program that skipped itself is not among them: its
+ * end is already `skipped`.
  */
 const exitCodes = { pass: 0, expectedFailure: 2 } as const;
 
 /**
  * Reads the results of a selftest program of the kernel. A program that prints TAP has the tests that it printed. A program that
- * prints no TAP is one test, whose result is how the program ended. After TAP, too, the program is a further test when it was
- * stopped or killed, or when it failed though none of its tests did. The returned end is `skipped` when the program skipped
- * itself, or every test was skipped. Otherwise it is `exit` with code 0, because the tests tell everything. When the guest is
- * lost or silent, `end` is returned unchanged and `failures` is empty.
+ * prints no TAP is one test, whose result is how the program ended. A program that printed TAP is a further test when it was
+ * stopped or killed, or when it failed though none of its tests failed. The returned end is `skipped` when the program skipped
+ * itself, or every test was skipped. Otherwise it is `exit` with code 0, because the tests tell everything. When the guest is lost
+ * or silent, `end` is returned unchanged and `failures` is empty.
  */
 export function readKselftestEnd(
   program: string,
@@ -44,7 +44,7 @@ export function readKselftestEnd(
   };
 }
 
-/** Which tests of the kernel's selftests may fail on this kernel or in this guest. */
+/** The tests of the kernel's selftests that may fail on this kernel or in this guest. */
 export interface SelftestExcuses {
   /**
    * The pattern for tests that need more memory than the guest has. When a test that matches fails, it counts as skipped.
@@ -75,8 +75,8 @@ function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): read
 }
 
 /**
- * The selftest program as a test of itself. It is one when it printed no tests, and when its end says more than its tests do.
- * Undefined for any other program, and when the guest is lost or silent.
+ * The selftest program itself as a test, when it printed no tests or when its end says more than its tests do. Undefined otherwise,
+ * and when the guest is lost or silent.
  */
 function ownResult(
   program: string,

@@ -35,7 +35,7 @@ export interface SelftestRow {
   readonly settings?: Readonly<Record<string, string>>;
   /** The kernel option, without CONFIG_, that the program needs to be `y`. Absent: none. */
   readonly option?: string;
-  /** How many MiB of memory the guest must have for the program. Absent: any guest will do. */
+  /** The memory in MiB that the guest must have for the program. Absent: any guest has enough. */
   readonly memoryMiB?: number;
   /** The tests of the program that need much memory. In a guest with less than `memoryMiB`, their failure counts as skipped. */
   readonly large?: { readonly test: RegExp; readonly memoryMiB: number };
@@ -50,7 +50,7 @@ const mm = (
   more: Omit<SelftestRow, 'target' | 'name' | 'why'> = {},
 ): SelftestRow => ({ target: 'mm', name, why, ...more });
 
-/** What a program with huge pages needs: the option, and 64 huge pages (128 MiB), which the guest does not have otherwise. */
+/** The needs of a program with huge pages: the option, and 64 huge pages (128 MiB), which the guest does not have otherwise. */
 const hugetlb = {
   option: 'HUGETLBFS',
   settings: { '/proc/sys/vm/nr_hugepages': '64' },

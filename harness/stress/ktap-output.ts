@@ -11,7 +11,7 @@ export interface KtapTest {
   readonly inside: readonly KtapTest[];
 }
 
-/** What was read from the output of a program. */
+/** The tests that were read from the output of a program. */
 export interface KtapOutput {
   /** The tests that ended and are inside no other test. */
   readonly tests: readonly KtapTest[];

@@ -38,8 +38,8 @@ function ended(whole: KtapTest): readonly LeafTest[] {
 }
 
 /**
- * The tests that have no tests inside them, named by their path, such as `SUITE.CASE`. A test with tests inside it is added when
- * it has a bad result that none of them has, such as after a failed set-up.
+ * The tests that have no tests inside them, named by their path, such as `SUITE.CASE`. A test with tests inside it is added when it
+ * has a bad result that no test inside it has, such as after a failed set-up.
  */
 function leavesOf({ name, result, why, inside }: KtapTest, prefix: string): readonly LeafTest[] {
   const path = prefix === '' ? name : `${prefix}.${name}`;

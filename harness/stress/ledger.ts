@@ -38,15 +38,15 @@ function leadingNumber(text: string | undefined): number | null {
 }
 
 /**
- * The taint flags that only a splat sets: D (die), B (bad page) and W (warning), as tainted-kernels.rst has them. L, which a soft
- * lockup sets, is left out: in 7.3 every fence of a sw_sync timeline sets it, since such fences may deadlock
- * (sw_sync_ioctl_create_fence()).
+ * The taint flags that only a splat sets: D (die), B (bad page) and W (warning), as tainted-kernels.rst has them.
+ * L, which a soft lockup sets, is left out: in 7.3 every fence of a sw_sync timeline sets L, because such fences
+ * may deadlock (sw_sync_ioctl_create_fence()).
  */
 const splatTaints = { B: 1 << 5, D: 1 << 7, W: 1 << 9 } as const;
 
 /**
- * The reasons why lockdep could not have reported everything, from its state before or after a workload. `when` says which state
- * it is.
+ * The reasons why lockdep could not have reported everything, from its state before or after a workload. `when` says which of the
+ * two states `reading` is.
  */
 function deadDetectors(reading: LedgerReading, when: 'before' | 'after'): readonly string[] {
   const dead: string[] = [];
@@ -80,9 +80,9 @@ function unexplainedTaint(before: LedgerReading, after: LedgerReading): readonly
  *
  *     6,1534,7201945,-,caller=T51;oom_reaper: reaped process 51 (mrelease), now anon-rss:0kB
  *
- * Compared are the records from `MARKER begins` on; without that record, which was then overwritten, all records. Returns null
- * without a record `MARKER ends`, because the log is then not from the end of this trial. Of a record with several lines only the
- * first line is compared: consoles cut such records at 1 KiB (CONSOLE_LOG_MAX, kernel/printk/printk.c).
+ * The records from `MARKER begins` on are compared; when that record was overwritten, all records are. Returns null without a
+ * record `MARKER ends`, because the log is then not from the end of this trial. Only the first line of a record is compared,
+ * because consoles cut records with several lines at 1 KiB (CONSOLE_LOG_MAX, kernel/printk/printk.c).
  */
 export function countLostLines(kmsg: string, consoleLog: string, marker: string): number | null {
   const records = kmsg
@@ -107,7 +107,7 @@ function unescapeKmsg(text: string): string {
   );
 }
 
-/** Counts the messages that the kernel dropped, from its notices on the console. The console is pushed piece by piece. */
+/** Counts the messages that the kernel dropped, from its notices on the console. The caller pushes the console piece by piece. */
 export interface DropCounter {
   readonly push: (bytes: Uint8Array) => void;
   readonly total: () => number;
@@ -133,7 +133,7 @@ export function countDrops(): DropCounter {
   };
 }
 
-/** What a trial read about the kernel's detectors, before and after its workload. */
+/** The facts about the kernel's detectors that a trial read before and after its workload. */
 export interface LedgerEvidence {
   readonly before: LedgerReading;
   /** Null when the guest went away before the end of the trial. */
@@ -145,16 +145,19 @@ export interface LedgerEvidence {
   readonly kmsg: string | null;
   /** The last part of the console log, up to the point at which the kernel had printed its whole log. */
   readonly console: string;
-  /** How many messages the kernel said it dropped, over the whole console. */
+  /** The number of messages that the kernel dropped, from its notices on the whole console. */
   readonly dropped: number;
   readonly marker: string;
-  /** Why memory leaks were not looked for at the end of the trial. Absent when they were looked for, or need not be. */
+  /** The reason why the trial did not look for memory leaks at its end. Absent when it looked, or did not need to. */
   readonly leaksUnseen?: string;
   /** True when this trial showed a splat. Then a taint flag that appeared during the trial needs no other explanation. */
   readonly spoke: boolean;
 }
 
-/** The state of the kernel's detectors in a whole trial, with every reason why the kernel's silence in it would prove nothing. */
+/**
+ * The state of the kernel's detectors in a whole trial, with every reason why the kernel's silence in the trial
+ * would prove nothing.
+ */
 export function closeLedger(evidence: LedgerEvidence): Ledger {
   const { before, after, warnOnceArmed, markersSeen } = evidence;
   const lost =

@@ -31,8 +31,8 @@ export interface TestReport {
    */
   readonly failures: readonly string[];
   /**
-   * How the program ended, for the trial's verdict. It is `exit` with code 0 when the program failed only because tests failed:
-   * these are in `failures` already.
+   * The end of the program, for the trial's verdict. It is `exit` with code 0 when the program failed only because tests failed:
+   * `failures` has these tests already.
    */
   readonly end: WorkloadEnd;
 }

@@ -19,8 +19,8 @@ export interface ToolRow {
    */
   readonly debian?: true;
   /**
-   * How long the program runs without --duration, in milliseconds. A program that draws runs longer if its witnesses are still
-   * zero.
+   * The time that the program runs without --duration, in milliseconds. A program that draws runs longer if its
+   * witnesses are still zero.
    */
   readonly durationMs: number;
   /** Present for a program that shows a picture until its stdin is closed; the trial takes a picture of the screen. */
@@ -118,7 +118,7 @@ export const toolRows: readonly ToolRow[] = [
       'glmark2-es2-wayland',
       '--size',
       '320x240',
-      // The visual has no alpha: with it, what the client draws would be transparent.
+      // The visual has no alpha, because the client's drawings would be transparent with alpha.
       '--visual-config',
       'red=8:green=8:blue=8:alpha=0',
       '--run-forever',
@@ -165,8 +165,8 @@ export function toolTrialName(name: string): string {
 }
 
 /**
- * Makes a workload of a Debian program. In the guest, the program `tools` runs it; `env` comes before its path. `renders` is set
- * when the GPU has 3D.
+ * Makes a workload of a Debian program. In the guest, /bin/tools runs this program; `env` has the arguments of /bin/tools before
+ * the program's path. `renders` is set when the GPU has 3D.
  */
 export function toolWorkload(
   { name, program, args, witnesses: shown, witnesses3D, durationMs, draws }: ToolRow,

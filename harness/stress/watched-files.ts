@@ -1,4 +1,4 @@
-/** Which functions of a kernel a coverage run counts. Pure. */
+/** Chooses the functions of a kernel that a coverage run counts. Pure. */
 
 /**
  * The files whose functions are counted, by their path in the kernel's tree. Files in lib/ are not among them: they cannot be
@@ -17,13 +17,13 @@ export const watchedFiles: readonly RegExp[] = [
 ];
 
 /**
- * The first function that a kernel runs, and its source file (init/main.c). It shows where the paths in the debug information
- * begin.
+ * The first function that a kernel runs, and its source file (init/main.c). The file's path in the debug information shows where
+ * the tree's paths begin there.
  */
 const first = { name: 'start_kernel', file: 'init/main.c' };
 
 /**
- * What stands before the path of each source file in a kernel's debug information. It is `/splat/src/` when bwrap confined the
+ * The text before the path of each source file in a kernel's debug information. This text is `/splat/src/` when bwrap confined the
  * build, the path of the build folder in other builds of splat, and empty for a kernel that was built inside its tree.
  */
 function rootOfSources(placed: readonly PlacedFile[]): string {
@@ -51,8 +51,8 @@ function watchedFile(compiled: string, root: string): string | undefined {
 /**
  * True for functions that a coverage run does not count. Functions that read or write a file of sysfs or debugfs are left out:
  * there are hundreds of them, and no workload is meant to call them. Functions that tell lockdep their caller (_RET_IP_ in
- * mm/page_alloc.c and drivers/dma-buf/dma-fence.c) are left out as well: while one is counted, its caller is the tracer, and
- * lockdep's reports would name return_to_handler() as the place where the lock was taken.
+ * mm/page_alloc.c and drivers/dma-buf/dma-fence.c) are left out as well: while such a function is counted, its caller is the
+ * tracer, and lockdep's reports would name return_to_handler() as the place where the lock was taken.
  */
 function isLeftOut(name: string): boolean {
   return /_(?:show|store)(?:\.|$)|^fs_reclaim_|^dma_fence_(?:begin|end)_signalling$/.test(name);
@@ -91,9 +91,9 @@ export interface WatchedFunction {
 /**
  * The functions of a kernel that a coverage run counts. `traceable` is the kernel's list of functions that ftrace can trace;
  * `placed` are the functions of its image with their source files. A name that stands in several files is matched by its
- * position: both lists are in the order of addresses, so its n-th function in one list is its n-th in the other. Such a name is
- * left out when the lists do not have it equally often. All functions of the modules in `modules` are counted, with the file
- * `NAME.ko`.
+ * position: both lists are in the order of addresses, so the n-th function of this name in one list is the n-th in the other.
+ * Such a name is left out when the lists do not have it equally often. All functions of the modules in `modules` are counted,
+ * with the file `NAME.ko`.
  */
 export function watchFunctions(
   traceable: string,
@@ -134,8 +134,8 @@ export function shownName(name: string): string {
 }
 
 /**
- * Reads how often functions were called from the tables of the function profiler, which has a table for each CPU. The names are
- * as the tables print them: the first 30 characters.
+ * Reads the tables of the function profiler, which has a table for each CPU. Returns the number of calls of each function on all
+ * CPUs. The names are as the tables print them: the first 30 characters.
  */
 export function readShownCalls(tables: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -14,22 +14,23 @@ export interface Workload {
   readonly witnesses: readonly string[];
   /** Further counters, such as `calls.FUNCTION`, that reports show but that may be zero; absent: none. */
   readonly alsoCounts?: readonly string[];
-  /** How long the workload runs, in milliseconds, when the user gives no duration. */
+  /** The time that the workload runs, in milliseconds, when the user gives no duration. */
   readonly durationMs: number;
   /**
-   * How long a whole trial of the workload takes without KVM, in milliseconds, where that is far more than `durationMs`; absent for
-   * other workloads. It decides only which trials start first.
+   * The time of a whole trial of the workload without KVM, in milliseconds, if it is far more than `durationMs`; absent for other
+   * workloads. The field decides only which trials start first.
    */
   readonly longMs?: number;
   /**
-   * The share of the usual number of trials that a series gives the workload, above 0 and below 1; absent: all of them. For a
-   * workload that makes most of its calls in every trial, so that fewer trials find a bug as surely.
+   * The share of the usual number of trials that a series gives the workload, above 0 and below 1; absent: all of them. The field
+   * is for a workload that makes most of its calls in every trial, so that fewer trials find a bug as surely.
    */
   readonly seriesShare?: number;
   /** Present when the workload shows a picture on the virtio GPU, and waits until splat has saved the picture. */
   readonly draws?: true;
   /**
-   * Present for a program that others wrote. It gets only its own arguments, with the trial's seed filled in, and ends by itself.
+   * Present for a program that others wrote. Such a program gets only its own arguments, with the trial's seed filled in,
+   * and ends by itself.
    */
   readonly foreign?: true;
   /**
@@ -64,7 +65,10 @@ export interface Canary {
   readonly mode: string;
   readonly notifier: 'hlist' | 'interval';
   readonly trigger: 'register' | 'munmap' | 'mrelease' | 'oom-memcg';
-  /** What a run cannot check on a kernel that is unable to report this bug, such as "lock order inside hlist callbacks". */
+  /**
+   * The property that a run cannot check on a kernel that is unable to report this bug, such as "lock order
+   * inside hlist callbacks".
+   */
   readonly proves?: string;
   /** The config symbols that must be on in a kernel for the bug to be seen. Absent: every kernel sees the bug. */
   readonly needs?: readonly string[];

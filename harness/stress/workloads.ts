@@ -131,7 +131,7 @@ export const workloads: readonly Workload[] = [
     name: 'dma-buf-maps',
     program: '/bin/dma-buf-maps',
     args: [],
-    // A fork calls drm_gem_shmem_vm_open. The others are called by faults, by CPU access and by the driver's own mapping.
+    // A fork calls drm_gem_shmem_vm_open. Faults, CPU access and the driver's own mapping call the other functions.
     witnesses: [
       'calls.drm_gem_shmem_vm_open',
       'calls.drm_gem_shmem_mmap',
@@ -288,7 +288,7 @@ export const workloads: readonly Workload[] = [
 ];
 
 /**
- * Functions that do on other kernels what a witness does. Of a witness and its other forms, the function with the most calls
+ * Functions that do the work of a witness on other kernels. Of a witness and its other forms, the function with the most calls
  * counts (counters.ts, witnessesOn()).
  */
 export const otherForms: Readonly<Record<string, readonly string[]>> = {

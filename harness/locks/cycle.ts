@@ -1,8 +1,8 @@
 import { canonicalLockName } from './lock-line.ts';
 
 /**
- * The rotation of a cycle of lock names that sorts first: it begins with the smallest name. A cycle may be printed from any of
- * its names on; the result is the same for all of these.
+ * The rotation of a cycle of lock names that sorts first, beginning with the smallest name. A report may print a cycle from any of
+ * its names on; the result is the same for all these forms.
  */
 export function canonicalRotation(names: readonly string[]): string[] {
   const rotations = names.map((_, start) => [...names.slice(start), ...names.slice(0, start)]);

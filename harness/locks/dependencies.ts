@@ -2,21 +2,21 @@ import type { Dependency } from '../records/lock-order.ts';
 import { canonicalLockName } from './lock-line.ts';
 
 /**
- * The lock order that lockdep learned in a kernel. The key is a lock class; the values are the classes that were acquired while
- * the key's class was held. Only names are equal in every boot, so classes of one name (`&q->lock`, `&q->lock#2`) count as one
- * class. A name is left out when a class of this name was never acquired with interrupts enabled, or was acquired in an
- * interrupt. The spinlocks inside mutexes and rw_semaphores are left out as well. All these locks are met under another lock by
- * chance, and none of the watched classes (difference.ts) can be entered while they are held.
+ * The lock order that lockdep learned in a kernel. The key is a lock class; the values are the classes that were acquired while the
+ * key's class was held. Only names are equal in every boot, so classes of one name (`&q->lock`, `&q->lock#2`) count as one class. A
+ * name is left out when a class of this name was never acquired with interrupts enabled, or was acquired in an interrupt. The
+ * spinlocks inside mutexes and rw_semaphores are left out as well. All these locks are acquired under other locks by chance, and
+ * none of the watched classes (difference.ts) can be entered while they are held.
  */
 export type LockOrder = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** What /proc/lockdep and /proc/lockdep_chains tell (kernel/locking/lockdep_proc.c; same format in 5.10 to 6.12). */
+/** The content of /proc/lockdep and /proc/lockdep_chains (kernel/locking/lockdep_proc.c; same format in 5.10 to 6.12). */
 export interface LockDump {
   /** The direct dependencies that lockdep recorded. */
   readonly order: LockOrder;
   /**
-   * Dependencies that lockdep does not record. The two locks are held together, and only recursive readers were taken between
-   * them: there check_prevs_add() stops. A deadlock through such a dependency is real, but lockdep's search does not find it.
+   * Dependencies that lockdep does not record. The two locks are held together, and only recursive readers were taken between them:
+   * check_prevs_add() stops at such a reader. A deadlock through such a dependency is real, but lockdep's search does not find it.
    */
   readonly hidden: readonly Dependency[];
 }
@@ -92,7 +92,7 @@ function hiddenDependencies(
     for (const [at, to] of chain.entries()) {
       const reader = chain[at - 1];
       if (reader === undefined || !recursiveReader.test(reader)) continue;
-      // A trylock makes a chain without a dependency: it does not wait.
+      // A trylock makes a chain without a dependency, because a trylock does not wait.
       if (order.get(reader)?.has(to) !== true || recursiveReader.test(to)) continue;
       const from = chain.slice(0, at).findLast((lock) => !recursiveReader.test(lock));
       if (from === undefined || from === to || order.get(from)?.has(to) === true) continue;
@@ -108,7 +108,7 @@ export function dependencyKey({ from, to }: Dependency): string {
 }
 
 /**
- * The shortest path of dependencies from one lock class to another. The path includes both, and has no recursive read lock
+ * The shortest path of dependencies from one lock class to another. The path includes both classes, and has no recursive read lock
  * between them. Undefined when there is no such path.
  */
 export function shortestPath(

@@ -31,8 +31,8 @@ export function watchedDependencies(order: LockOrder): readonly Dependency[] {
 }
 
 /**
- * The dependencies from or to a watched class that `now` has and `before` lacks. Each is described by describeDependency(). They
- * are sorted by name.
+ * The dependencies from or to a watched class that `now` has and `before` lacks. Each dependency is described by
+ * describeDependency(). The result is sorted by name.
  */
 export function newDependencies(before: LockOrder, now: LockOrder): readonly NewDependency[] {
   const found = watchedDependencies(now)

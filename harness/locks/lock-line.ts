@@ -1,6 +1,6 @@
 import type { LockSite } from '../records/lock-graph.ts';
 
-/** A lock in a line of a report, `ffff888 (&s->lock){+.+.}-{2:2}, at: evict+0x90/0x334`. What the line lacks is absent. */
+/** A lock in a line of a report, `ffff888 (&s->lock){+.+.}-{2:2}, at: evict+0x90/0x334`. A part that the line lacks is absent. */
 export interface LockMention {
   readonly name: string;
   readonly usage?: string;
@@ -12,7 +12,7 @@ const mention = /\((.+)\)\{([^}]{4,8})\}(?:-\{(\d+:\d+)\})?/;
 const bareMention = /lock \((.+)\) at:/;
 const call = /(?:^|[\s\]])([A-Za-z_][\w.]*)\+(0x[0-9a-f]+)\/(0x[0-9a-f]+)/;
 
-/** Reads the first call site, `evict+0x90/0x334`, that a text contains; undefined when it contains none. */
+/** Reads the first call site, `evict+0x90/0x334`, that a text contains; undefined when the text has no call site. */
 export function readSite(text: string): LockSite | undefined {
   const match = call.exec(text);
   if (!match) return undefined;
@@ -25,7 +25,9 @@ export function readSite(text: string): LockSite | undefined {
   };
 }
 
-/** The lock that a line mentions; undefined when it mentions none. `text` is a line of the report without printk's stamp. */
+/**
+ * The lock that a line mentions; undefined when the line mentions no lock. `text` is a line of the report without printk's stamp.
+ */
 export function readMention(text: string): LockMention | undefined {
   const match = mention.exec(text);
   if (!match) {

@@ -20,7 +20,7 @@ const kinds: readonly (readonly [RegExp, LockReportKind])[] = [
   [/held lock freed|still has locks held|lock held when returning/, 'other'],
 ];
 
-/** What the lines below a heading of a lockdep report are about. */
+/** The subject of the lines below a heading of a lockdep report. */
 type Topic =
   | { readonly kind: 'wanted' | 'held' | 'listed' | 'safe' | 'unsafe' | 'none' }
   | { readonly kind: 'link'; readonly lock: string; readonly stack: LockSite[] }
@@ -61,7 +61,8 @@ const headings: readonly (readonly [
     () => ({ kind: 'held' }),
   ],
   [
-    // since Linux 7.3 `locks held by x/1: 2, last CPU#0:`, where "last" and "on" say the opposite of what they mean
+    // Since Linux 7.3, the line is `locks held by x/1: 2, last CPU#0:`. Its words "last" and "on" say the opposite
+    // of what they mean.
     /^(?:\d+ locks? held by (.*?\/\d+)|locks held by (.*?\/\d+): \d+,)/,
     (match, state) => {
       state.task = match[1] ?? match[2];
@@ -97,7 +98,7 @@ const headings: readonly (readonly [
   ],
 ];
 
-/** Stores the class that a line mentions and returns its printed name; empty when the line mentions none. */
+/** Stores the class that a line mentions and returns its printed name; empty when the line mentions no class. */
 function note(state: State, mention: LockMention | undefined): string {
   if (!mention) return '';
   if (!state.classes.has(mention.name)) state.classes.set(mention.name, { mention, marks: [] });
@@ -176,8 +177,8 @@ function cycleOf(kind: LockReportKind, state: State): string[] {
 }
 
 /**
- * Reads a lockdep report. `lines` are the lines of the report without printk's time stamps, from the header (`WARNING:
- * possible circular locking dependency detected`) on. Undefined when the header is not lockdep's or no lock is named.
+ * Reads a lockdep report. `lines` are the lines of the report without printk's time stamps, from the header (`WARNING: possible
+ * circular locking dependency detected`) on. Returns undefined when the header is not lockdep's, or when the report names no lock.
  */
 export function readLockReport(lines: readonly string[]): LockGraph | undefined {
   const kind = kinds.find(([pattern]) => pattern.test(lines[0] ?? ''))?.[1];

@@ -22,10 +22,10 @@ export const queueForms =
   'rediss://HOST or postgres://HOST/DATABASE?sslmode=verify-full (on this host also redis://HOST or postgres://HOST/DATABASE)';
 
 /**
- * Reads the URL of `--queue`. A password is required, in the URL or in $SPLAT_QUEUE_PASSWORD, because whoever can write to a
- * queue can run programs on its workers. For a server on another host, encryption is required, too: `rediss://`, or `postgres://`
- * with `sslmode=verify-full`. Throws `usage` for any other URL, for a missing password, and for missing encryption. The query of
- * the URL is read in the way of the library that connects to the server.
+ * Reads the URL of `--queue`. A password is required, in the URL or in $SPLAT_QUEUE_PASSWORD, because whoever can write to a queue
+ * can run programs on its workers. For a server on another host, encryption is required, too: `rediss://`, or `postgres://` with
+ * `sslmode=verify-full`. Throws `usage` for any other URL, for a missing password, and for missing encryption. Reads the query of
+ * the URL as the library that connects to the server reads it.
  */
 export function readQueueAddress(text: string, env: NodeJS.ProcessEnv): QueueAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;

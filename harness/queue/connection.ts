@@ -34,17 +34,17 @@ export interface Connection {
 }
 
 /**
- * How many milliseconds a Redis server may take for its first answer. After that it counts as absent; its library would try for
- * ever.
+ * The time limit for the first answer of a Redis server, in milliseconds. After that, the server counts as absent; the library
+ * would try for ever.
  */
 const readyMs = 15_000;
-/** How many milliseconds a connection may be silent before it is replaced: a connection that is cut off never reports that. */
+/** The time in milliseconds after which a silent connection is replaced: a connection that is cut off never reports this. */
 const silentMs = 20_000;
-/** How many milliseconds the end of a connection may take; a server that cannot be reached never confirms it. */
+/** The time limit for the end of a connection, in milliseconds. A server that cannot be reached never confirms the end. */
 const farewellMs = 500;
 /**
- * The most connections of this process to a PostgreSQL server, which by default accepts 100 in all. The second one renews locks,
- * which must not wait while the first one transfers a long result.
+ * The most connections of this process to a PostgreSQL server, which by default accepts 100 in all. The second connection renews
+ * locks, which must not wait while the first connection transfers a long result.
  */
 const mostConnections = 2;
 

@@ -21,11 +21,11 @@ export type JobEnd =
   | { readonly kind: 'done'; readonly value: unknown }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** A queue of jobs for workers. All jobs of a queue need the same of a worker's host, for example KVM. */
+/** A queue of jobs for workers. All jobs of a queue have the same needs for a worker's host, for example KVM. */
 export interface JobQueue {
   /** Adds jobs. When it throws `infra`, some of the jobs may have been added. */
   readonly add: (jobs: readonly NewJob[]) => Promise<void>;
-  /** Returns how those of the jobs ended that have ended or are lost, by id. A job that waits or runs is not in the map. */
+  /** Returns the ends of those jobs that have ended or are lost, by id. A job that waits or runs is not in the map. */
   readonly ends: (ids: readonly string[]) => Promise<ReadonlyMap<string, JobEnd>>;
   /** Takes the next job; undefined when no job waits. */
   readonly take: () => Promise<TakenJob | undefined>;
@@ -37,9 +37,9 @@ export interface OpenQueues extends AsyncDisposable {
 }
 
 interface QueueOptions {
-  /** When it fires, every call that waits for the server rejects with the signal's reason. Absent: such calls wait. */
+  /** When the signal fires, every call that waits for the server rejects with the signal's reason. Absent: such calls wait. */
   readonly signal?: AbortSignal;
-  /** After how many milliseconds without a renewal of its lock a worker loses its job to another worker. Absent: 30,000. */
+  /** The time in milliseconds after which a worker that does not renew its lock loses its job to another worker; default 30,000. */
   readonly lockMs?: number;
 }
 
@@ -109,17 +109,17 @@ export async function openQueues(
 }
 
 /**
- * How many times a job is tried when the hosts of its workers fail (`attempts`), and how many times a job may be lost together
- * with its worker (`mostLosses`).
+ * The number of tries of a job when the hosts of its workers fail (`attempts`), and the number of times that a job may be lost
+ * together with its worker (`mostLosses`).
  */
 const attempts = 3;
 const mostLosses = 5;
 /**
- * How many milliseconds a job waits before its second try; before its third try it waits twice as long. By then another host may
- * be free.
+ * The wait before the second try of a job, in milliseconds. The wait before the third try is twice as long. By then
+ * another host may be free.
  */
 const retryMs = 15_000;
-/** For how long the server keeps a job that has ended. */
+/** The time for which the server keeps a job that has ended. */
 const keptSeconds = 7 * 24 * 60 * 60;
 
 function asBullJob({ id, data }: NewJob) {
@@ -136,7 +136,7 @@ function asBullJob({ id, data }: NewJob) {
   };
 }
 
-/** How many jobs are added in one call, and how many are asked about at the same time. */
+/** The largest number of jobs that are added in one call, and that are read at the same time. */
 const chunkLength = 100;
 
 function chunksOf<T>(all: readonly T[]): readonly (readonly T[])[] {

@@ -6,7 +6,7 @@ import type { SharedJob } from './connection.ts';
 /** A job that this process has taken. Disposing of it gives the job back to the queue, unless it has ended or is forgotten. */
 export interface TakenJob extends AsyncDisposable {
   readonly data: unknown;
-  /** How many times the job has been tried, this try included. */
+  /** The number of tries of the job so far, this try included. */
   readonly attempt: number;
   /**
    * Fires when another worker may have the job: the lock on it was not renewed in time, because this process was stopped or was
@@ -18,7 +18,7 @@ export interface TakenJob extends AsyncDisposable {
    * job; the value is then lost. Throws when the server cannot be reached for half a minute, and when the signal fires.
    */
   readonly finish: (value: unknown) => Promise<boolean>;
-  /** Sends nothing more about the job, as if this process had been killed. It is for simulations. */
+  /** Sends nothing more about the job, as if this process had been killed. Only for simulations. */
   readonly forget: () => void;
   /**
    * Ends this try of the job as failed, for the reason `why`. The job is tried again, unless `final` is true or this was the last
@@ -27,17 +27,17 @@ export interface TakenJob extends AsyncDisposable {
   readonly fail: (why: string, final: boolean) => Promise<boolean>;
 }
 
-/** How many times this process tries to tell the server how a job ended. The tries are half a second apart. */
+/** The number of tries to tell the server how a job ended. The tries are half a second apart. */
 const mostTries = 60;
-/** How many milliseconds this process, when it gives a job back, waits for the server to take it. */
+/** The time in milliseconds for which this process, when it gives a job back, waits for the server to take the job. */
 const farewellMs = 1500;
 
 interface Hold {
   /** The token that marks the lock of this worker on this job. */
   readonly token: string;
-  /** How many milliseconds the lock lasts without renewal. */
+  /** The time that the lock lasts without renewal, in milliseconds. */
   readonly lockMs: number;
-  /** When it fires, this process no longer tells the server how the job ended. It still gives the job back. */
+  /** When the signal fires, this process no longer tells the server how the job ended, but still gives the job back. */
   readonly signal: AbortSignal;
 }
 

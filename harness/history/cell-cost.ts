@@ -1,12 +1,12 @@
 import { textOrNull } from './cell-nights.ts';
 import type { History } from './database.ts';
 
-/** When a night last tried to run a cell, and how long the cell's trials take; a plan is made from this. */
+/** The last try of a night to run a cell, and the time that the cell's trials take. A plan is made from these facts. */
 export interface CellCost {
   /** The last night that tried to run the cell, whether it got a result or not. */
   readonly night: string;
   readonly sha: string | null;
-  /** From the newest night with trials of the cell. Null when no trial of it has ever ended. */
+  /** The mean time of a trial, from the newest night with trials of the cell. Null when no trial of the cell has ever ended. */
   readonly msPerTrial: number | null;
   /**
    * True when the cell has an open splat that some of its trials show and others do not. False when the last try gave no trial.
@@ -16,7 +16,7 @@ export interface CellCost {
   readonly spent: boolean;
 }
 
-/** What is known of a cell for the next plan. Undefined when no night has tried to run it. */
+/** Returns the cost of a cell, for the next plan. Returns undefined when no night has tried to run the cell. */
 export function costOf(history: History, cell: string): CellCost | undefined {
   const newest = (where: string) =>
     history.one(

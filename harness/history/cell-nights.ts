@@ -18,9 +18,9 @@ export interface TriedNight {
 }
 
 /**
- * SQL about the row `r` of the table of results: true for a night that proves something about splats that it does not show. Some
- * trial of the cell was clean when known splats do not count, and no control was missed. A trial that was blind, unexercised, hung
- * or not run is no such proof. Neither is a trial on the last good kernel (`good`), which is the kernel of an earlier night.
+ * SQL about the row `r` of the table of results: true for a night that proves something about splats that it does not show. At
+ * least one trial of the cell was clean, apart from known splats, and no control was missed. A trial that was blind, unexercised,
+ * hung or not run is no such proof. Neither is a trial on the last good kernel (`good`), which is the kernel of an earlier night.
  */
 export const isPass = `r.trials > 0 AND r.because <> 'canary-missed' AND (r.verdict = 'clean' OR EXISTS (
   SELECT 1 FROM trials p WHERE p.night = r.night AND p.cell = r.cell AND p.purpose <> 'good' AND p.verdict = 'clean'))`;
@@ -68,7 +68,7 @@ export function triedIn(
     : { night: String(row['name']), ran: Number(row['ran']) === 1 };
 }
 
-/** A value of a row as text; null when the row has none. */
+/** A value of a row as text; null for a missing value. */
 export function textOrNull(value: Row[string] | undefined): string | null {
   return value == null ? null : String(value);
 }

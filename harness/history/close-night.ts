@@ -24,7 +24,7 @@ export interface StoredResult {
   readonly tried: boolean;
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
-  /** How many times each witness was counted in one trial on average, by the name of the witness. */
+  /** The average count of each witness in one trial, by the name of the witness. */
   readonly witnesses: Readonly<Record<string, number>>;
 }
 
@@ -38,12 +38,14 @@ export interface StoredIssue {
   readonly firstSeen: string;
   readonly lastSeen: string;
   readonly since: string;
-  /** How many trials of this night showed the splat (`hits`), and how many could have shown it (`trials`). */
+  /**
+   * The number of trials of this night that showed the splat (`hits`), and the number that could have shown the splat (`trials`).
+   */
   readonly hits: number;
   readonly trials: number;
   /**
-   * The median time, in milliseconds, until the splat shows in a trial. Only those trials of this night count in which it was the
-   * first splat. Null when there was no such trial.
+   * The median time, in milliseconds, until the splat shows in a trial. Only those trials of this night count in which this splat
+   * was the first splat. Null when there was no such trial.
    */
   readonly firstMs: number | null;
 }
@@ -59,8 +61,8 @@ export interface NightEnd {
 }
 
 /**
- * Ends a night in one transaction. It writes whatever `first` writes, then the night's results and issues, then whatever `also`
- * writes; or nothing of them.
+ * Ends a night in one transaction: calls `first`, stores the night's results and issues, and calls `also`. Stores nothing when any
+ * of these steps throws.
  */
 export async function closeNight(
   history: History,

@@ -18,8 +18,8 @@ export interface History extends AsyncDisposable {
   readonly one: (sql: string, ...values: readonly Value[]) => Row | undefined;
   /**
    * Runs `work` in one transaction. When the promise has resolved, everything that `work` wrote is safe on the disk. After a
-   * SIGKILL or a power cut before that, everything or nothing of it is there. Writers of several processes take turns, by a flock
-   * on a lock file beside the history.
+   * SIGKILL or a power cut before that, the history has either all or none of these changes. Writers of several processes take
+   * turns, by a flock on a lock file beside the history.
    */
   readonly write: <T>(work: (run: Run) => T) => Promise<T>;
 }
@@ -28,8 +28,8 @@ export interface History extends AsyncDisposable {
 export type Run = (sql: string, ...values: readonly Value[]) => void;
 
 /**
- * Network file systems, by the type number that statfs(2) returns (linux/magic.h, fs/smb/client). Their locks are kept by another
- * host or by a program, so these may not keep two writers apart.
+ * Network file systems, by the type number that statfs(2) returns (linux/magic.h, fs/smb/client). Another host or a program keeps
+ * the locks of such a file system, so the locks may not keep two writers apart.
  */
 const networkFileSystems: ReadonlyMap<number, string> = new Map([
   [0x6969, 'NFS'],
@@ -51,10 +51,10 @@ export function networkFileSystem(type: number): string | undefined {
 }
 
 /**
- * Opens the history (the database with the results of nights) at the path `named`, and brings its tables up to date. A missing
- * file is made when `create` is true. Throws `usage` for a missing file otherwise, for anything but a regular file, for a folder that cannot
- * be made, and for a network file system. Throws `config` for a file that is not a history, is damaged, or was made by a later
- * version of splat.
+ * Opens the history (the database with the results of nights) at the path `named`, and brings its tables up to date. Makes a
+ * missing file when `create` is true. Throws `usage` for a missing file when `create` is false, for anything but a regular file,
+ * for a folder that cannot be made, and for a network file system. Throws `config` for a file that is not a history, is damaged, or
+ * was made by a later version of splat.
  */
 export async function openHistory(
   named: string,
@@ -143,10 +143,7 @@ function connect(path: string): Connection {
   }
 }
 
-/**
- * Turns an error of SQLite into a HarnessError that names the history and the fault. Returns an error that is not in its table as
- * it is.
- */
+/** Turns an error of SQLite into a HarnessError that names the history and the fault. Returns any other error unchanged. */
 function explained(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'SQLITE_NOTADB') return notOurs(path, error);
@@ -216,7 +213,7 @@ async function bringUpToDate(history: Tables): Promise<void> {
   const version = pragma('user_version');
   const isEmpty = history.one('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
   if (!isEmpty && pragma('application_id') !== applicationId) throw notOurs(history.path);
-  // A view or a trigger of a stranger would run when a table is read or changed, and need not end.
+  // A view or a trigger of a stranger would run when a table is read or changed, and might never end.
   const foreign = "SELECT 1 FROM sqlite_schema WHERE type NOT IN ('table', 'index') LIMIT 1";
   if (history.one(foreign) !== undefined) throw notOurs(history.path);
   if (version > migrations.length) {
@@ -238,7 +235,7 @@ async function bringUpToDate(history: Tables): Promise<void> {
   });
 }
 
-/** Parses JSON that a history has stored. Throws `config` when it is none. */
+/** Parses JSON that a history has stored. Throws `config` for a text that is not JSON. */
 export function storedJson(history: Pick<History, 'path'>, json: string): unknown {
   try {
     return JSON.parse(json) as unknown;

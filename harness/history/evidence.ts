@@ -2,9 +2,9 @@ import { isPass } from './cell-nights.ts';
 import type { History } from './database.ts';
 
 /**
- * A night that is evidence about an open issue (a splat of a cell). `id` is the night's row in the table of nights. `runs` are
- * run directories, as paths below the night's folder. In a night that showed the splat, they are the runs that have a trial with
- * it. In the night of `lastPass`, which did not show it, they are all planned runs of the cell.
+ * A night that is evidence about an open issue (a splat of a cell). `id` is the night's row in the table of nights. `runs` are run
+ * directories, as paths below the night's folder. In a night that showed the splat, they are the runs that have a trial with this
+ * splat. In the night of `lastPass`, which did not show the splat, they are all planned runs of the cell.
  */
 export interface EvidenceNight {
   readonly id: number;

@@ -11,7 +11,7 @@ export interface SeenBefore {
   readonly cell: string;
 }
 
-/** What earlier nights saw of a splat, by its signature; undefined when no night saw it. */
+/** Returns the nights and the cell that showed a splat, by its signature; undefined when no night saw the splat. */
 export function seenBefore(history: History, signature: string): SeenBefore | undefined {
   const row = history.one(
     `SELECT f.name AS first_seen, c.name AS cell,

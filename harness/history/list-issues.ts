@@ -2,9 +2,9 @@ import type { ListedIssue } from '../records/history-list.ts';
 import type { History } from './database.ts';
 
 /**
- * Lists the issues (splats of cells) that nights have seen. The issue that was first seen last is at the top. Only issues count
- * whose last night began at `sinceMs` (milliseconds since 1970) or later. With `sought`, only issues are listed whose signature
- * is `sought` or whose title contains it.
+ * Lists the issues (splats of cells) that nights have seen. The issues whose first night is the newest come first. Only issues
+ * count whose last night began at `sinceMs` (milliseconds since 1970) or later. With `sought`, only issues are listed whose
+ * signature is `sought` or whose title contains it.
  */
 export function listIssues(
   history: History,

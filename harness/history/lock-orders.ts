@@ -18,17 +18,17 @@ export interface StoredOrder extends Dependency {
   /** The night that first showed the dependency, as its row in the table of nights. */
   readonly firstNight: number;
   /**
-   * How many looks showed the dependency. A look is the first trial of the subject on one boot. Looks are counted only for a
-   * dependency that the first look did not show, and only until it is settled whether the dependency is new.
+   * The number of looks that showed the dependency. A look is the first trial of the subject on one boot. Looks are counted only
+   * for a dependency that the first look did not show, and only until it is settled whether the dependency is new.
    */
   readonly hits: number;
 }
 
-/** What the history has about the lock orders of a subject: a cell, on one accelerator, under one setting. */
+/** The records of the history about the lock orders of a subject: a cell, on one accelerator, under one setting. */
 export interface LockPast {
   readonly orders: readonly StoredOrder[];
   /**
-   * How many looks (first trials on a boot) each night had, the oldest night first. `night` is the night's row in the table of
+   * The number of looks (first trials on a boot) in each night, the oldest night first. `night` is the night's row in the table of
    * nights. Only the newest 365 nights with a look are here.
    */
   readonly nights: readonly { readonly night: number; readonly looks: number }[];
@@ -36,12 +36,12 @@ export interface LockPast {
   readonly firstNight: number | undefined;
 }
 
-/** How many nights are read: the counts of more than a year ago say nothing about a rate today. */
+/** The largest number of nights that are read: counts of more than a year ago say nothing about a rate today. */
 const mostNights = 365;
 
 /**
- * Reads what the history has about the lock orders of a subject (a cell, on one accelerator, under one setting). The lists are
- * empty when no night has read the subject's lock orders.
+ * Reads the records of the history about the lock orders of a subject (a cell, on one accelerator, under one setting). The lists
+ * are empty when no night has read the subject's lock orders.
  */
 export function readLockPast(history: History, subject: LockSubject): LockPast {
   const id = subjectId(history, subject);
@@ -72,7 +72,7 @@ export function readLockPast(history: History, subject: LockSubject): LockPast {
   };
 }
 
-/** The SQL that selects the row of a subject. Its parameters are what subjectKey() returns. */
+/** The SQL that selects the row of a subject. Its parameters are the result of subjectKey(). */
 const selectSubject =
   'SELECT id FROM lock_settings WHERE cell = (SELECT id FROM cells WHERE cell = ?) AND ran_on = ? AND setting = ?';
 
@@ -121,8 +121,8 @@ export function toldOrders(
 }
 
 /**
- * Returns the name of a night and what the cell's kernel was in it. `night` is the row in the table of nights. The name is empty
- * when there is no such row. The other fields are null when that night has no result of the cell.
+ * Returns the name of a night, and the kernel on which the cell ran in that night. `night` is the night's row in the table of
+ * nights. The name is empty when there is no such row. The other fields are null when that night has no result of the cell.
  */
 export function kernelAt(
   history: History,
@@ -149,15 +149,15 @@ export function kernelAt(
   };
 }
 
-/** What a night adds to the lock orders of a subject (a cell, on one accelerator, under one setting). */
+/** The additions of a night to the lock orders of a subject (a cell, on one accelerator, under one setting). */
 export interface LockUpdate {
   readonly subject: LockSubject;
   /** The digest of the kernel image that ran. No earlier night has read lock orders on this image. */
   readonly image: string;
   readonly looks: number;
   /**
-   * The dependencies that are new to the subject, and those that are still being counted. `hits` is how many of this night's
-   * looks (first trials on a boot) showed the dependency.
+   * The dependencies that are new to the subject, and those that are still being counted. `hits` is the number of this night's
+   * looks (first trials on a boot) that showed the dependency.
    */
   readonly seen: readonly (Dependency & { readonly hits: number })[];
   readonly told: readonly Dependency[];
@@ -213,7 +213,7 @@ export function keepLockOrders(run: Run, night: number, updates: readonly LockUp
   }
 }
 
-/** Removes the lock orders that a night has learned. No later night may have stored any. */
+/** Removes the lock orders that a night has learned. No later night may have stored lock orders. */
 export function undoLockOrders(run: Run, night: number): void {
   run('DELETE FROM lock_looks WHERE night = ?', night);
   run('DELETE FROM lock_orders WHERE first_night = ?', night);

@@ -40,8 +40,8 @@ export type NewNight = Pick<
 
 /**
  * The name by which a history tells its matrices apart: the path of the matrix file, relative to the folder of the history. So
- * the name stays the same when both are moved together. The folder of the file counts without symbolic links, as that of the
- * history does.
+ * the name stays the same when both are moved together. Symbolic links in the path of the file's folder are resolved, as in the
+ * path of the history.
  */
 export async function matrixName(
   { path }: Pick<History, 'path'>,
@@ -100,7 +100,10 @@ function requireNew(history: History, name: string): void {
   );
 }
 
-/** Inserts the row of a night that begins; without `id`, it gets the next id. Call it inside a transaction. The history must have no night with this name. */
+/**
+ * Inserts the row of a night that begins; without `id`, the night gets the next id. Call this inside a transaction. The history
+ * must have no night with this name.
+ */
 export function insertNight(run: Run, night: NewNight, id: number | null = null): void {
   const { name, matrixFile, matrixDigest, dir, plan, startedMs, harness } = night;
   run(
@@ -131,8 +134,8 @@ export function openNight(history: History): StoredNight | undefined {
 }
 
 /**
- * Marks a night as abandoned: it will not be continued. Its trials stay in the history. But it has no verdict, and no later night
- * is compared with it.
+ * Marks a night as abandoned: it will not be continued. Its trials stay in the history, but the night has no verdict, and no later
+ * night is compared with it.
  */
 export async function abandonNight(history: History, { id }: StoredNight): Promise<void> {
   await history.write((run) => run("UPDATE nights SET state = 'abandoned' WHERE id = ?", id));
@@ -161,7 +164,7 @@ export function nightsBefore(
   );
 }
 
-/** The last closed night of the same whole matrix before this night. Undefined when there is none. */
+/** The last closed night before this night that ran the same whole matrix. Undefined when there is no such night. */
 export function lastWholeNight(
   history: History,
   { id, matrix }: Pick<StoredNight, 'id' | 'matrix'>,

@@ -18,9 +18,9 @@ export interface QueuedNotice {
 
 /**
  * Queues the notices of a night that ends. A notice is left out when each of its matters (a splat, or a reason why cells have no
- * result, on one kernel) has been queued or sent before. Also forgets matters that were sent and are over, so that they can be
- * sent again. A splat is over when no cell of its kernel has it open. Another matter is over when a night ran its kernel and does
- * not list it. Call this in the transaction that closes the night, after the results and issues are stored.
+ * result, on one kernel) has been queued or sent before. Also forgets matters that were sent and are over, so that they can be sent
+ * again. A splat is over when no cell of its kernel has it open. Any other matter is over when a night ran its kernel and does not
+ * list the matter. Call this in the transaction that closes the night, after the results and issues are stored.
  */
 export function queueNotices(run: Run, night: number, notices: readonly QueuedNotice[]): void {
   for (const { id, notice, matters } of notices) {

@@ -7,7 +7,7 @@ export interface Rename {
 }
 
 /**
- * What the history has about one splat in one cell: its row in the table of issues, and its rows of counts, one for each night.
+ * The rows of the history about one splat in one cell: its row in the table of issues, and its rows of counts, one for each night.
  */
 interface Kept {
   readonly issue: Row;
@@ -15,10 +15,10 @@ interface Kept {
 }
 
 /**
- * Gives splats their new signatures, in one transaction, and keeps everything that the history has about them. When several
- * splats become one, their hits in a night are added up, but not beyond the largest of their numbers of trials. When one splat
- * becomes several, each of them gets everything. One of them may keep the signature: then `renames` has it with the same key on
- * both sides. A rename that was done before does nothing. Resolves to the numbers of signatures and of issues that were changed.
+ * Gives splats their new signatures, in one transaction, and keeps everything that the history has about them. When several splats
+ * become one, their hits in a night are added up, but not beyond the largest of their numbers of trials. When one splat becomes
+ * several, each new splat gets everything. One of the new splats may keep the signature: then `renames` has the same key on both
+ * sides. A rename that was done before does nothing. Resolves to the numbers of signatures and of issues that were changed.
  */
 export async function renameSplats(
   history: History,
@@ -131,7 +131,9 @@ function put(run: Run, key: string, { issue, sightings }: Kept): void {
   }
 }
 
-/** Stores that the signature `now` was `before` under earlier rules. It also gets the older signatures of `before`. */
+/**
+ * Stores that the signature `now` was `before` under earlier rules. The signature `now` also gets the older signatures of `before`.
+ */
 function remember(run: Run, before: string, now: string): void {
   run(
     'INSERT OR IGNORE INTO renamed (old_key, new_key) SELECT old_key, ? FROM renamed WHERE new_key = ? AND old_key <> ?',

@@ -24,8 +24,8 @@ export interface StoredTrial {
   readonly totalMs: number;
   readonly firstSplatMs: number | null;
   /**
-   * Everything that the trial is judged by, as JSON. Only the code that made it reads it, besides `end.kind`, by which the history
-   * tells whether a workload ran.
+   * Everything that the trial is judged by, as JSON. Only the code that made this JSON reads it. The history itself reads only
+   * `end.kind`, which tells whether a workload ran.
    */
   readonly facts: string;
 }

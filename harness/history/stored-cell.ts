@@ -10,8 +10,9 @@ import type { StoredIssue } from './close-night.ts';
 import type { History } from './database.ts';
 
 /**
- * An issue: a splat of a cell. `nights` has its counts in each night, the oldest night first. They begin with the night in which
- * the issue was first seen, came back, or changed its rate. There are at most 365 nights, and none when the issue is gone.
+ * An issue: a splat of a cell. `nights` has its counts in each night, the oldest night first. The list begins with the
+ * night in which the issue was first seen, came back, or changed its rate. The list has at most 365 nights, and is empty
+ * when the issue is gone.
  */
 interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'trials' | 'firstMs'> {
   readonly nights: readonly {
@@ -22,8 +23,9 @@ interface IssueHistory extends Omit<StoredIssue, 'cell' | 'ranOn' | 'hits' | 'tr
 }
 
 /**
- * What earlier nights know about a cell (one combination of kernel, guest and workload): the last night that ran it (`tested`),
- * the last that ran it without a new splat (`passed`), and the last in which its workload reported how it ended (`tried`).
+ * The findings of earlier nights about a cell (one combination of kernel, guest and workload): the last night that ran
+ * it (`tested`), the last that ran it without a new splat (`passed`), and the last in which its workload reported how
+ * it ended (`tried`).
  */
 interface CellHistory {
   readonly tested?: RanNight;
@@ -33,7 +35,7 @@ interface CellHistory {
   readonly issues: readonly IssueHistory[];
 }
 
-/** How many nights of an issue are read: the counts of more than a year ago say nothing about its rate today. */
+/** The largest number of nights of an issue that are read: counts of more than a year ago say nothing about its rate today. */
 const mostNights = 365;
 
 /** The classes of a cell's result that say nothing about the kernel, as a list for SQL. */
@@ -193,8 +195,8 @@ export function witnessesOf(
 }
 
 /**
- * How many milliseconds a cell took to show the splat `key`, one number for each night, the newest first. A night counts when the
- * splat was the first splat of one of its trials. At most `nights` nights are returned.
+ * The times, in milliseconds, that a cell took to show the splat `key`: one median for each night, the newest night first. A night
+ * counts when the splat was the first splat of one of its trials. At most `nights` nights are returned.
  */
 export function firstSightsOf(
   history: History,
@@ -214,8 +216,8 @@ export function firstSightsOf(
 }
 
 /**
- * The name of the last night in which an entry of the file of known issues described a splat. When it never described one: the
- * first night that read the entry. Undefined when no night has read the entry. `entry` is JSON.
+ * The name of the last night in which an entry of the file of known issues described a splat. When the entry never described a
+ * splat, returns the first night that read the entry. Returns undefined when no night has read the entry. `entry` is JSON.
  */
 export function lastMatched(history: History, entry: string): string | undefined {
   const row = history.one(

@@ -31,8 +31,8 @@ const defaultArchive: Archive = {
 };
 
 /**
- * The lines of sources.list(5) for an archive, one for each suite in `releases` and `rolling`:
- * `deb [signed-by=FILE] http://deb.debian.org/debian sid main`. Each line ends with a newline.
+ * Returns the lines of sources.list(5) for an archive, a line for each suite in `releases` and `rolling`: `deb [signed-by=FILE]
+ * http://deb.debian.org/debian sid main`. Each line ends with a newline.
  */
 export function sourcesList({
   mirror,
@@ -51,9 +51,9 @@ export function sourcesList({
 }
 
 /**
- * The archive from which the host's apt gets Debian's packages, as apt-get(8) indextargets shows. deb.debian.org stands in for a
- * mirror that the host does not use, such as that of the security updates. The keyring is always that of debian-archive-keyring.
- * Throws `tool` without apt.
+ * Returns the archive from which the host's apt gets Debian's packages; `apt-get indextargets` (apt-get(8)) tells it.
+ * deb.debian.org is used when the host has no mirror for the packages or for the security updates. The keyring is always that of
+ * debian-archive-keyring. Throws `tool` when apt is not installed.
  */
 export async function hostArchive(signal: AbortSignal): Promise<Archive> {
   const format = '$(SITE) $(RELEASE)';

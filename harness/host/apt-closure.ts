@@ -5,35 +5,32 @@ import { type AptConfig, aptTool } from './apt-tool.ts';
 import { makeFolder } from './disk.ts';
 import { runTool } from './process.ts';
 
-/** A version of a package that is to be fetched. */
+/** A package to fetch, in one version. */
 export interface PlannedPackage extends PackageVersion {
   readonly name: string;
   /** The size of the package file in bytes. */
   readonly bytes: number;
-  /**
-   * The size of the unpacked files on a disk in bytes, from the field Installed-Size of the package. 0 when the package has no
-   * such field.
-   */
+  /** The size of the unpacked files on a disk in bytes, from the package's field Installed-Size. 0 when that field is missing. */
   readonly unpackedBytes: number;
 }
 
 /** The packages that are wanted, and how they are chosen. */
 export interface WantedPackages {
-  /** Names of packages: `NAME`, or `NAME=VERSION` for one version. */
+  /** Names of packages: `NAME`, or `NAME=VERSION` for a certain version. */
   readonly names: readonly string[];
   /**
-   * The suite that apt prefers. Absent: apt takes the newest version outside of backports and experimental. apt takes a version
-   * from these two suites only when no other suite has the package.
+   * The suite that apt prefers. When absent, apt takes the newest version outside of backports and experimental; apt takes a
+   * version from backports or experimental only when no other suite has the package.
    */
   readonly suite?: string;
-  /** Packages whose names begin with one of these words are left out, even when other packages depend on such a package. */
+  /** Packages whose names begin with one of these words are left out, even when other packages depend on them. */
   readonly without: readonly string[];
 }
 
 /**
- * The wanted packages with all packages that they depend on, as apt would install them on an empty system. Recommended packages
- * and those of `without` are left out. Each package has one version, with the digest that Debian signed. Throws `tool` when a
- * wanted package is in no suite, and when apt finds no versions that fit together.
+ * Returns the wanted packages and all packages that they depend on, as apt would install them on an empty system. Packages that are
+ * only recommended, and packages that `without` names, are left out. Each package has a single version, with the digest that Debian
+ * signed. Throws `tool` when a wanted package is in no suite, and when apt finds no versions that fit together.
  */
 export async function packageClosure(
   apt: AptConfig,
@@ -59,8 +56,8 @@ export async function packageClosure(
 }
 
 /**
- * The name and version in a line of apt-get(8) such as `'URI' libdrm2_2.4.134-3_amd64.deb 38528 SHA256:...`, in which `%3a`
- * stands for the colon of a version. Undefined for every other line.
+ * Returns the name and version in a line that apt-get(8) prints, such as `'URI' libdrm2_2.4.134-3_amd64.deb 38528 SHA256:...`, in
+ * which `%3a` stands for the colon of a version. Returns undefined for every other line.
  */
 function namesOf(line: string): { readonly name: string; readonly version: string } | undefined {
   const [, name = '', encoded = ''] =
@@ -107,8 +104,8 @@ async function describePackages(
 }
 
 /**
- * The paragraphs (deb822(5)) that Debian's signed lists have for packages. The key is `NAME=VERSION`. A package that the lists do
- * not have is absent. Throws `tool` when the lists have none of the packages.
+ * Returns the paragraphs (deb822(5)) about packages in Debian's signed lists. The key is `NAME=VERSION`. The map has no entry for a
+ * package that is not in the lists. Throws `tool` when the lists have none of the packages.
  */
 export async function packageStanzas(
   apt: AptConfig,

@@ -12,7 +12,7 @@ export interface PackageVersion {
   readonly sha256: string;
 }
 
-/** The names of packages that match a regular expression, sorted. `pattern` has the form that apt-cache(8) takes. */
+/** Returns the names of the packages that match a regular expression of apt-cache(8), sorted. */
 export async function packageNames(
   apt: AptConfig,
   pattern: string,
@@ -24,8 +24,8 @@ export async function packageNames(
 }
 
 /**
- * Every version of a package in the suites of Debian that splat reads. The newest version is first, and each version occurs once.
- * Empty when no suite has the package.
+ * Returns every version of a package in the suites of Debian that splat reads, newest first, each once. Returns an empty list when
+ * no suite has the package.
  */
 export async function packageVersions(
   apt: AptConfig,
@@ -53,7 +53,7 @@ export function isVersion(text: string): boolean {
 
 /**
  * Fetches a package into the folder `dir` and returns the path of its .deb file. Throws `tool` when apt cannot download the
- * package, for example because the mirror no longer has it. Throws `tool` as well when the file has another digest than `wanted`.
+ * package, for example because the mirror no longer has it. Throws `tool`, too, when the file's digest is not the one in `wanted`.
  */
 export async function downloadPackage(
   apt: AptConfig,
@@ -93,7 +93,7 @@ export async function fetchPackages(
     if (file === undefined)
       throw new HarnessError('tool', `apt-get download ${versions[at]} wrote no package file`);
     const path = join(dir, file);
-    // apt compares the file with the digest in its lists; this check uses the digest that the caller gave.
+    // apt compares the file with the digest in its lists; this code compares the file with the digest that the caller gave.
     const got = await fileDigest(path);
     if (got !== sha256) {
       await rm(path);

@@ -5,8 +5,8 @@ import { type RunResult, runTool } from './process.ts';
 const proxies = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy', 'no_proxy'];
 
 /**
- * The configuration of splat's own apt. `dir` is the folder that contains its apt.conf. `options` are added to each call, such as
- * those of oneRelease().
+ * The configuration of splat's own apt. `dir` is the folder that contains its apt.conf. `options` are command-line options for each
+ * call, such as those that oneRelease() returns.
  */
 export interface AptConfig {
   readonly dir: string;

@@ -10,8 +10,9 @@ import { findProgram, runTool } from './process.ts';
 import { valueDigest } from './store.ts';
 
 /**
- * An apt(8) with its own lists, sources and cache. It changes nothing of the host's apt and needs no root. From the host's apt it
- * takes only the addresses of the mirrors, and the options `Acquire::`, which say how to reach a mirror and what to trust.
+ * An apt(8) with its own lists, sources and cache. This apt needs no root, and changes nothing that belongs to the host's apt. It
+ * takes only two things from the host's apt: the addresses of the mirrors, and the options `Acquire::`, which say how to reach a
+ * mirror and what to trust.
  */
 export interface Apt {
   readonly dir: string;
@@ -34,10 +35,10 @@ export interface AptOptions {
 
 const dayMs = 24 * 60 * 60_000;
 
-/** The file `read.json`: the record of the last update that could read at least one suite. */
+/** The content of the file `read.json`: the last update that could read at least one suite. */
 interface Reading {
   /**
-   * The digest of `releases`, and of the archive when the caller named an archive. The host's own mirror is not part of the digest.
+   * The digest of `releases`, and of `archive` when the caller gave an archive. The mirror that the host uses is not in the digest.
    */
   readonly sources: string;
   readonly atMs: number;
@@ -83,7 +84,7 @@ export async function openApt(options: AptOptions): Promise<Apt> {
 }
 
 /**
- * Returns the options with which apt sees one release of Debian and its security updates only. Throws `tool` for a release that
+ * Returns a configuration with which apt sees only one release of Debian and its security updates. Throws `tool` for a release that
  * is not among splat's sources (`releases` in apt-archive.ts).
  */
 export async function oneRelease({ dir }: Apt, codename: string): Promise<AptConfig> {
@@ -95,7 +96,7 @@ export async function oneRelease({ dir }: Apt, codename: string): Promise<AptCon
     throw new HarnessError('tool', `splat does not read the package lists of Debian ${codename}`);
   const list = join(dir, `sources.${codename}.list`);
   await writeWhole(list, `${lines.join('\n')}\n`);
-  // The file of apt's package cache covers all suites, so it is not used.
+  // apt's package cache is not used, because its file covers all suites.
   const own = [`Dir::Etc::sourcelist=${list}`, 'Dir::Cache::pkgcache='];
   return { dir, options: own.flatMap((value) => ['-o', value]) };
 }
@@ -114,8 +115,8 @@ async function layOut(dir: string, sources: string, signal: AbortSignal): Promis
 }
 
 /**
- * The text of a complete apt.conf(5). The host's folders of configuration snippets are not read, because they may contain hooks
- * (APT::Update::Post-Invoke) that would run with splat's lists instead of the host's.
+ * Returns the text of a complete apt.conf(5). The configuration snippets of the host (apt.conf.d) are not read, because they may
+ * contain hooks (APT::Update::Post-Invoke), which would run with splat's lists instead of the host's.
  */
 async function configuration(dir: string, signal: AbortSignal): Promise<string> {
   const { stdout } = await runTool('apt-config', ['dump'], { signal });
@@ -134,7 +135,7 @@ async function configuration(dir: string, signal: AbortSignal): Promise<string> 
     'Dir::State::extended_states': '/dev/null',
     'Dir::Cache': join(dir, 'cache'),
     'Dir::Cache::srcpkgcache': '',
-    // The host's download user of apt cannot enter splat's cache.
+    // The user as whom the host's apt downloads (_apt) cannot enter splat's cache.
     'APT::Sandbox::User': '',
     'Acquire::Languages': 'none',
     'Acquire::PDiffs': 'false',
@@ -170,8 +171,9 @@ async function refresh(
 }
 
 /**
- * The reasons why suites were not read, from the lines of apt `E: The repository 'URI SUITE Release' ...`, `E: Failed to fetch
- * URI/dists/SUITE/...` and `E: Release file for URI/dists/SUITE/InRelease is expired`. The key is the suite.
+ * Returns the reasons why suites were not read. The key is the suite. The reasons are in these lines of apt: `E: The
+ * repository 'URI SUITE Release' ...`, `E: Failed to fetch URI/dists/SUITE/...` and `E: Release file for
+ * URI/dists/SUITE/InRelease is expired`.
  */
 function complaintsOf(stderr: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
@@ -187,7 +189,7 @@ function complaintsOf(stderr: string): ReadonlyMap<string, string> {
   return found;
 }
 
-/** The suites whose package lists are on the disk, from this update or an earlier update. */
+/** Returns the suites whose lists of packages are on disk, from this update or an earlier update. */
 async function readSuites(dir: string, signal: AbortSignal): Promise<ReadonlySet<string>> {
   const args = ['indextargets', '--format', '$(RELEASE) $(FILENAME)', 'Created-By: Packages'];
   const { stdout } = await aptTool({ dir }, 'apt-get', args, signal);

@@ -12,19 +12,18 @@ import { cleanEnv, throwIfAborted } from './process.ts';
 import { compressions, gzipMagic } from './unpack.ts';
 
 /**
- * The largest number of members (files, folders and links) of a tarball that is unpacked; `byteLimit` is the largest number of
- * bytes. Both are larger than in any kernel tree (6.12: 87,000 files, 1.5 GB).
+ * A tarball with more members (files, folders and links) than this is refused, and so is a tarball with more bytes than
+ * `byteLimit`. Both limits are above the size of any kernel tree (6.12: 87,000 files, 1.5 GB).
  */
 const entryLimit = 400_000;
 const byteLimit = 6 * 1024 ** 3;
 
 /**
- * Unpacks the user's tarball into the new or empty folder `dir`, without the tarball's top folder. The first bytes tell whether
- * it is plain or compressed by gzip, xz, zstd or bzip2. Only files, folders, and links that stay inside `dir` are unpacked;
- * other members are skipped. Nothing is written outside of `dir`, and no file gets an owner or a set-id bit. Throws `usage` for
- * a file that is not a whole tarball, for an empty tarball, and for a tarball that exceeds the limits, such as a decompression
- * bomb. Throws `tool` when the program for the decompression is not installed. `name` names the tarball in these errors;
- * default: its path.
+ * Unpacks the user's tarball into the new or empty folder `dir`, without the tarball's top folder. The first bytes tell whether the
+ * tarball is plain or compressed by gzip, xz, zstd or bzip2. Only files, folders, and links that stay inside `dir` are unpacked;
+ * other members are skipped. Nothing is written outside of `dir`, and no file gets an owner or a set-id bit. Throws `usage` when
+ * the file is not a whole tarball, is an empty tarball, or exceeds the limits, as a decompression bomb does. Throws `tool` when the
+ * program that decompresses the tarball is not installed. These errors call the tarball `name`; default: its path.
  */
 export async function extractTarball(
   file: string,
@@ -67,7 +66,7 @@ export async function extractTarball(
     if (error instanceof HarnessError || isDiskError(error)) throw error;
     throw (await fault) ?? notATarball(name, error);
   }
-  // The program may fail after its last byte.
+  // The program that decompresses may fail after it has written its last byte.
   const failed = await fault;
   if (failed !== undefined) throw failed;
   if (entries === 0) throw new HarnessError('usage', `${name} is not a tarball, or is empty`);
@@ -75,8 +74,9 @@ export async function extractTarball(
 }
 
 /**
- * Removes the symbolic links below `dir` that lead out of `top`. The text of a link alone does not show where it leads: when `a/b`
- * is a link to `..`, then `a/b/../x` leaves the folder. A dangling link stays if no other link can change where it leads.
+ * Removes the symbolic links below `dir` that lead out of `top`. The text of a link does not always show that the link leads
+ * out: when `a/b` is a link to `..`, then `a/b/../x` leaves the folder. A dangling link stays when no other link can change
+ * where it leads.
  */
 async function removeEscapes(dir: string, top: string): Promise<void> {
   for (const entry of await readdir(dir, { withFileTypes: true })) {
@@ -92,7 +92,10 @@ async function removeEscapes(dir: string, top: string): Promise<void> {
   }
 }
 
-/** True when the target of a symbolic link climbs no further than to `top`, and has no `..` after the name of a folder. */
+/**
+ * True when a symbolic link stays below `top` and has every `..` at the beginning of its target. No other link can then change
+ * where it leads.
+ */
 async function isPlainBelow(link: string, top: string): Promise<boolean> {
   const target = await readlink(link);
   const folder = await realpath(dirname(link));
@@ -118,15 +121,17 @@ function staysInside(path: string, entry: ReadEntry): boolean {
   return !target.startsWith('/') && !relative(topOf(path), join(from, target)).startsWith('..');
 }
 
-/** The first folder in the path of a member: in a release tarball, the folder that holds all members, such as `linux-6.1.192`. */
+/** Returns the first folder in a member's path. In a release tarball, this folder has all members: `linux-6.1.192`. */
 function topOf(path: string): string {
   return path.split('/').find((part) => part !== '' && part !== '.') ?? '';
 }
 
-/** The bytes of a file without its compression. */
+/** A file's decompressed bytes. */
 interface Decompressed {
   readonly bytes: Readable;
-  /** Resolves when the program that decompresses has ended: to an error when something went wrong, else to undefined. */
+  /**
+   * Resolves when the program that decompresses has ended: to an error when the program failed or is missing, else to undefined.
+   */
   readonly fault: Promise<HarnessError | undefined>;
 }
 

@@ -6,9 +6,9 @@ import type { Revision } from './revision.ts';
 
 /**
  * Makes the folder `bare` a bare repository that borrows the objects of the user's repository through git's alternates
- * (gitrepository-layout(5)). The user's configuration, hooks, filters and index are not used, and nothing is written to the
- * user's repository. Commits at the end of a shallow clone stay commits without parents. A previous `bare` is deleted. Returns
- * the flag `--git-dir=BARE` for git.
+ * (gitrepository-layout(5)). The user's configuration, hooks, filters and index are not used, and nothing is written to the user's
+ * repository. The commits at which a shallow clone ends have no parents here, either. An existing folder `bare` is deleted first.
+ * Returns the flag `--git-dir=BARE` for git.
  */
 export async function borrowRepository(
   { commitId, objects, shallow }: Revision,
@@ -26,8 +26,8 @@ export async function borrowRepository(
 }
 
 /**
- * Writes the files of a commit to the new or empty folder `tree`. The folder of a submodule stays empty. The commit is read
- * through a borrowed repository, `TREE.git`, which is deleted at the end.
+ * Writes the files of a commit to the new or empty folder `tree`. The folder of a submodule stays empty. The commit is read through
+ * borrowRepository() into `TREE.git`, a folder that is deleted at the end.
  */
 export async function exportRevision(
   revision: Revision,

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 /** The names of the folders in the cache, for the code that creates them and for the code that lists and prunes them. */
 
 /**
- * Folders of the cache with one subfolder for each entry. An entry was last used when its file `stamp` was last modified. Sizes
- * are counted in this order, so a file that a source and a workspace share is counted with the source.
+ * Folders of the cache that have a subfolder for each entry. The modification time of the file `stamp` in the subfolder says when
+ * the entry was last used. Sizes are counted in this order, so a file that a source and a workspace share is counted as part of
+ * the source.
  */
 export const entryFolders = [
   { kind: 'source', stamp: 'entry.json' },
@@ -16,9 +17,9 @@ export const entryFolders = [
 ] as const;
 
 /**
- * Folders of the cache that are a single entry each. Compilers use `ccache` when they run as nobody, because splat runs as root.
- * When they run as the user of splat, they use `ccache-self`. There are two folders because one user cannot replace files that
- * the compilers of another user wrote.
+ * Folders of the cache that are a single entry each. Compilers that run as the user `nobody`, because splat runs as root, use
+ * `ccache`. Compilers that run as splat's user use `ccache-self`. There are two folders because a user cannot replace files that
+ * another user's compilers wrote.
  */
 export const wholeFolders = [
   { kind: 'ccache', name: 'ccache', stamp: 'tmp' },
@@ -41,8 +42,8 @@ type CacheFolder =
   | (typeof workFolders)[number];
 
 /**
- * Every folder of the cache; the cache holds nothing else. The locks are last: while the cache is removed, nobody else can begin to
- * use it before all other folders are gone.
+ * Every folder of the cache; the cache holds nothing else. The locks are last: while the cache is removed, no other process can
+ * begin to use the cache before all other folders are gone.
  */
 export const cacheFolders: readonly CacheFolder[] = [
   ...entryFolders.map(({ kind }) => kind),
@@ -50,7 +51,7 @@ export const cacheFolders: readonly CacheFolder[] = [
   ...workFolders,
 ];
 
-/** The path of a folder of the cache at `root`. */
+/** Returns the path of a folder of the cache at `root`. */
 export function cacheFolder(root: string, name: CacheFolder): string {
   return join(root, name);
 }

@@ -1,8 +1,8 @@
 import { runTool } from './process.ts';
 
 /**
- * Names the function at an address, such as `do_swap_page+0x12/0x8b0` (offset and size in bytes). A function counts as reaching to
- * the next symbol. Returns undefined for an address outside of any function.
+ * Names the function at an address, such as `do_swap_page+0x12/0x8b0` (offset and size in bytes). Each function is taken to reach
+ * to the next symbol. Returns undefined for an address outside of any function.
  */
 export type CodeSymbols = (address: bigint) => string | undefined;
 
@@ -76,9 +76,9 @@ function symbolsOf(rows: readonly SymbolRow[]): CodeSymbols {
 }
 
 /**
- * The symbols in the section `.text` of a module's file, sorted by address. Addresses count from the beginning of the section.
- * The last row is the end of the section. Symbols of other sections are left out, because in a relocatable file every section
- * begins at address 0.
+ * Returns the symbols in the section `.text` of a module's file, sorted by address. Addresses count from the beginning of the
+ * section. The last row is no symbol but marks the end of the section. Symbols of other sections are left out, because in a
+ * relocatable file every section begins at address 0.
  */
 export async function readModuleText(
   path: string,

@@ -1,14 +1,14 @@
 import { runTool } from './process.ts';
 
-/** A function of a linked image, with the source file that it was compiled in. */
+/** A function of a linked image, and the source file of its compilation unit. */
 export interface PlacedFunction {
   /** The name in the image's symbol table, with the marks that the compiler added: `foo.isra.0`. */
   readonly name: string;
-  /** The path of the compiled file, as the compiler was given it: `/splat/src/mm/memory.c`. */
+  /** The path of the source file on the compiler's command line: `/splat/src/mm/memory.c`. */
   readonly file: string;
 }
 
-/** The line of readelf that begins a compilation unit of DWARF: it has the offset of the unit in .debug_info. */
+/** The line of readelf that begins a DWARF compilation unit. The line has the offset of the unit in .debug_info. */
 const unitOffset = /^ {2}Compilation Unit @ offset (?:0x)?([0-9a-f]+):$/;
 const unitName = /^ {4}<[0-9a-f]+> {3}DW_AT_name +: (?:\([^)]*\): )?(.*\S)\s*$/;
 const rangesOwner = /^ {2}Offset into \.debug_info: +(?:0x)?([0-9a-f]+)$/;
@@ -22,9 +22,9 @@ interface Range {
 }
 
 /**
- * Returns the functions of an image with the files that they were compiled in, sorted by address. A weak function is among them
- * if the linker kept it. Functions that no address range covers are left out. The texts are the output of binutils:
- * `nm --numeric-sort`, `readelf --debug-dump=aranges` and `readelf --debug-dump=info --dwarf-depth=1`. Pure.
+ * Returns the functions of an image, sorted by address, each with the source file of its compilation unit. A weak function is in
+ * the list if the linker kept it. Functions that no address range covers are left out. `symbols`, `aranges` and `units` are what
+ * binutils print: `nm --numeric-sort`, `readelf --debug-dump=aranges` and `readelf --debug-dump=info --dwarf-depth=1`. Pure.
  */
 export function placeFunctions(
   symbols: string,
@@ -74,8 +74,8 @@ function readRanges(aranges: string, names: ReadonlyMap<string, string>): readon
 }
 
 /**
- * Reads the functions of an image and the files that they were compiled in, as placeFunctions() returns them. This takes about a
- * second of CPU time. Throws `tool` when binutils are missing or when the file is not an image.
+ * Reads the functions of an image and their source files, as placeFunctions() returns them. Reading takes about a second of CPU
+ * time. Throws `tool` when binutils are missing or when the file is not an image.
  */
 export async function readPlacedFunctions(
   image: string,

@@ -1,6 +1,6 @@
 /**
- * One member of an archive in the "newc" format, which the kernel unpacks as its initramfs
- * (Documentation/driver-api/early-userspace/buffer-format.rst). `mode` has only the permission bits; `target` is the text of a
+ * A member of an archive in the "newc" format, which the kernel unpacks as its initramfs
+ * (Documentation/driver-api/early-userspace/buffer-format.rst). `mode` has only the permission bits. `target` is the text of a
  * symbolic link.
  */
 
@@ -24,9 +24,9 @@ export type CpioEntry =
 const typeBits = { file: 0o100000, directory: 0o040000, link: 0o120000, device: 0o020000 } as const;
 
 /**
- * Returns the bytes of an archive with the entries, in their order. All entries belong to root and are dated 1970, so equal
- * entries give equal bytes. A leading `/` of a path is dropped. cpio(1) is not used because it would need the device nodes as
- * files, which only root can create.
+ * Returns the bytes of an archive with the entries, in their order. All entries belong to root and are dated 1970, so equal entries
+ * give equal bytes. The `/` at the beginning of a path is dropped. cpio(1) is not used because it reads device nodes from the disk,
+ * and only root can create device nodes.
  */
 export function writeCpio(entries: readonly CpioEntry[]): Buffer {
   const members = entries.map((entry, index) => member(entry, index + 1));
@@ -76,7 +76,7 @@ function header(name: string, inode: number, { mode, size, major, minor }: Heade
   return pad(Buffer.concat([Buffer.from(head), nameBytes]));
 }
 
-/** Appends zeros up to a multiple of four bytes. The next header or content begins there. */
+/** Appends zeros up to a multiple of four bytes, where the next header or content must begin. */
 function pad(bytes: Uint8Array): Buffer {
   return Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
 }

@@ -1,11 +1,11 @@
-/** The longest delay of setTimeout() in milliseconds, about 24 days. With a longer delay, setTimeout() calls back at once. */
+/** The most milliseconds that setTimeout() takes, about 24 days. With a longer time, setTimeout() calls back at once. */
 const longestMs = 2 ** 31 - 1;
 
 /**
- * Calls `onOver` once, when `ms` milliseconds have passed or when the signal fires, unless the deadline is disposed before. `ms`
- * may be any number, infinity included. If the signal has fired already, `onOver` is called soon after startDeadline() returns.
- * This function replaces `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 can collect the timeout of such a
- * combination as garbage, and then the combination never fires.
+ * Calls `onOver` once, when `ms` milliseconds have passed or when the signal fires, unless the deadline is disposed first. `ms` may
+ * be any number, even Infinity. If the signal has fired already, `onOver` is called soon after startDeadline() returns. This
+ * function replaces `AbortSignal.any([signal, AbortSignal.timeout(ms)])`: Node 20 can collect the timeout of such a combination as
+ * garbage, and then the combination never fires.
  */
 export function startDeadline(signal: AbortSignal, ms: number, onOver: () => void): Disposable {
   let isRunning = true;
@@ -36,8 +36,8 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Settles as `work` does, or rejects with the signal's reason when the signal fires first. It is for work that cannot be
- * interrupted: the work then goes on, and its result is dropped.
+ * Settles as `work` does, or rejects with the signal's reason when the signal fires first. Use this function for work that cannot
+ * be interrupted: after the signal the work goes on, and its result is dropped.
  */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

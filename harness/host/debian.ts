@@ -18,8 +18,8 @@ export interface DebianKernels {
 }
 
 /**
- * The kernel series of Debian: every package linux-source-X.Y in apt's lists, oldest X.Y first. The result is stored in a file
- * beside the lists until the lists are updated, because reading the packages with apt takes most of a second.
+ * Returns Debian's kernel series: every package linux-source-X.Y in apt's lists, oldest X.Y first. A file beside the lists keeps
+ * the result until the lists are updated, because apt takes most of a second to find it.
  */
 export async function knownKernels(
   apt: Apt,

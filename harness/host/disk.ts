@@ -3,7 +3,7 @@ import { chmod, mkdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promi
 import { dirname } from 'node:path';
 import { HarnessError } from '../errors.ts';
 
-/** Reasons in plain words for errors of the disk. The key is the errno name (errno(3)). */
+/** Plain words for the errors of a disk. The key is the errno name (errno(3)). */
 const diskFaults: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left',
   EDQUOT: 'disk quota exceeded',
@@ -23,14 +23,17 @@ const diskFaults: Readonly<Record<string, string>> = {
   ENFILE: 'too many open files on this host',
 };
 
-/** System calls that touch no file, so that their EPERM or EACCES is no error of the disk. */
+/** System calls that touch no file. Their EPERM or EACCES is no error of the disk. */
 const notOfDisk = /^(kill|spawn|connect|listen|bind|accept|setPriority)/;
 const reading = /^(read|readlink|scandir|opendir|l?stat|realpath)$/;
 
-/** The reason for an ENOENT of mkdir(2) although the parent folder exists: the file system makes no folders. */
+/**
+ * The reason in plain words when mkdir(2) fails with ENOENT although the parent folder exists: the file system cannot
+ * create folders.
+ */
 const noFolders = 'no folder can be made there';
 
-/** Reasons in plain words for errors of the disk that programs report. The key is the text of strerror(3) that they print. */
+/** Plain words for the errors of a disk that programs report. The key is the text of strerror(3) that the programs print. */
 const toldFaults: Readonly<Record<string, string>> = {
   'No space left on device': 'no space left',
   'Disk quota exceeded': 'disk quota exceeded',
@@ -39,9 +42,9 @@ const toldFaults: Readonly<Record<string, string>> = {
 const toldFault = new RegExp(`: (${Object.keys(toldFaults).join('|')})\\b`);
 
 /**
- * Turns an error of the disk into an `infra` error of one line and returns every other error unchanged. Errors of the disk are
- * those in `diskFaults`, such as ENOSPC, and ENOENT of mkdir(2). The ENOENT of a missing file is not an error of the disk. The
- * message names the path in the error. When the error has no path, as with write(2), the message names `where`.
+ * Turns an error of the disk into an `infra` error of one line, and returns every other error unchanged. Errors of the disk are the
+ * errors in `diskFaults`, such as ENOSPC, and ENOENT of mkdir(2). The ENOENT of a missing file is not an error of the disk. The
+ * message names the error's path, or `where` when the error has no path, as with write(2).
  */
 export function explainDiskError(error: unknown, where: string): unknown {
   if (!(error instanceof Error) || error instanceof HarnessError) return error;
@@ -57,8 +60,8 @@ export function explainDiskError(error: unknown, where: string): unknown {
 }
 
 /**
- * The reason why a user's file cannot be read, in plain words such as `no such file`. Returns the error's own message
- * for an unknown error.
+ * Returns the reason why a user's file cannot be read, in plain words such as `no such file`. For an unknown error, returns the
+ * error's message.
  */
 export function readFaultIn(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
@@ -67,16 +70,17 @@ export function readFaultIn(error: unknown): string {
 }
 
 /**
- * The fault of the disk that the output of a program names: `no space left`, `disk quota exceeded` or `read-only file system`.
- * Undefined when the output names none. The program may be wrong or lie, so the fault is not certain.
+ * Returns the fault of the disk that a program's output names: `no space left`, `disk quota exceeded` or `read-only file system`.
+ * Returns undefined when the output names no such fault. The fault is not certain: the program may be wrong or lie.
  */
 export function diskFaultIn(output: string): string | undefined {
   return toldFaults[toldFault.exec(output)?.[1] ?? ''];
 }
 
 /**
- * Creates a folder and its missing parents; a folder that exists is no error. Node 20's recursive mkdir is not used: it reports
- * ENOENT for a full disk and for every unexpected error, and it never ends on a file system that makes no folders, such as /proc.
+ * Creates a folder and its missing parents; a folder that exists is no error. Node 20's recursive mkdir is not used: that mkdir
+ * reports ENOENT for a full disk and for every unexpected error, and never ends on a file system that cannot create folders, such
+ * as /proc.
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
@@ -92,7 +96,7 @@ async function makeOne(path: string): Promise<void> {
   try {
     await mkdir(path);
   } catch (error) {
-    // For a dangling link mkdir(2) reports EEXIST too, and there is no folder.
+    // mkdir(2) reports EEXIST for a dangling link, too, although no folder is there.
     const found = isCode(error, 'EEXIST') ? await readIfThere(stat(path)) : undefined;
     if (found?.isDirectory() !== true) throw error;
   }
@@ -104,8 +108,8 @@ export function isCode(error: unknown, code: string): boolean {
 }
 
 /**
- * The codes of errors which say that a path does not exist or cannot exist: a parent is not a folder, or the name is too long or
- * contains a NUL.
+ * The codes of errors that say that a path does not exist, or cannot exist because a parent is no folder or because the name is too
+ * long or contains a NUL.
  */
 const absentCodes = ['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE'];
 
@@ -123,15 +127,15 @@ export async function readIfThere<T>(lookup: Promise<T>): Promise<T | undefined>
 }
 
 /**
- * Replaces the whole content of a file: even when this process dies, the path has either its old content (or no file) or the
- * complete new text. Of several callers that write the same file at the same time, the last one wins. `mode` has the permission
- * bits; default: those of any new file. Throws errors of the disk as explainDiskError() words them.
+ * Replaces the whole content of a file. Even when this process dies, the path has its old content (or no file) or the complete new
+ * content. When several callers write the same file at the same time, the last caller wins. `mode` has the permission bits; when it
+ * is absent, the file gets those of any new file. Throws errors of the disk as explainDiskError() words them.
  */
 export async function writeWhole(path: string, content: string, mode?: number): Promise<void> {
-  // Each call has a draft of its own, because other processes may write the same file of the cache.
+  // Each call has its own draft (the file with the new content), because other processes may write the same file of the cache.
   const draft = `${path}.${randomBytes(4).toString('hex')}.part`;
   try {
-    // The folder may belong to another user, so a link in the place of the draft must not be followed: `wx` refuses it.
+    // The folder may belong to another user, who may put a link at the draft's path. `wx` refuses to follow that link.
     await writeFile(draft, content, { flag: 'wx' });
     if (mode !== undefined) await chmod(draft, mode);
     await rename(draft, path);
@@ -141,15 +145,18 @@ export async function writeWhole(path: string, content: string, mode?: number): 
   }
 }
 
-/** The path itself if it exists, else the nearest folder above it that exists. Callers ask about a cache that may not exist yet. */
+/**
+ * Returns the path itself if it exists, else the nearest existing folder above it. A cache may not have been created yet,
+ * for example.
+ */
 export async function nearestFolder(path: string): Promise<string> {
   const found = await readIfThere(stat(path));
   return found !== undefined || dirname(path) === path ? path : nearestFolder(dirname(path));
 }
 
 /**
- * The free space on the file system of a path, in whole MiB. Only space that a user without privileges can fill counts. The path
- * need not exist.
+ * Returns the free space on the file system of a path, in whole MiB. Space that is reserved for root does not count. The path need
+ * not exist.
  */
 export async function freeDiskMib(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(await nearestFolder(path));

@@ -6,8 +6,8 @@ import { type QuestionFact, questionFactSchema } from '../records/journal.ts';
 import { checkValue, type Recorded, type RecordSchema } from '../records/schema.ts';
 
 /**
- * The facts that a series or a bisection has found so far. Each fact is written to the file journal.jsonl, as one line, as soon
- * as it is known. Work that was stopped continues from these facts.
+ * The facts that a run over a series or a bisection has found so far. Each new fact becomes a line of the file journal.jsonl at
+ * once. Stopped work continues from these facts.
  */
 export interface FactLog<F> {
   /** All facts so far, in the order of the lines of the file. The first fact is the question: the input and flags of the work. */
@@ -17,10 +17,10 @@ export interface FactLog<F> {
 }
 
 /**
- * Opens the file of facts (journal.jsonl) in the folder `dir`, or creates the file. `key` identifies the question that the work
+ * Opens the file of facts (journal.jsonl) in the folder `dir`, or creates that file. `key` identifies the question that the work
  * answers, and `what` names the work in messages, such as "bisection". An unfinished last line is cut off. Throws `usage` when the
- * facts answer another question, and when their signatures were made by other rules than those of this version of splat. Throws
- * `config` when a line is not a fact.
+ * facts answer another question, and when this version of splat makes signatures by other rules. Throws `config` when a line is not
+ * a fact.
  */
 export async function openFactLog<S extends RecordSchema>(
   dir: string,
@@ -34,7 +34,7 @@ export async function openFactLog<S extends RecordSchema>(
   type Fact = Recorded<S> | QuestionFact;
   const path = join(dir, 'journal.jsonl');
   const text = await readLog(path);
-  // A last line without its end was being written when the process or the power failed.
+  // A last line without a newline was being written when the process or the power failed.
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   const facts: Fact[] = whole
     .split('\n')

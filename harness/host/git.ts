@@ -1,10 +1,10 @@
 import { type RunOptions, type RunResult, runTool } from './process.ts';
 
 /**
- * Settings against the configuration of a repository. They keep git from running a program that the repository names, and from
- * reaching a network: no hooks, no file-system monitor, no attributes file of the user, no transport, no endless file as
- * `diff.orderFile`. `diff.submodule=diff` would start another git in each submodule, with the configuration of the submodule. git
- * reads `safe.directory` only from the command line and from the files of the system and of the user.
+ * Settings that override the configuration of a repository. They keep git from running a program that the repository names, and
+ * from reaching a network: no hooks, no file-system monitor, no attributes file of the user, no transport. `diff.orderFile` must
+ * not name a file without end. `diff.submodule=diff` would start another git in each submodule, with the submodule's configuration.
+ * git reads `safe.directory` only from the command line and from the files of the system and of the user.
  */
 const guards = [
   'core.hooksPath=/dev/null',
@@ -17,8 +17,9 @@ const guards = [
 ].flatMap((setting) => ['-c', setting]);
 
 /**
- * `GIT_ALLOW_PROTOCOL` allows no transport at all: a repository's own `protocol.ext.allow` would override `protocol.allow`, and in
- * a partial clone git fetches each object that is missing. With `GIT_NO_LAZY_FETCH` (git 2.44), git does not even try to.
+ * The empty `GIT_ALLOW_PROTOCOL` forbids every transport. The setting `protocol.allow` is not enough: a repository's
+ * `protocol.ext.allow` overrides it, and in a partial clone git fetches missing objects. With `GIT_NO_LAZY_FETCH` (git 2.44), git
+ * does not try to fetch them.
  */
 const guardedEnv = {
   GIT_ALLOW_PROTOCOL: '',
@@ -33,14 +34,14 @@ const guardedEnv = {
 };
 
 /**
- * The git commands that read only the files that they are given. Without `GIT_DIR` they would also read the configuration of a
- * repository around their folder, which other users can make in a shared folder such as /tmp.
+ * Commands that need no repository. When the current folder is inside a repository, they would read its configuration unless
+ * `GIT_DIR` names another place. In a shared folder such as /tmp, any user can create a repository.
  */
 const ofNoRepository: readonly string[] = ['mailsplit', 'mailinfo', 'patch-id'];
 
 /**
- * Runs git without the configuration of the system and of the user. A repository's own configuration is read, but `guards`
- * overrides it; a command that needs no repository reads none. Options and errors are those of runTool().
+ * Runs git without the configuration of the system and of the user. The repository's configuration is read, but `guards` overrides
+ * it. A command that needs no repository reads no configuration at all. Options and errors are those of runTool().
  */
 export function runGit(args: readonly string[], options: RunOptions): Promise<RunResult> {
   const [command = ''] = args;

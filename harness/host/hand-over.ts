@@ -1,6 +1,6 @@
 /**
- * Acquires a resource and returns the value that `build` makes of the resource; this value then owns the resource. When `build`
- * fails, the resource is disposed and the error is thrown. So a caller gets a live value or nothing.
+ * Acquires a resource and returns the value that `build` makes from the resource. The returned value owns the resource: its
+ * disposal must dispose the resource. When `build` fails, the resource is disposed and the error is thrown.
  */
 export async function handOver<R extends AsyncDisposable, T>(
   acquiring: Promise<R>,

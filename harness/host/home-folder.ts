@@ -1,6 +1,6 @@
 import { homedir, userInfo } from 'node:os';
 
-/** The user's home folder: $HOME, or when HOME is empty the folder that the password database names. */
+/** Returns the user's home folder: $HOME, or the folder in the password database when HOME is empty or unset. */
 export function homeFolder(): string {
   return homedir() || userInfo().homedir;
 }

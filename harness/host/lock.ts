@@ -16,9 +16,9 @@ export interface LockOptions {
 
 /**
  * Takes a flock(2) on `path` and holds it until the result is disposed. Waits while another process, or another caller in this
- * process, holds the lock. The lock belongs to a child `flock FILE cat` whose stdin is a pipe from this process: when this
- * process dies in any way, the host's kernel releases the lock, so no stale lock is left. Throws `interrupted` when the signal
- * fires first, and `infra` when the file cannot be locked.
+ * process, holds the lock. The lock belongs to a child `flock FILE cat` whose stdin is a pipe from this process: however this
+ * process dies, the pipe is closed, the child ends, and the host's kernel releases the lock. So no stale lock is left. Throws
+ * `interrupted` when the signal fires first, and `infra` when the file cannot be locked.
  */
 export async function acquireLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
   return (await tryLock(path, options)) ?? (await waitForLock(path, options));
@@ -51,17 +51,17 @@ function disposable({ release }: HeldLock): AsyncDisposable {
   return { [Symbol.asyncDispose]: release };
 }
 
-/** A lock that is lost when it is not renewed in time. */
+/** A lock that its holder loses when the holder does not renew it in time. */
 export interface Lease extends AsyncDisposable {
   /** Renews the lease. Returns false when the lease was lost: another process may then have the lock. */
   readonly renew: () => boolean;
 }
 
 /**
- * Takes a lock as acquireLock() does, and holds it until the result is disposed or the lease is not renewed for `leaseMs`
- * (milliseconds, a multiple of 1000). A child process has the lock and ends when this process writes nothing to it for that time.
- * So a process that is stopped (SIGTSTP, SIGSTOP) does not keep the lock. A process that is stopped while it waits for the lock
- * loses its turn in the same way.
+ * Takes a lock as acquireLock() does, and holds the lock until the result is disposed, or until renew() was not called for
+ * `leaseMs` milliseconds (whole seconds). The child process that has the lock ends when this process writes nothing to it for that
+ * time. So a process that was stopped (SIGTSTP, SIGSTOP) does not keep the lock. A process that is stopped while it waits for the
+ * lock loses its turn in the same way.
  */
 export async function acquireLease(
   path: string,
@@ -89,28 +89,28 @@ export async function acquireLease(
 async function requireFile(path: string): Promise<void> {
   try {
     await makeFolder(dirname(path));
-    // The file is opened as flock(1) will open it, so that a failure has its reason. It is opened read-only, because an existing
-    // lock file must work on a read-only disk.
+    // The file is opened as flock(1) will open it, because the error of open(2) tells the reason of a failure. The file is opened
+    // read-only, because an existing lock file must work on a read-only disk.
     await using _file = await open(path, constants.O_RDONLY | constants.O_CREAT);
   } catch (error) {
     throw explainDiskError(error, path);
   }
 }
 
-/** A lock that a child process holds until the lock is released or the child ends. */
+/** A lock that a child process holds until release() is called or the child ends. */
 interface HeldLock {
   readonly release: () => Promise<void>;
   /** Writes a line to the child. */
   readonly say: () => void;
   readonly hasEnded: () => boolean;
-  /** Resolves to true when the path of the lock still names the locked file. */
+  /** True when the lock's path still names the locked file. */
   readonly isNamed: () => Promise<boolean>;
 }
 
-/** The descriptor at which flock(1) has a lock's file open: the next after stdin, stdout and stderr. */
+/** The descriptor at which flock(1) has opened the lock file: the first descriptor after stdin, stdout and stderr. */
 const lockFd = 3;
 
-/** True when `path` names the file that the process has open as `lockFd`, and also when /proc does not show this file. */
+/** True when a path names the file that a process has open as `lockFd`. True, too, when /proc does not tell which file that is. */
 async function isOpenIn(pid: number | undefined, path: string): Promise<boolean> {
   const locked = await stat(`/proc/${pid}/fd/${lockFd}`).catch(() => undefined);
   const named = await readIfThere(stat(path));
@@ -118,12 +118,16 @@ async function isOpenIn(pid: number | undefined, path: string): Promise<boolean>
   return locked.ino === named?.ino && locked.dev === named.dev;
 }
 
-/** The number of tries to take a lock whose file is removed meanwhile. `splat cache prune --all` removes each file once. */
+/**
+ * The number of attempts to take a lock whose file is removed during each attempt. `splat cache prune --all` removes each
+ * file once.
+ */
 const attempts = 20;
 
 /**
- * Takes a lock as holdLock() does, and checks that `path` still names the locked file. A lock on a file that was removed during the
- * wait excludes nobody. The lock is then taken again, on the new file. Throws `infra` after 20 such tries.
+ * Takes a lock as holdLock() does, and makes sure that `path` still names the locked file. When the file was removed during the
+ * wait, its lock excludes no other process: they lock the new file at `path`. So the lock is released and taken again on the
+ * new file.
  */
 async function holdNamed(
   path: string,
@@ -140,8 +144,8 @@ async function holdNamed(
 }
 
 /**
- * Starts a child process that takes a lock, and resolves when the child has the lock. Resolves to undefined when the child ends
- * without the lock. With the lock, the child runs `keeper` until `keeper` ends, at the latest at the end of its stdin.
+ * Starts the child process that takes a lock, and resolves when the child has the lock. Resolves to undefined when the child ends
+ * without the lock. A child with the lock runs `keeper`, and holds the lock until `keeper` ends: at the end of its stdin or before.
  */
 async function holdLock(
   path: string,
@@ -171,7 +175,7 @@ async function holdLock(
   const stopWaiting = (): void => void child.kill('SIGTERM');
   signal.addEventListener('abort', stopWaiting, { once: true });
   child.stdin.on('error', () => undefined);
-  // The keeper runs once flock has the lock; the byte that it prints (cat: echoes) proves that the lock is held.
+  // The keeper runs as soon as flock has the lock. A byte that the keeper prints (cat echoes it) proves that the lock is held.
   const echoed = new Promise<boolean>((resolve) => child.stdout.once('data', () => resolve(true)));
   const say = (): void => void child.stdin.write('.\n');
   say();

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { HarnessError } from '../errors.ts';
 
 /**
- * The folder of splat's package, which contains kernel-configs/, patches/ and guests/. It is the same for the sources and for the
- * compiled program. Throws `internal` when no folder above this file has kernel-configs/.
+ * Returns the folder of splat's package, which contains kernel-configs/, patches/ and guests/. The sources and the compiled program
+ * get the same folder. Throws `internal` when no folder above this file has kernel-configs/.
  */
 export function packageRoot(): string {
   let dir = dirname(fileURLToPath(import.meta.url));
@@ -21,14 +21,16 @@ export function packageRoot(): string {
   return dir;
 }
 
-/** The version of splat in its package.json: `0.1.0`. */
+/** Returns the version in splat's package.json: `0.1.0`. */
 export function packageVersion(): string {
   const file = join(packageRoot(), 'package.json');
   const { version } = JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string };
   return version;
 }
 
-/** The command that a person types to start this splat: `./splat` in a checkout, `splat` from an installed package. */
+/**
+ * Returns the command that a person types to start this copy of splat: `./splat` in a checkout, `splat` from an installed package.
+ */
 export function typedCommand(): string {
   return existsSync(join(packageRoot(), 'harness', 'cli.ts')) ? './splat' : 'splat';
 }

@@ -42,7 +42,9 @@ export const shellNeeds: readonly Need[] = [
   { program: 'dropbear', debian: 'dropbear-bin', why: 'lets a person into the guest' },
 ];
 
-/** The programs that splat needs only to make a disk with programs that are not its own, such as the tests of IGT. */
+/**
+ * The programs that splat needs only to make a disk with programs from elsewhere, such as the tests of IGT (the GPU tests of drm).
+ */
 export const toolsNeeds: readonly Need[] = [
   { program: 'mkfs.erofs', debian: 'erofs-utils', why: 'packs the disk of IGT' },
   { program: 'readelf', debian: 'binutils', why: 'finds the libraries of tests' },
@@ -76,7 +78,7 @@ export const windowNeeds: readonly Need[] = [
 ];
 
 /**
- * The Debian packages of those programs and files in `wanted` that this host does not have, without duplicates. Programs are
+ * Returns the Debian packages, without duplicates, of the programs and files in `wanted` that this host lacks. Programs are
  * searched on PATH, in /usr/sbin and in /sbin.
  */
 export async function missingPackages(wanted = needs): Promise<readonly string[]> {
@@ -101,7 +103,7 @@ async function isFile(path: string): Promise<boolean> {
 export interface InstallOptions {
   readonly needs: readonly Need[];
   readonly signal: AbortSignal;
-  /** True when nobody can be asked: there is no terminal, or CI=true. Packages are then installed without a question. */
+  /** True when there is no terminal, or with CI=true. Packages are then installed without a question. */
   readonly unattended: boolean;
   /** Asks the person at the terminal and resolves to true for a yes; not called when unattended. */
   readonly ask: (question: string) => Promise<boolean>;
@@ -110,7 +112,8 @@ export interface InstallOptions {
 }
 
 /**
- * The lock that is held while packages are installed, because apt-get fails when another splat process of root installs as well.
+ * The lock that is held while packages are installed. Without this lock, apt-get would fail when two splat processes install at the
+ * same time.
  */
 const installLock = '/run/splat-install.lock';
 /**
@@ -119,9 +122,9 @@ const installLock = '/run/splat-install.lock';
 const aptPatienceS = 300;
 
 /**
- * Installs those packages of `needs` that this host lacks, with apt-get(8). A person at the terminal is asked first; when
- * unattended, nobody is asked. Throws `tool` without apt, without root, when the person says no, and when something is still
- * missing afterwards. The message names the packages.
+ * Installs those packages of `needs` that this host lacks, with apt-get(8). The person at the terminal is asked first, unless
+ * `unattended`. Throws `tool`, with the packages in the message, when apt is not installed, when splat does not run as root, when
+ * the person says no, and when a program is still missing afterwards.
  */
 export async function installMissing(options: InstallOptions): Promise<void> {
   const missing = await missingPackages(options.needs);

@@ -15,19 +15,19 @@ export interface PostOptions {
   /** The token, which is sent as `Authorization: Bearer TOKEN` to this address only. */
   readonly token: string | undefined;
   readonly signal: AbortSignal;
-  /** The time limit for each try, in milliseconds. */
+  /** The time limit for each attempt, in milliseconds. */
   readonly timeoutMs: number;
-  /** The waits before further tries, in milliseconds: one number for each further try. Empty when there is only one try. */
+  /** The waits before further attempts, in milliseconds. An empty list allows only one attempt. */
   readonly retryMs: readonly number[];
 }
 
-/** The number of characters of an answer that are read. */
+/** The number of characters that are read from the beginning of an answer. */
 const longestAnswer = 4096;
 
 /**
- * Posts JSON and resolves to the last answer, or to the reason why there was no answer. The request is tried again, after a wait
- * of `retryMs`, when there is no answer or the server is busy or broken (408, 429, 5xx). Redirections are not followed: the token
- * is meant only for the address that the user named. Throws `interrupted` when the signal fires.
+ * Posts JSON and resolves to the last answer, or to the reason why there was no answer. The request is sent again, after the next
+ * wait in `retryMs`, when there is no answer or the server is busy or broken (408, 429, 5xx). Redirections are not followed: the
+ * token is meant only for the address that the user named. Throws `interrupted` when the signal fires.
  */
 export async function postJson(json: string, options: PostOptions): Promise<Answer> {
   const { signal, retryMs } = options;
@@ -79,7 +79,10 @@ async function beginningOf({ body }: Response): Promise<string> {
   return text.slice(0, longestAnswer);
 }
 
-/** The reason why a request failed, from the cause of the error. The error of fetch() itself says only that the request failed. */
+/**
+ * Returns the reason why a request failed. fetch() puts the reason into the cause of its error; the error says only that the
+ * request failed.
+ */
 function faultOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause instanceof Error) return 'code' in cause ? String(cause.code) : cause.message;

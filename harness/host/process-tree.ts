@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 
-/** A process, with its parent, from the fields of /proc/PID/stat (proc_pid_stat(5)). */
+/** A process and its parent, from the fields of /proc/PID/stat (proc_pid_stat(5)). */
 interface ProcessLine {
   readonly pid: number;
   readonly parent: number;
@@ -9,7 +9,7 @@ interface ProcessLine {
 
 /**
  * Sends the signal `name` to every descendant of the process `pid` whose program is not in `spared`, each process before its
- * parent. `pid` itself gets no signal. There is one pass: a process that is forked during the pass gets no signal.
+ * parent. `pid` itself gets no signal. A process that is forked while this function runs gets no signal.
  */
 export async function signalDescendants(
   pid: number,
@@ -46,7 +46,7 @@ async function listProcesses(): Promise<readonly ProcessLine[]> {
   return lines.flatMap(parseStat);
 }
 
-/** Reads a line of /proc/PID/stat, `4711 (cc1) S 4710 ...`. The name of the program may contain spaces and brackets. */
+/** Reads a line of /proc/PID/stat, `4711 (cc1) S 4710 ...`. The name of the program may contain spaces and parentheses. */
 function parseStat(line: string): readonly ProcessLine[] {
   const match = /^(\d+) \((.*)\) \S (\d+) /s.exec(line);
   if (match === null) return [];

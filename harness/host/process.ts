@@ -7,8 +7,8 @@ import { HarnessError } from '../errors.ts';
 import { diskFaultIn } from './disk.ts';
 
 /**
- * The options for running a program. Each program runs in a session and process group of its own, so that Ctrl-C reaches only the
- * harness.
+ * The options for running a program. Each program runs in its own session and process group, so that Ctrl-C reaches only
+ * the harness.
  */
 export interface RunOptions {
   readonly signal: AbortSignal;
@@ -20,17 +20,17 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
   /**
-   * Called for every line of stdout and stderr as the line appears, without its line end. A line of more than 65,536 characters may
-   * lose its beginning.
+   * Called for each line of stdout and stderr as soon as the line is complete, without the newline. A line of more than 65536
+   * characters may lose its beginning.
    */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
   /** The process group gets SIGTERM after this time, and is then killed as startTool() describes. Absent: no limit. */
   readonly timeoutMs?: number;
-  /** An open file descriptor that becomes the program's stdin. The descriptor also stays open in this process. */
+  /** An open file descriptor that becomes the stdin of the program. The descriptor stays open in this process. */
   readonly stdinFd?: number;
   /**
-   * The number of socket pairs between the program and this process; default 0. The program has its ends at the
-   * descriptors 3, 4 and so on.
+   * The number of socket pairs between the program and this process; default 0. The program gets its ends as descriptors from 3
+   * on.
    */
   readonly channels?: number;
   /** Exit codes that do not count as a failure of runTool(); default only 0. */
@@ -53,8 +53,8 @@ const longestLineChars = 65_536;
 const keptOutputBytes = 64 * 1024 * 1024;
 
 /**
- * The environment for programs: PATH, HOME, TMPDIR and USER of the harness, LC_ALL=C.UTF-8, and `extra`, which takes precedence.
- * No other variable of the harness is passed on, because it might change the language or the behaviour of a program.
+ * Returns the environment for programs: PATH, HOME, TMPDIR and USER of the harness, LC_ALL=C.UTF-8, and `extra`, which takes
+ * precedence. No other variable of the harness is passed on, because it might change the language or the behaviour of a program.
  */
 export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   const env: Record<string, string> = { LC_ALL: 'C.UTF-8' };
@@ -66,22 +66,22 @@ export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<s
 }
 
 /**
- * The error for a signal that has fired: the signal's reason if that is a HarnessError, else an `interrupted` error with the
- * reason as its cause.
+ * Returns the error for a signal that has fired: the signal's reason if the reason is a HarnessError, else an `interrupted` error
+ * with the reason as its cause.
  */
 function interruptedError(signal: AbortSignal): HarnessError {
   if (signal.reason instanceof HarnessError) return signal.reason;
   return new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
 }
 
-/** Throws when the signal has fired: the signal's reason if that is a HarnessError, else `interrupted`. */
+/** Throws when the signal has fired: the signal's reason if the reason is a HarnessError, else `interrupted`. */
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw interruptedError(signal);
 }
 
 /** A program that was started. `ended` never rejects. */
 export interface Child {
-  /** The id of the process and of its process group; undefined when it could not be started. */
+  /** The id of the process and of its process group. Undefined when the program could not be started. */
   readonly pid: number | undefined;
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
@@ -93,8 +93,8 @@ export interface Child {
 
 export interface ChildEnd extends RunResult {
   /**
-   * The signal that ended the program, or the reason why it could not be started, such as `ENOENT`. Undefined when the program
-   * exited by itself.
+   * The signal that ended the program, or the reason why the program could not be started, such as `ENOENT`. Undefined when the
+   * program exited by itself.
    */
   readonly killedBy: string | undefined;
   /** True when the program was ended because of `timeoutMs`. */
@@ -102,10 +102,10 @@ export interface ChildEnd extends RunResult {
 }
 
 /**
- * Runs a program to its end and returns its result. Throws `tool`, with the tail of the output, when the exit code is not in
- * `okCodes`, and `tool` when the program is not installed. Throws `infra` when the program fails and its stderr names a fault
- * of the disk. Throws `interrupted` when the signal has fired, even if the program succeeded. The process group was then ended
- * as startTool() describes.
+ * Runs a program to its end. Throws `tool`, with the tail of the program's output, when the exit code is not in `okCodes`, and
+ * `tool` when the program is not installed. Throws `infra` when a program that failed reports a fault of the disk on stderr.
+ * Throws `interrupted` when the signal has fired, even if the program succeeded; the process group was then ended as
+ * startTool() describes.
  */
 export async function runTool(
   program: string,
@@ -132,15 +132,15 @@ export async function runTool(
 }
 
 /**
- * Starts a program; the caller awaits its end. When the harness ends, even by SIGKILL, the program gets SIGKILL. When the signal
- * fires, the process group gets SIGTERM, and then SIGKILL as soon as the program has ended, at the latest after 5 s. Throws only
- * when the signal has fired already. `ended` reports when the program cannot be started.
+ * Starts a program; the caller awaits `ended`. When the harness ends, even by SIGKILL, the program gets SIGKILL. When the signal
+ * fires, the process group gets SIGTERM. As soon as the program has ended, and at the latest 5 s after SIGTERM, the group gets
+ * SIGKILL. Throws only when the signal has fired already. When the program cannot be started, `ended` reports this.
  */
 export function startTool(program: string, args: readonly string[], options: RunOptions): Child {
   throwIfAborted(options.signal);
   const startedAt = performance.now();
   const channels = Array.from({ length: options.channels ?? 0 }, (_, at) => 3 + at);
-  // The kernel sends the pdeathsig when the thread that forked the child ends (prctl(2)). Node forks on its main thread, so this is
+  // The kernel sends the pdeathsig when the thread that forked the child ends (prctl(2)). Node forks on its main thread, which ends
   // when the harness ends.
   const child = execa('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], {
     reject: false,
@@ -189,8 +189,8 @@ export function startTool(program: string, args: readonly string[], options: Run
 }
 
 /**
- * This process's end of the socket pair at the program's descriptor `fd`. Returns a closed socket when the program
- * could not be started.
+ * Returns this process's end of the socket pair whose other end is the program's descriptor `fd`. Returns a closed socket when the
+ * program could not be started.
  */
 function socketAt(stdio: readonly unknown[], fd: number): Socket {
   const found = stdio[fd];
@@ -198,8 +198,8 @@ function socketAt(stdio: readonly unknown[], fd: number): Socket {
 }
 
 /**
- * Ends a process group when the signal fires or `timeoutMs` has passed, whichever is first. `isOver` returns true when `timeoutMs`
- * passed before the signal fired.
+ * Ends a process group when the signal fires or `timeoutMs` has passed, whichever is first. isOver() returns true when the time had
+ * passed first.
  */
 function endGroupInTime(
   pid: number | undefined,
@@ -229,7 +229,7 @@ function endGroupInTime(
   return { isOver: () => isOver };
 }
 
-/** Sends a signal to a process group. Does nothing when the group has ended already or `pid` is undefined. */
+/** Sends a signal to a process group. Nothing happens for a group that has ended already, or without a `pid`. */
 export function killGroup(pid: number | undefined, name: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
@@ -257,8 +257,8 @@ function streamLines(
 }
 
 /**
- * Searches the folders of `path` for an executable file with the name `program`, and returns its path. Returns undefined when no
- * folder has such a file. A name with a slash is not searched: the name is itself the path.
+ * Searches a program in the folders of `path` and returns its path. Returns undefined when no folder has an executable file with
+ * this name. A name with a slash is not searched: the name itself is the path.
  */
 export async function findProgram(
   program: string,
@@ -277,23 +277,23 @@ export async function findProgram(
   return undefined;
 }
 
-/** A command as a person would type it in a shell; only for messages. */
+/** Returns a command as a person would type it in a shell. The result is only for messages. */
 export function commandLine(program: string, args: readonly string[]): string {
   return [program, ...args].map(quoteWord).join(' ');
 }
 
-/** One shell word, quoted when needed. Only for messages, never to run. */
+/** Returns a shell word, quoted when needed. The result is only for messages. */
 function quoteWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** A command line of at most 120 characters, for an error message. */
+/** Returns a command line of at most 120 characters, for an error message. */
 function shortCommandLine(program: string, args: readonly string[]): string {
   const full = commandLine(program, args).replaceAll(/\s+/g, ' ');
   return full.length <= 120 ? full : `${full.slice(0, 117)}...`;
 }
 
-/** The last lines of an output, by default 40. */
+/** Returns the last `lines` lines of an output. */
 export function tail(output: string, lines = 40): string {
   return output.trimEnd().split('\n').slice(-lines).join('\n');
 }

@@ -8,9 +8,9 @@ import { readRegular } from './regular-file.ts';
 const largestRecordBytes = 256 * 1024 * 1024;
 
 /**
- * Reads a record from a JSON file. Returns undefined when there is no such file. Throws `usage` when the file cannot be read, is
- * not a regular file, is not JSON, does not fit the schema, or has more than `largestBytes` bytes (default 256 MiB). The message
- * has the name of the file without its folder, because most callers name the folder themselves.
+ * Reads a record from a JSON file. Returns undefined when the file does not exist. Throws `usage` when the file cannot be read, is
+ * no regular file or no JSON, does not fit the schema, or has more than `largestBytes` bytes (by default 256 MiB). The message has
+ * the file's name without the folder, because most callers name the folder themselves.
  */
 export async function readRecord<S extends RecordSchema>(
   path: string,
@@ -20,7 +20,7 @@ export async function readRecord<S extends RecordSchema>(
   return readAs(basename(path), path, schema, largestBytes);
 }
 
-/** The same as readRecord(), but the message has the whole path. */
+/** Reads a record as readRecord() does, but error messages have the whole path. */
 export async function readRecordAt<S extends RecordSchema>(
   path: string,
   schema: S,

@@ -6,13 +6,13 @@ import { buffer, text } from 'node:stream/consumers';
 import { HarnessError } from '../errors.ts';
 import { isCode } from './disk.ts';
 
-/** The number of bytes of one read. */
+/** The number of bytes in each read(2). */
 const chunkBytes = 1024 * 1024;
 
 /**
- * Reads a regular file whole. Throws `usage` when the file is anything else, such as a pipe or a device, and when it has more than
- * `largestBytes` bytes. `shown` is the name of the file in messages. When `links` is `refuse`, a link gives ELOOP. Errors of
- * open(2) and read(2) are thrown as they are.
+ * Reads a whole regular file. Throws `usage` when the file is anything else, such as a pipe or a device, and when it has more than
+ * `largestBytes` bytes. Messages call the file `shown`. When `links` is `refuse`, a symbolic link at `path` fails with ELOOP.
+ * Errors of open(2) and read(2) are thrown as they are.
  */
 export async function readRegular(
   path: string,
@@ -26,7 +26,8 @@ export async function readRegular(
     readonly links?: 'follow' | 'refuse';
   },
 ): Promise<Buffer> {
-  // Without O_NONBLOCK, open(2) of a pipe would hold a thread until another process writes, and could not be interrupted.
+  // Without O_NONBLOCK, open(2) of a pipe would block a thread until another process opens the pipe for writing, and could not
+  // be interrupted.
   const flags = constants.O_RDONLY | constants.O_NONBLOCK;
   await using file = await open(path, links === 'follow' ? flags : flags | constants.O_NOFOLLOW);
   const found = await file.stat();
@@ -46,9 +47,9 @@ export async function readRegular(
 const smallBytes = 4 * 1024 * 1024;
 
 /**
- * Reads a text that a person wrote, from a file or from a pipe, such as that of `<(...)`. Reads only the first 4 MiB of a longer
- * file, or of an endless file such as /dev/zero; the parser of the text refuses so much. A pipe that no process has open for
- * writing counts as empty. Throws `interrupted` when the signal fires while the writer of a pipe is silent.
+ * Reads a text that a person wrote, from a file or from a pipe such as the shell's `<(...)`. At most the first 4 MiB are read, also
+ * from a file without end such as /dev/zero; the parser of the text refuses so much. A pipe that no process has open for writing
+ * counts as empty. Throws `interrupted` when the signal fires while the writer of a pipe is silent.
  */
 export async function readSmallText(path: string, signal?: AbortSignal): Promise<string> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -77,8 +78,8 @@ export async function readSmallText(path: string, signal?: AbortSignal): Promise
 }
 
 /**
- * The bytes that wait in a pipe, at most 64 KiB. Returns no bytes when no process has the pipe open for writing, and undefined when
- * the writer has not written yet. epoll(7) does not tell these two cases apart.
+ * Returns the bytes that wait in a pipe, at most 64 KiB. Returns no bytes when no process has the pipe open for writing, and
+ * undefined when its writer has not written yet. epoll(7) does not tell these two cases apart.
  */
 function readWaiting(fd: number): Buffer | undefined {
   const bytes = Buffer.alloc(65_536);

@@ -5,8 +5,8 @@ import { readIfThere } from './disk.ts';
 const folder = '/dev/dri';
 
 /**
- * The first render node of the host's GPUs that this user may read and write, such as `/dev/dri/renderD128`. Undefined when there
- * is no such node.
+ * Returns the first render node of the host's GPUs that this user may read and write, such as `/dev/dri/renderD128`. Returns
+ * undefined when no render node can be used.
  */
 export async function hostRenderNode(): Promise<string | undefined> {
   const names = (await readIfThere(readdir(folder))) ?? [];

@@ -3,7 +3,7 @@ import { HarnessError } from '../errors.ts';
 import { readIfThere } from './disk.ts';
 import { runGit } from './git.ts';
 
-/** A commit of the user's git repository. The ids are those of git objects, in hex. */
+/** A commit of the user's git repository. The ids are git object ids, in hex. */
 export interface Revision {
   readonly commitId: string;
   readonly treeId: string;
@@ -14,8 +14,8 @@ export interface Revision {
 }
 
 /**
- * The commit that `rev` names in the repository at `dir`. Throws `usage` when `dir` is not a repository or has no such commit;
- * `what` begins the message.
+ * Returns the commit that `rev` names in the repository at `dir`. Throws `usage` when `dir` is not a repository or has no such
+ * commit; `what` begins the message.
  */
 export async function resolveRevision(
   dir: string,
@@ -43,8 +43,8 @@ export async function resolveRevision(
 }
 
 /**
- * Throws `usage` when there is no git repository at `dir`, which the user named; `what` begins the message. Checks the folder
- * first, because git cannot be started in a folder that does not exist.
+ * Throws `usage` when `dir`, a path that the user gave, is not a git repository; `what` begins the message. A missing `dir` is
+ * checked first, because git cannot be started in a folder that does not exist.
  */
 export async function requireRepository(
   dir: string,

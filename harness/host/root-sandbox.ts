@@ -4,9 +4,9 @@ import type { Mount } from './sandbox.ts';
 import { systemFolders } from './sandbox.ts';
 
 /**
- * The capabilities of root in the sandbox: those that dpkg(1) and the scripts of packages need for files, and the capability for
- * chroot(2). Root in the sandbox cannot mount, and reaches no network and no processes outside. It reaches no devices but those
- * in the /dev that bwrap makes, such as /dev/null.
+ * The capabilities of root in the sandbox: for files, those that dpkg(1) and the scripts of packages need, and the capability for
+ * chroot(2). Root in the sandbox cannot mount, and reaches no network and no process outside. The only devices are those in the
+ * /dev that bwrap makes, such as /dev/null.
  */
 const capabilities = [
   'CHOWN',
@@ -30,16 +30,16 @@ const emptyFolders = [
 ];
 
 /**
- * The program that a user other than root needs besides bwrap(1): newuidmap(1) gives this user further user ids, to which files
- * in the sandbox then belong.
+ * The program that a user other than root needs besides bwrap(1). newuidmap(1) gives this user more user ids, so that files in the
+ * sandbox can have several owners.
  */
 const idMapper = 'newuidmap';
 
 /**
- * Runs a program to its end as root of a sandbox. The sandbox contains, read-only, the host's /usr and the configuration of the
- * host's linker. It also contains `mounts`, and a /proc, /dev and /tmp of its own. When splat does not run as root, the program
- * is root only in a user namespace. Throws `tool` when the host lacks bwrap(1) or newuidmap(1), when it does not allow such a
- * sandbox, or when the program fails.
+ * Runs a program to its end as root of a sandbox. The sandbox contains the host's /usr and the configuration of the host's dynamic
+ * linker (both read-only), `mounts`, and its own /proc, /dev and /tmp. When splat does not run as root, the program is root only in
+ * a user namespace. Throws `tool` when the host lacks bwrap(1) or newuidmap(1), when the host does not allow such a sandbox, and
+ * when the program fails.
  */
 export async function runAsRoot(
   program: string,

@@ -5,7 +5,7 @@ import { type ChildEnd, findProgram, type RunOptions, startTool } from './proces
 import { signalDescendants } from './process-tree.ts';
 
 /**
- * How other people's code is confined while it runs (a kernel's Makefiles and Kconfig run any program they like).
+ * How other people's code is confined while it runs: a kernel's Makefiles and Kconfig can run any program.
  *
  * - `bwrap`: no network, and a separate view of processes and files, in which only /tmp and `writable` mounts can be written.
  *   When splat runs as root, the code also runs as another user, if the host allows this
@@ -14,9 +14,9 @@ import { signalDescendants } from './process-tree.ts';
  */
 export interface Sandbox {
   readonly kind: 'bwrap' | 'unshare' | 'none';
-  /** The user id of the confined code; undefined when it runs as the user of splat. */
+  /** The user id of the confined code. Undefined when the code runs as splat's user. */
   readonly uid: number | undefined;
-  /** The missing parts of the confinement, one phrase each. Empty when the confinement is complete. */
+  /** The missing parts of the confinement, in a phrase each. An empty list means that the confinement is complete. */
   readonly missing: readonly string[];
 }
 
@@ -37,13 +37,13 @@ export interface SandboxOptions extends Pick<RunOptions, 'signal' | 'env' | 'onL
 
 export interface SandboxEnd extends ChildEnd {
   /**
-   * The user plus system time, in seconds, of the program and of those descendants for which their parents waited. 0 when the
-   * program was killed or could not be started.
+   * The user and system time, in seconds, of the program and of those descendants whose parents waited for them (wait(2)). 0 when
+   * the program was killed or could not be started.
    */
   readonly cpuSeconds: number;
   /**
-   * False when the program had to be killed because it did not end within 5 s of an abort. Files that it was writing may then be
-   * incomplete.
+   * False when the program was killed because it did not end within 5 s of an abort. Files that the program was writing may then
+   * be incomplete.
    */
   readonly graceful: boolean;
 }
@@ -54,14 +54,14 @@ const probeTimeoutMs = 10_000;
 /** The time that a program gets to end after an abort, before it is killed. */
 const graceMs = 5_000;
 
-/** The path of a mount as the confined program sees it. */
+/** Returns the path that a mount has for the confined program. */
 export function pathInside(sandbox: Sandbox, mount: Mount): string {
   return sandbox.kind === 'bwrap' ? mount.inside : mount.host;
 }
 
 /**
- * Finds the strongest confinement that works on this host, by running `true` in each kind. The result has the kind `none` when
- * nothing works.
+ * Returns the strongest confinement in which this host can run the program `true`. Returns the kind `none` when no
+ * confinement works.
  */
 export async function openSandbox(signal: AbortSignal): Promise<Sandbox> {
   const root = process.getuid?.() === 0;
@@ -90,7 +90,7 @@ export async function openSandbox(signal: AbortSignal): Promise<Sandbox> {
   };
 }
 
-/** The confinement in one line, with its missing parts, for `splat doctor` and for a note of a build. */
+/** Describes the confinement and its missing parts in one line, for `splat doctor` and for a note about a build. */
 export function describeSandbox(sandbox: Sandbox): string {
   const user = sandbox.uid === undefined ? '' : ` as user ${sandbox.uid}`;
   const kinds = {
@@ -103,9 +103,9 @@ export function describeSandbox(sandbox: Sandbox): string {
 }
 
 /**
- * Runs a program in the sandbox, to its end. When the signal fires, the program and its descendants get SIGTERM, so that make(1)
- * can delete unfinished files. Processes that have not ended after 5 s are killed. Throws neither for a failure of the program nor
- * for an abort: the caller checks the result and the signal.
+ * Runs a program confined, to its end. When the signal fires, the program and its descendants get SIGTERM, so that make(1) can
+ * delete unfinished files. Processes that have not ended after 5 s are killed. A failure of the program and an abort are not
+ * thrown: the caller checks the result and the signal.
  */
 export async function runSandboxed(
   sandbox: Sandbox,
@@ -164,8 +164,8 @@ const timesScript = 'trap : TERM; "$@"; status=$?; times >&2; exit $status';
 const timesLine = /^(\d+)m([\d.]+)s (\d+)m([\d.]+)s$/;
 
 /**
- * The CPU seconds of child processes, from the second line that times(1p) prints: `16m54.120000s 2m3.500000s`. 0 when `stderr`
- * does not end with such a line.
+ * Returns the CPU seconds of child processes, from the second line that times(1p) prints: `16m54.120000s 2m3.500000s`. Returns 0
+ * when `stderr` does not end with such a line.
  */
 function parseTimes(stderr: string): number {
   const match = timesLine.exec(stderr.trimEnd().split('\n').at(-1) ?? '');
@@ -212,8 +212,8 @@ async function wrapCommand(
 }
 
 /**
- * The command that changes the user of the confined code. Empty when the code runs as the user of splat. bwrap makes the mounts
- * as root, because other users cannot enter a cache under /root; this command runs afterwards.
+ * Returns the command that changes the user of the confined code, or an empty list when the code runs as splat's user. bwrap first
+ * makes the mounts as root, because other users cannot enter a cache under /root; this command runs after that.
  */
 function dropUser(sandbox: Sandbox): readonly string[] {
   if (sandbox.uid === undefined) return [];
@@ -222,8 +222,8 @@ function dropUser(sandbox: Sandbox): readonly string[] {
 }
 
 /**
- * The arguments of bwrap(1) for the folders of the sandbox itself. The modes are explicit, because the default is 0700 and the
- * user inside did not create the folders.
+ * The arguments of bwrap(1) for the sandbox's own folders. The modes are explicit because the default is 0700: the user inside did
+ * not create the folders, and could not enter them.
  */
 const ownFolders =
   '--proc /proc --dev /dev --perms 1777 --tmpfs /tmp --perms 0755 --dir /splat --perms 0755 --dir /etc'.split(
@@ -255,8 +255,8 @@ async function bwrapArgs(sandbox: Sandbox, options: SandboxOptions): Promise<rea
 }
 
 /**
- * The arguments of bwrap(1) that mount, read-only, those folders of the host that a compiler needs. A link of the host, such as
- * /bin on a system with merged /usr, becomes the same link in the sandbox.
+ * Returns the arguments of bwrap(1) that mount the host's folders that a compiler needs, read-only. On a system with merged /usr,
+ * /bin and similar folders are links, and become links in the sandbox, too.
  */
 export async function systemFolders(): Promise<readonly string[]> {
   const links = await Promise.all(

@@ -4,17 +4,17 @@ import { HarnessError } from '../errors.ts';
 import { readIfThere } from './disk.ts';
 import { runTool } from './process.ts';
 
-/** A file, and the libraries that the dynamic linker must load for this file (ld.so(8)). */
+/** A file, and the shared libraries that the dynamic linker (ld.so(8)) must load for this file. */
 export interface Linked {
   readonly file: string;
-  /** The names of the shared libraries, as in DT_NEEDED. Empty for a static program, and for a file that is not a program. */
+  /** The names of the shared libraries, as in DT_NEEDED. Empty for a static program, and for a file that is not ELF. */
   readonly needed: readonly string[];
 }
 
-/** The largest number of files in one command line of readelf: some 100 KiB of names. */
+/** The largest number of files in a command line of readelf. Their names then have some 100 KiB. */
 const filesAtOnce = 200;
 
-/** The libraries of each file, from readelf(1). A file that is not ELF needs none. */
+/** Returns the libraries that each file needs, from readelf(1). */
 async function readLinked(
   files: readonly string[],
   signal: AbortSignal,
@@ -38,9 +38,9 @@ async function readLinked(
 }
 
 /**
- * The shared libraries that the programs need, directly or through other libraries. The key is the name of a library, the value
- * its path. A library is searched in `folders`, in order. Throws `tool` for a library that no folder has; the message names a
- * file that needs it.
+ * Returns the shared libraries that the programs need, directly or through other libraries. The key is the name of a library, the
+ * value its path. Libraries are searched in `folders`, in order. Throws `tool` when no folder has a library; the message names the
+ * library and a file that needs the library.
  */
 export async function collectLibraries(
   programs: readonly string[],

@@ -20,9 +20,9 @@ export interface StoreItem {
 }
 
 /**
- * Marks the cache as used by this process until the result is disposed, with a shared flock(2). A removal takes the same lock
- * exclusively, so nothing in use is removed and no use begins during a removal. Waits for the end of a removal. Throws `infra`
- * when the cache is not a folder or cannot be locked.
+ * Marks the cache as used by this process until the result is disposed, with a shared flock(2). A process that removes items takes
+ * the same lock exclusively, so no item in use is removed. useStore() waits while items are being removed. Throws `infra` when the
+ * cache is not a folder or cannot be locked.
  */
 export async function useStore(root: string, options: LockOptions): Promise<AsyncDisposable> {
   await requireRoot(root);
@@ -33,7 +33,10 @@ export async function useStore(root: string, options: LockOptions): Promise<Asyn
   }
 }
 
-/** Locks the cache exclusively until the result is disposed; undefined while any process, this one included, uses the cache. */
+/**
+ * Locks the cache exclusively until the result is disposed. Returns undefined while any process, this process included, uses
+ * the cache.
+ */
 export async function claimStore(
   root: string,
   signal: AbortSignal,
@@ -46,8 +49,8 @@ function useLock(root: string): string {
 }
 
 /**
- * All items of the cache, least recently used first. Empty when the cache does not exist. Throws `infra` when the cache is not a
- * folder.
+ * Returns all items of the cache, least recently used first. Returns an empty list when the cache does not exist. Throws `infra`
+ * when the cache is not a folder.
  */
 export async function listStore(root: string, signal: AbortSignal): Promise<readonly StoreItem[]> {
   await requireRoot(root);
@@ -82,8 +85,8 @@ async function requireRoot(root: string): Promise<void> {
 }
 
 /**
- * The sizes of folders in bytes, from du(1). The key is the path. du counts a file once, however many folders link to it, and
- * counts half a million files in seconds.
+ * Returns the sizes of folders in bytes, from du(1). The key is the path. du counts a file with several hard links once, in the
+ * first folder that has it, and counts half a million files in seconds.
  */
 async function diskUse(
   dirs: readonly string[],
@@ -102,8 +105,8 @@ async function diskUse(
 }
 
 /**
- * The items to remove: all that were not used for `olderThanMs`, and then the least recently used items until the remaining items
- * fit into `maxBytes`. A limit that is absent removes nothing.
+ * Returns the items to remove: all items that were not used for `olderThanMs`, and then the least recently used items until the
+ * remaining items fit into `maxBytes`. An absent limit removes nothing.
  */
 export function choosePrunable(
   items: readonly StoreItem[],
@@ -121,8 +124,8 @@ export function choosePrunable(
 }
 
 /**
- * Removes the items, and all drafts (unfinished entries): while the lock is held, drafts can only be of processes that were
- * killed. The caller must hold the lock of claimStore().
+ * Removes the items, and all drafts (unfinished entries). While the lock is held, only processes that were killed can have left
+ * drafts. The caller must hold the lock of claimStore().
  */
 export async function removeItems(root: string, items: readonly StoreItem[]): Promise<void> {
   const drafts = cacheFolder(root, 'drafts');
@@ -153,7 +156,7 @@ export async function removeCache(root: string): Promise<readonly string[]> {
     const left = (await readIfThere(readdir(root))) ?? [];
     if (left.length > 0) return left;
     await readIfThere(rmdir(root)).catch((error: unknown) => {
-      // The locks of the cache are gone, so another process may have begun to use the cache.
+      // After the locks were removed, another process can have begun to use the cache.
       if (!isCode(error, 'ENOTEMPTY')) throw error;
     });
     return left;

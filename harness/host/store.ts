@@ -7,18 +7,21 @@ import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
 import { homeFolder } from './home-folder.ts';
 import { acquireLock } from './lock.ts';
 
-/** The kinds of entries in the store. Each kind is a folder of the cache, with one folder for each entry, named by its key. */
+/**
+ * The kinds of entries in the store. Each kind is a folder of the cache. In that folder, each entry has a folder that is named
+ * after the entry's key.
+ */
 export type EntryKind = 'source' | 'kernel' | 'guest' | 'checkpoint' | 'tool';
 
 /**
- * A complete entry of the store. When an entry is found, its files are checked: by size, and files of at most 160 MiB also by
- * digest.
+ * A complete entry of the store. Each time the store returns an entry, the files of the entry were checked: by size, and files of
+ * at most 160 MiB also by digest.
  */
 export interface Entry {
   readonly kind: EntryKind;
   readonly key: string;
   readonly dir: string;
-  /** The data that the creator of the entry stored with it, in the creator's own shape. */
+  /** The value that `make` returned. The store does not check its shape. */
   readonly meta: unknown;
 }
 
@@ -30,13 +33,13 @@ export interface EntryRequest {
   /** Called once when another process is making the entry and the wait begins. */
   readonly onWait?: () => void;
   /**
-   * Called when the stored entry cannot be used, because its bytes differ from those stored or its manifest cannot be read. The
-   * message is one line. The entry is then made again.
+   * Called when the stored entry cannot be used, because its files have changed or its manifest cannot be read. The message is one
+   * line. The entry is then made again.
    */
   readonly onCorrupt?: (message: string) => void;
   /** Fills the empty folder `dir` and returns the entry's meta. When it throws, nothing is left behind. */
   readonly make: (dir: string) => Promise<unknown>;
-  /** False for an entry of many thousand files: its files then have no digests and are never checked. Default true. */
+  /** False for an entry with many thousand files: these files get no digests and are never checked. Default true. */
   readonly digests?: boolean;
 }
 
@@ -48,24 +51,24 @@ interface Manifest {
 
 const manifestName = 'entry.json';
 /**
- * The largest file that is checked by its digest. Larger files are checked only by size, because reading a vmlinux of half a
- * gigabyte takes too long.
+ * Files up to this size are checked by digest. Larger files are checked only by size, because reading a vmlinux of half a gigabyte
+ * takes too long.
  */
 const hashedFileBytes = 160 * 1024 * 1024;
-/** The number of bytes that are read at once when a file is hashed. They fit into the cache of a core. */
+/** The number of bytes that are read at once when a file is hashed. So many bytes fit into a core's cache. */
 const readBytes = 256 * 1024;
 
-/** The folder of the cache: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
+/** Returns the folder of the cache: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
 export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
   if (env['SPLAT_CACHE']) return resolve(env['SPLAT_CACHE']);
   const cache = env['XDG_CACHE_HOME'] ?? '';
-  // The specification says that a relative path is ignored.
+  // The XDG Base Directory Specification says that a relative path is ignored.
   return join(cache.startsWith('/') ? cache : join(homeFolder(), '.cache'), 'splat');
 }
 
 /**
  * Returns the entry from the store if its stored bytes are intact, else makes the entry. When several callers want the entry at
- * once, only one of them makes it. Throws the errors of `make`; an error of the disk becomes `infra`.
+ * once, the entry is made only once. Errors of `make` are thrown; an error of the disk becomes `infra`.
  */
 export async function ensureEntry(root: string, request: EntryRequest): Promise<Entry> {
   const found = await findEntry(root, request.kind, request.key);
@@ -87,8 +90,8 @@ export async function ensureEntry(root: string, request: EntryRequest): Promise<
 
 async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
   const finalDir = entryDir(root, request.kind, request.key);
-  // The draft's name follows from the key, so the next process that makes the entry removes the draft of a killed process,
-  // under the same lock.
+  // The draft (the unfinished entry) is named after the key. When a process is killed here, the next process that holds the lock of
+  // the key removes the draft.
   const draftDir = join(cacheFolder(root, 'drafts'), `${request.kind}-${request.key}`);
   await removeTree(draftDir);
   try {
@@ -107,8 +110,8 @@ async function makeEntry(root: string, request: EntryRequest): Promise<Entry> {
 }
 
 /**
- * Looks for an entry without making it. Returns `entry`, and marks the entry as used now, or returns `corrupt`, the reason why the
- * stored entry cannot be used. Both are absent when the store has no such entry.
+ * Looks for an entry without making it. Returns the entry as `entry`, and stores the time as its last use. Returns as `corrupt` the
+ * reason why a stored entry cannot be used. Both are absent when the store has no such entry.
  */
 export async function findEntry(
   root: string,
@@ -134,7 +137,7 @@ export async function findEntry(
   return { entry: { kind, key, dir, meta: manifest.meta } };
 }
 
-/** Returns the parsed JSON of a manifest. Throws a TypeError for a value that is no manifest. */
+/** Returns the value, which was parsed from a manifest's JSON. Throws when the value is no manifest. */
 function requireManifest(value: unknown): Manifest {
   const { files } = value as Manifest;
   for (const file of Object.values(files)) {
@@ -160,7 +163,7 @@ async function removeEntry(root: string, kind: EntryKind, key: string): Promise<
   await removeTree(grave);
 }
 
-/** The path of the folder of an entry, which need not exist. Throws `internal` for a key that is not a plain file name. */
+/** Returns the path of an entry's folder. The folder need not exist. Throws `internal` for a key that is not a plain file name. */
 export function entryDir(root: string, kind: EntryKind, key: string): string {
   if (!/^[a-z0-9][a-z0-9._-]*$/i.test(key)) {
     throw new HarnessError('internal', `not a key of a cache entry: ${JSON.stringify(key)}`);
@@ -183,8 +186,8 @@ async function describeFiles(dir: string): Promise<Manifest['files']> {
 }
 
 /**
- * The SHA-256 of a file's content, in hex. The file is read into one of two buffers while the content of the other is hashed.
- * This matters because a warm run hashes 100 MB before its first guest, and a stream takes 1.5 times as long.
+ * Returns the SHA-256 of a file's content, in hex. The function reads into one of two buffers while it hashes the other. This
+ * matters because a run whose kernel is in the cache hashes 100 MB before its first guest, and a stream takes 1.5 times as long.
  */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
@@ -204,12 +207,12 @@ export async function fileDigest(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The SHA-256 of bytes, in hex. */
+/** Returns the SHA-256 of bytes, in hex. */
 export function bytesDigest(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** The SHA-256 of a value as JSON, in hex. The order of object keys does not count, and `undefined` counts as null. */
+/** Returns the SHA-256 of a value as JSON, in hex. The order of object keys does not matter, and `undefined` counts as null. */
 export function valueDigest(value: unknown): string {
   return createHash('sha256').update(stableJson(value)).digest('hex');
 }

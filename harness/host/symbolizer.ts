@@ -6,19 +6,19 @@ import { HarnessError } from '../errors.ts';
 import { readModuleText, type SymbolRow } from './code-symbols.ts';
 import { cleanEnv, findProgram, runTool } from './process.ts';
 
-/** A place in the source: a function, and a line as `fs/ext4/inode.c:123`. */
+/** A place in the source: a function, and a line such as `fs/ext4/inode.c:123`. */
 export interface SourcePlace {
   readonly function: string;
   readonly location: string;
 }
 
-/** A frame of a stack trace, as the kernel prints it: `do_swap_page+0x12/0x8b0 [NAME]`. Offset and size are in bytes. */
+/** A frame of a stack trace, printed as `do_swap_page+0x12/0x8b0 [NAME]`. Offset and size are in bytes. */
 export interface FrameQuery {
   readonly symbol: string;
   readonly offset: number;
-  /** The size of the function. The size tells functions of the same name apart, and shows when the image is of another build. */
+  /** The size of the function. The size tells functions of the same name apart, and shows when the image is from another build. */
   readonly size: number;
-  /** The module that the function is in; absent: the function is in the kernel image. */
+  /** The module with the function. Absent when the function is in the kernel image. */
   readonly module?: string;
   /** True for a return address, which points after the call. */
   readonly isReturn: boolean;
@@ -28,17 +28,16 @@ export interface FrameQuery {
 export interface Symbolizer extends AsyncDisposable {
   /** The release from the image's linux_banner: `6.1.192-splat`. */
   readonly release: string;
-  /** The GNU build id in hex; empty when the image has none. */
+  /** The GNU build id in hex. Empty when the image has no build id. */
   readonly buildId: string;
   /**
-   * Returns the source lines of a frame, innermost first. Each function but the last is inlined into the next. Returns an empty
-   * list when the image (or the module) has no function of this name and size, or no debug information for the function.
+   * The source lines of a frame, innermost first. Each function but the last is inlined into the next. The list is empty when the
+   * image (or the module) has no function of this name and size, or no debug information for the function.
    */
   locate(query: FrameQuery): Promise<readonly SourcePlace[]>;
   /**
-   * Returns true when a function of this name in the image (or the module) has this size; false when all functions of
-   * this name have other sizes. Returns undefined when there is no function of this name, or when a function of this name
-   * has an unknown size.
+   * True when a function of this name in the image (or the module) has this size; false when all functions of this name have
+   * other sizes. Undefined when there is no function of this name, or when a function of this name has an unknown size.
    */
   hasSize(query: FrameQuery): Promise<boolean | undefined>;
 }
@@ -49,11 +48,11 @@ interface SymbolTable {
 
 interface SymbolRange {
   readonly address: bigint;
-  /** The number of bytes up to the next symbol, as kallsyms counts; 0 when it is unknown. */
+  /** The number of bytes up to the next symbol, as kallsyms counts. 0 when that number is unknown. */
   readonly size: number;
 }
 
-/** One object file: its symbols, and the process that maps its addresses to source lines. */
+/** An open object file: its symbols, and the process that maps its addresses to source lines. */
 interface ObjectFile extends AsyncDisposable {
   readonly symbols: SymbolTable;
   readonly lookUp: (address: bigint) => Promise<readonly SourcePlace[]>;
@@ -61,7 +60,7 @@ interface ObjectFile extends AsyncDisposable {
 
 const textTypes = /^[tTwWvV]$/;
 
-/** The symbols of a linked image, sorted by address. */
+/** Returns the symbols of a linked image, sorted by address. */
 async function readLinked(path: string, signal: AbortSignal): Promise<readonly SymbolRow[]> {
   const { stdout } = await runTool('nm', ['--numeric-sort', '--', path], { signal });
   return stdout.split('\n').flatMap((line) => {
@@ -95,9 +94,9 @@ async function readSymbols(
 }
 
 /**
- * Opens an object file and starts a process for it. For each address the process prints `0xADDRESS` and then pairs of
- * lines, `function` and `path:line`. The harness asks for the address 0 after each address, because the echo of 0 marks the
- * end of the answer.
+ * Opens an object file and starts a symbolizer process for the file. For each address the process prints `0xADDRESS` and then pairs
+ * of lines, `function` and `path:line`. After each address this function also sends the address 0; the process prints 0 again, and
+ * that line marks the end of the answer.
  */
 async function openObject(
   path: string,
@@ -105,7 +104,7 @@ async function openObject(
   signal: AbortSignal,
 ): Promise<ObjectFile> {
   const symbols = await readSymbols(path, isModule, signal);
-  // llvm-symbolizer is ten times as fast on a big image, but it does not support the sections of relocatable modules.
+  // llvm-symbolizer is ten times as fast as addr2line on a big image, but does not support the sections of relocatable modules.
   const llvm = isModule ? undefined : await findProgram('llvm-symbolizer');
   const style = llvm
     ? ['--output-style=GNU', '--functions=linkage', '--inlines', '--addresses']
@@ -176,7 +175,10 @@ async function readIdentity(
   return { release, buildId };
 }
 
-/** The path of `NAME.ko` below a directory; undefined when there is no such file. `-` and `_` count as equal, as in the kernel. */
+/**
+ * Returns the path of `NAME.ko` below a folder, or undefined when no such file exists. `-` and `_` count as equal, as in
+ * the kernel.
+ */
 async function findModule(root: string, module: string): Promise<string | undefined> {
   const wanted = `${module.replaceAll('-', '_')}.ko`;
   const entries = await readdir(root, { recursive: true });
@@ -185,9 +187,9 @@ async function findModule(root: string, module: string): Promise<string | undefi
 }
 
 /**
- * Opens a kernel image. Modules are searched below the folder of the image. `source` is the prefix that is removed from the paths
- * of source lines; default: the folder in which the kernel was built. Throws `usage` for an ELF file that is not a kernel image,
- * and `tool` for any other file or without binutils.
+ * Opens a kernel image. When a frame names a module, the module is searched below the folder of the image. The paths of source
+ * lines lose the prefix `source`. Without `source`, they lose the folder in which the kernel was built. Throws `usage` when the
+ * file is ELF but not a kernel image, and `tool` when the file is not ELF or binutils are missing.
  */
 export async function openSymbolizer(
   image: string,
@@ -240,8 +242,8 @@ export async function openSymbolizer(
 }
 
 /**
- * The prefix to remove from the paths of source lines. The prefix is `source`, or else the folder in which the kernel was built.
- * The path of start_kernel() in init/main.c shows that folder. Returns an empty prefix when neither is known.
+ * Returns the prefix to remove from the paths of source lines: `source`, or else the folder in which the kernel was built. The path
+ * of init/main.c, the file with start_kernel(), shows that folder. Returns an empty string when neither is known.
  */
 async function sourcePrefix(kernel: ObjectFile, source: string | undefined): Promise<string> {
   if (source !== undefined) return source.endsWith('/') ? source : `${source}/`;

@@ -5,9 +5,9 @@ import { makeFolder, readIfThere } from './disk.ts';
 import { runTool } from './process.ts';
 
 /**
- * A pool of tokens that all processes of a user share. A token is a file, and its holder has an flock(2) on the file. The lock
- * belongs to an open file of the holding process, so the host's kernel releases the lock when that process dies in any way. The
- * text in the file is the name of the holder.
+ * A pool of tokens that all processes of a user share. A token is a file on which the holder has an flock(2). The lock belongs to
+ * an open file of the holder's process, so the host's kernel releases the lock however that process dies. The text in the file
+ * names the holder.
  */
 export interface TokenPool {
   /** The folder of the token files. */
@@ -29,7 +29,7 @@ export interface Token {
 }
 
 /**
- * Takes a free token. Returns undefined when other holders, in this process or in others, have all tokens. Throws the errors of
+ * Takes a free token. Returns undefined when all tokens are taken, by this process or by other processes. Throws the errors of
  * open(2) and flock(1).
  */
 export async function tryToken(pool: TokenPool, options: TokenOptions): Promise<Token | undefined> {
@@ -41,7 +41,7 @@ export async function tryToken(pool: TokenPool, options: TokenOptions): Promise<
   return undefined;
 }
 
-/** Takes `wanted` tokens at once. When fewer are free, takes none and returns undefined. */
+/** Takes `wanted` tokens at once. When fewer tokens are free, takes no token and returns undefined. */
 export async function tryTokens(
   pool: TokenPool,
   wanted: number,
@@ -67,8 +67,8 @@ export async function tryTokens(
 }
 
 /**
- * The names of the holders of a pool's tokens, each name once. The file of a token still names a holder that was killed, so only a
- * locked file counts. Throws the errors of open(2) and flock(1).
+ * Returns the holders of the tokens of a pool, each holder once. The file of a token still names a holder that was killed, so only
+ * locked files count. Throws the errors of open(2) and flock(1).
  */
 export async function holdersOf(pool: TokenPool, signal: AbortSignal): Promise<readonly string[]> {
   const holders = new Set<string>();
@@ -86,7 +86,10 @@ async function isLocked(path: string, signal: AbortSignal): Promise<boolean> {
   return !(await tryFlock(file, '--shared', signal));
 }
 
-/** Takes an flock(2) on an open file; the lock lasts until the file is closed. Returns false when another holder has the lock. */
+/**
+ * Takes an flock(2) on an open file; the lock lasts until the file is closed. Returns false when another holder has locked
+ * the file.
+ */
 async function tryFlock(
   file: FileHandle,
   mode: '--exclusive' | '--shared',
@@ -99,8 +102,8 @@ async function tryFlock(
 }
 
 /**
- * The paths of the tokens that this process holds or is about to take, so that two calls in this process never try the
- * same file at once.
+ * The paths of the tokens that this process holds or is about to take. With this set, two calls in this process never try the same
+ * file at the same time.
  */
 const ours = new Set<string>();
 
@@ -124,14 +127,14 @@ async function tryFile(path: string, { holder, signal }: TokenOptions): Promise<
 function heldToken(path: string, file: FileHandle): Token {
   return {
     giveBack: async () => {
-      // The text may stay: a file that is not locked names no holder.
+      // A failure is ignored, because the text in a file without a lock names no holder.
       await file.truncate(0).catch(() => undefined);
       await release(path, file);
     },
   };
 }
 
-/** Closes the file of a token, which unlocks it, so that this process may try it again. */
+/** Closes the file of a token, which unlocks the token, and lets this process try the token again. */
 async function release(path: string, file: FileHandle | undefined): Promise<void> {
   try {
     await file?.close();

@@ -18,7 +18,7 @@ export const gzipMagic = '1f8b';
 export interface UnpackOptions {
   /** The name of the file for messages. */
   readonly name: string;
-  /** The largest permitted size of the decompressed bytes; a larger file is taken for a decompression bomb. */
+  /** The largest permitted size of the decompressed bytes. A file with more bytes counts as a decompression bomb. */
   readonly limitBytes: number;
   readonly signal: AbortSignal;
 }
@@ -27,9 +27,10 @@ export interface UnpackOptions {
 const deepest = 3;
 
 /**
- * Decompresses bytes of gzip, xz, bzip2 or zstd, recognised by the first bytes. Other bytes are returned unchanged. A result that
- * is itself compressed is decompressed again, up to three times in all. Throws `usage` for an incomplete or damaged file, and for
- * a file that holds more than the limit. Throws `tool` when the program is not installed.
+ * Decompresses bytes that gzip, xz, bzip2 or zstd compressed; the first bytes tell the format. Other bytes are returned
+ * unchanged. A result that is itself compressed is decompressed again, up to three times in all. Throws `usage` when the file is
+ * incomplete or damaged, or when its decompressed bytes exceed the limit. Throws `tool` when the program that decompresses the
+ * format is not installed.
  */
 export async function decompress(bytes: Buffer, options: UnpackOptions): Promise<Buffer> {
   let plain = bytes;
@@ -60,7 +61,8 @@ async function runDecompressor(
   { name, limitBytes, signal }: UnpackOptions,
 ): Promise<Buffer> {
   throwIfAborted(signal);
-  // The output is not buffered by execa, which would quote it in errors: the output of a bomb is longer than a string can be.
+  // execa must not buffer the output, because execa quotes it in errors, and the output of a decompression bomb is longer than a
+  // string can be.
   const child = execa(program, ['--decompress', '--stdout'], {
     input,
     buffer: false,
@@ -109,7 +111,7 @@ export interface Member {
 /** The content of an archive. */
 export interface Archive {
   readonly members: readonly Member[];
-  /** The members that are neither files nor folders and cannot be read as files, each with the reason. */
+  /** Members that are neither a file nor a folder, nor a link to a file of the archive. `why` is the reason. */
   readonly left: readonly { readonly path: string; readonly why: string }[];
 }
 
@@ -122,9 +124,9 @@ export function isTar(bytes: Buffer): boolean {
 }
 
 /**
- * Reads the regular files of an uncompressed tar archive, in the order of the archive, and then the links to these files. Lists
- * other links and devices in `left`. Writes nothing to disk. Throws `usage`, with `name` in the message, for a damaged archive and
- * for an archive with 50,000 files or more.
+ * Returns the regular files of an uncompressed tar archive, in the order of the archive, and then the links to these files, with
+ * the files' content. Other links, and devices, are in `left`. Nothing is written to disk. Throws `usage`, with `name` in the
+ * message, when the archive is damaged or has 50,000 files or more.
  */
 export function readTar(bytes: Buffer, name: string): Archive {
   const members: Member[] = [];
@@ -165,7 +167,7 @@ function withoutDot(path: string): string {
   return path.replace(/^(?:\.\/)+/, '');
 }
 
-/** The path in the archive to which an entry links; undefined for an entry that is no link. */
+/** Returns the path in the archive to which an entry links, or undefined when the entry is no link. */
 function targetOf({ type, path, linkpath = '' }: ReadEntry): string | undefined {
   if (type === 'Link') return withoutDot(linkpath);
   return type === 'SymbolicLink'

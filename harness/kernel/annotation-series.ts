@@ -4,8 +4,8 @@ import type { AnnotationState } from '../records/controls.ts';
 import { isVersionIn, type SourceName } from './source.ts';
 
 /**
- * The patch series of splat that bring a kernel tree into this state of its mmu-notifier annotations, such as `removed`. Throws
- * `usage` when splat lacks a needed series for the version of this tree.
+ * Returns splat's patch series that bring a kernel tree into this state of its mmu-notifier annotations, such as `removed`. Throws
+ * `usage` when splat lacks a needed series for this tree's version.
  */
 export function annotationsFor(source: SourceName, state: AnnotationState): readonly OwnSeries[] {
   const needed = new Set(annotationSeries[state].map(({ name }) => name));
@@ -18,8 +18,8 @@ export function annotationsFor(source: SourceName, state: AnnotationState): read
 }
 
 /**
- * Throws `usage` when splat lacks a patch series that brings this kernel tree into one of these states of its mmu-notifier
- * annotations.
+ * Throws `usage` unless splat has the patch series that bring this kernel tree into each of these states of its
+ * mmu-notifier annotations.
  */
 export function requireSeries(source: SourceName, states: readonly AnnotationState[]): undefined {
   for (const state of states) annotationsFor(source, state);

@@ -18,14 +18,14 @@ const linkerIn =
   /^(?:\S*ld(?:\.bfd)?: )?(?:\/splat\/src\/)?([^\s:]+):\(\.[^)]*\): (undefined reference to .+)$/;
 const modpost = /^(ERROR|WARNING): (modpost: .+)$/;
 /**
- * The line with which make stops, `make[2]: *** [scripts/Makefile.build:250: mm/mmap.o] Error 1`. This line gives the reason for a
+ * The line with which make stops, `make[2]: *** [scripts/Makefile.build:250: mm/mmap.o] Error 1`. This line is the reason of a
  * failure when no tool printed an error.
  */
 const makeStop = /^make(?:\[\d+\])?: \*\*\* (.+)$/;
 
 /**
- * The error or warning of a compiler, assembler, linker or modpost on one line of a build's output. Undefined for any other line.
- * The text of a warning is returned without its flag, such as `[-Wunused-variable]`.
+ * Reads the error or warning of a compiler, assembler, linker or modpost from a line of a build's output. Returns undefined for any
+ * other line. The text of a warning lacks the compiler's flag, such as `[-Wunused-variable]`.
  */
 export function parseDiagnostic(line: string): Diagnostic | undefined {
   const compiled = located.exec(line) ?? assembler.exec(line);
@@ -51,8 +51,8 @@ export function parseDiagnostic(line: string): Diagnostic | undefined {
 }
 
 /**
- * The reason why a build failed, in one line. It is the first error that a tool printed. Without an error, it is the target at
- * which make stopped. Without either, it is `make failed without an error message`.
+ * Returns the reason why a build failed, in one line: the first error that a tool printed, else the target at which make stopped,
+ * else `make failed without an error message`.
  */
 export function explainBuildFailure(lines: readonly string[]): string {
   for (const line of lines) {
@@ -64,11 +64,11 @@ export function explainBuildFailure(lines: readonly string[]): string {
 }
 
 /**
- * The fault of the host that a build log names: `disk` when a disk was full, `memory` when a compiler was killed for lack of
- * memory. Undefined when the log names neither. The log is no proof, because a patch can make the build print any line.
+ * Returns the fault of the host that a build log names: `disk` for a full disk, `memory` when a compiler was killed for lack of
+ * memory. Returns undefined when the log names neither. The log is no proof, because a patch can make the build print any line.
  */
 export function hostFault(lines: readonly string[]): 'disk' | 'memory' | undefined {
-  // Only the system's words are looked for: each tool prints another prefix, and the assembler puts the text in quotes.
+  // The expressions match only the text of strerror(3), because each tool prints another prefix, and the assembler quotes the text.
   if (lines.some((line) => /No space left on device|Disk quota exceeded/.test(line))) {
     return 'disk';
   }

@@ -22,11 +22,11 @@ export interface MadeModule extends PlacedModule {
   readonly file: string;
   /** The copy of the module without debug information, for the guest. */
   readonly stripped: string;
-  /** The name of the folder of `--module` from which the module was built; absent for a module of the kernel's tree. */
+  /** The name of the `--module` folder from which the module was built. Absent for a module of the kernel's tree. */
   readonly folder?: string;
 }
 
-/** The modules of one kernel that make has built. */
+/** The modules that make has built for a kernel. */
 export interface MadeModules {
   readonly modules: readonly MadeModule[];
   /** The names of the modules that a guest loads after boot, in this order, before splat saves the guest for its trials. */
@@ -36,9 +36,9 @@ export interface MadeModules {
 type Made<T> = { readonly made: T } | { readonly verdict: Untestable };
 
 /**
- * Builds the folders of `--module` against the compiled kernel. Returns all modules that were built, those of the kernel's tree
- * included. Returns the verdict `untestable` in four cases: a folder does not build; the tree has no module that `--module` names;
- * two modules have the same name; a module that the guest loads needs a module that was not built.
+ * Builds the folders of `--module` against the compiled kernel. Returns all built modules, including those of the kernel's tree.
+ * Returns the verdict `untestable` in four cases: a folder does not build; `--module` names a module that the tree lacks; two
+ * modules have the same name; a module that the guest loads needs a module that was not built.
  */
 export async function buildModules(
   setup: MakeSetup,
@@ -67,12 +67,12 @@ export async function buildModules(
   return concludeModules(setup, found, load);
 }
 
-/** A module file that make has built. Its contents were not read yet. */
+/** A file that make has built and that should be a module. Its content was not read yet. */
 interface FoundModule {
-  /** The folder in which make built the module. `below` is the path of the module's file below this folder. */
+  /** The folder in which make built the module. `below` is the path of the module's file relative to this folder. */
   readonly mount: Mount;
   readonly below: string;
-  /** The module's path in the guest, below `/lib/modules/RELEASE`. */
+  /** The module's path in the guest, relative to `/lib/modules/RELEASE`. */
   readonly path: string;
   readonly folder?: string;
 }
@@ -107,8 +107,8 @@ function refused(because: 'config' | 'build', message: string): { readonly verdi
 }
 
 /**
- * The modules of the kernel's tree that make has built. make lists them in the file modules.order: as `.ko` files up to Linux
- * 6.2, as `.o` files in later versions (scripts/Makefile.build).
+ * Returns the modules of the kernel's tree that make has built. make lists them in the file modules.order: as `.ko` files up to
+ * Linux 6.2, as `.o` files in later versions (scripts/Makefile.build).
  */
 async function modulesOfTree(setup: MakeSetup): Promise<FoundModule[]> {
   const order = await findBuilt(setup.workspace, 'modules.order');
@@ -182,7 +182,7 @@ async function buildFolder(
   };
 }
 
-/** The paths of the regular files below a folder. Links are not followed. */
+/** Returns the paths of the regular files below a folder. Links are not followed. */
 async function walk(dir: string, below = ''): Promise<readonly string[]> {
   const found: string[] = [];
   for (const item of await readdir(join(dir, below), { withFileTypes: true })) {
@@ -194,8 +194,8 @@ async function walk(dir: string, below = ''): Promise<readonly string[]> {
 }
 
 /**
- * Makes a copy of a module without debug information and returns its path. Debug information is nine tenths of the file and would
- * lie in the guest's memory.
+ * Makes a copy of a module without debug information and returns its path. Debug information is nine tenths of the file, and would
+ * take up the guest's memory.
  */
 async function strip(
   { workspace, sandbox, signal }: MakeSetup,

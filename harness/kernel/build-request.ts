@@ -11,7 +11,7 @@ import type { Fragment } from './fragment.ts';
 import type { RequestedModule } from './requested-modules.ts';
 import type { Source, SourceName } from './source.ts';
 
-/** Everything that decides how a kernel is built. */
+/** What a kernel is built from, and how it is built. */
 export interface BuildRequest {
   /** The architecture to build for; absent: x86-64. */
   readonly arch?: Architecture;
@@ -30,13 +30,13 @@ export interface BuildRequest {
   /** How the build is confined; absent: with the strongest confinement that works on this host. */
   readonly sandbox?: Sandbox;
   /**
-   * What happens when the tree's Kconfig drops config lines that a fragment demands. `refuse` (default): the kernel is
-   * untestable. `record`: the lines are recorded with the kernel.
+   * What happens when the tree's Kconfig drops config lines that a fragment demands. `refuse` (default): the kernel is untestable.
+   * `record`: the kernel is built, and the lines are recorded with the kernel.
    */
   readonly onDropped?: 'refuse' | 'record';
   /**
-   * The name of a build folder that several configurations share, to reuse objects. Absent: each configuration has a build folder
-   * of its own.
+   * The name of a build folder that several configurations share, to reuse objects. Absent: each configuration has its own
+   * build folder.
    */
   readonly workspace?: string;
   /** The modules to build, and to load in the guest in this order; default none. */
@@ -46,10 +46,10 @@ export interface BuildRequest {
 }
 
 /**
- * The end of a build: a kernel, or the verdict that says why there is no kernel. `checked` has the warnings of `make
- * W=1` for a request that names sources in `check`; absent when the sources could not be compiled again. `source` is the
- * tree that buildTestKernel() opened for the kernel, so that later builds use the same tree; absent when the kernel was
- * found without its tree.
+ * The end of a build: a kernel, or a verdict that says why there is no kernel. For a request that names sources in `check`,
+ * `checked` has the warnings of `make W=1`. `checked` is absent when the sources could not be compiled again. `source` is the tree
+ * that buildTestKernel() opened for the kernel; later builds, such as that of selftests, use this tree. `source` is absent when the
+ * kernel was found without its tree.
  */
 export type BuildOutcome =
   | {

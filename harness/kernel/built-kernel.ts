@@ -34,21 +34,19 @@ export interface BuiltKernel {
   /** The output of `uname -r`, such as `6.1.192`. */
   readonly release: string;
   readonly version: KernelVersion;
-  /**
-   * A digest of the image and, if there are any, of its stripped modules. To a guest, kernels with equal digests are the same.
-   */
+  /** A digest of the image and of any stripped modules. Kernels with equal digests behave the same in a guest. */
   readonly imageDigest: string;
   readonly facts: BuildFacts;
   /** Absent when the kernel has no loadable modules. */
   readonly modules?: KernelModules;
-  /** False for a kernel that this call compiled; true for a kernel from the cache or the shared store. */
+  /** False when this call compiled the kernel, true when the kernel was in the cache or in the shared store. */
   readonly fromCache: boolean;
   /**
-   * The digests of the kernel's config fragments and of the file of `--config-base`, by the name of the file. Only
+   * The digests of the kernel's config fragments and of the file of `--config-base`. The key is the file's name. Only
    * buildTestKernel() sets this field.
    */
   readonly fragments?: Readonly<Record<string, string>>;
-  /** The shared store that the kernel was fetched from, now or earlier; absent for a kernel that this host compiled. */
+  /** The shared store from which this host fetched the kernel, now or earlier. Absent for a kernel that this host compiled. */
   readonly store?: StoreOrigin;
 }
 
@@ -68,7 +66,7 @@ export interface StoredModule {
   readonly file: string;
   /** The module's path in the guest. */
   readonly guestPath: string;
-  /** The name of the folder of `--module` from which the module was built; absent for a module of the kernel's tree. */
+  /** The name of the `--module` folder from which the module was built. Absent for a module of the kernel's tree. */
   readonly folder?: string;
 }
 
@@ -81,11 +79,11 @@ export interface BuildFacts {
   /** The optional series that were left out, because they do not apply to this tree. */
   readonly leftOut: readonly LeftOut[];
   /**
-   * The config lines that the tree's Kconfig dropped. If a fragment demanded such a line, only a request with `onDropped:
-   * 'record'` gets this kernel.
+   * The config lines that the tree's Kconfig dropped. If a fragment demanded such a line, only a request with `onDropped: 'record'`
+   * gets this kernel.
    */
   readonly dropped: DroppedLines;
-  /** The number of objects that were compiled, including those from ccache; an incremental build compiles few. */
+  /** The number of objects that were compiled, including objects from ccache. An incremental build compiles few objects. */
   readonly objects: number;
   readonly cpuSeconds: number;
   readonly durationMs: number;
@@ -105,7 +103,7 @@ interface KernelMeta extends BuildFacts {
   };
 }
 
-/** The files of a build that the cache keeps besides the image: for each name in the cache, the path below make's output folder. */
+/** More stored files of a build. The key is the name in the cache, the value is the path below make's output folder obj/. */
 const keptFiles: Readonly<Record<string, string>> = {
   vmlinux: 'vmlinux',
   'System.map': 'System.map',
@@ -113,7 +111,7 @@ const keptFiles: Readonly<Record<string, string>> = {
 };
 const releaseFile = 'include/config/kernel.release';
 
-/** The kernel with this key from the cache; undefined when the cache does not have it or its files are damaged. */
+/** Returns the kernel with this key from the cache, or undefined when the cache lacks the kernel or its files are damaged. */
 export async function findKernel(
   cacheRoot: string,
   key: string,
@@ -131,7 +129,7 @@ interface ListedKernel {
   readonly store?: StoreOrigin;
 }
 
-/** The facts about the kernel in a folder of the cache; undefined when they are missing or damaged. No file is verified. */
+/** Returns the facts about the kernel in a cache folder, or undefined when they are missing or damaged. Verifies no file. */
 export async function describeStored(dir: string): Promise<ListedKernel | undefined> {
   try {
     const { meta } = JSON.parse(await readFile(join(dir, 'entry.json'), 'utf8')) as {
@@ -142,7 +140,7 @@ export async function describeStored(dir: string): Promise<ListedKernel | undefi
       return { release, source, ...(store === undefined ? {} : { store }) };
     }
   } catch {
-    // The entry was removed in the meantime, or it is damaged, which findKernel() reports.
+    // The entry was removed meanwhile or is damaged. findKernel() reports a damaged entry.
   }
   return undefined;
 }
@@ -186,7 +184,7 @@ export async function storeKernel(
       const known = { ...facts, release, version };
       if (modules === undefined) return { ...known, imageDigest: image };
       const { digests, ...kept } = await storeModules(modules, release, dir);
-      // The digest of the image is not enough: a patch that changes only a module leaves the image as it was.
+      // A digest of the image alone is not enough, because a patch that changes only a module does not change the image.
       const imageDigest = digests.length === 0 ? image : valueDigest([image, digests]);
       return { ...known, imageDigest, modules: kept };
     },
@@ -245,7 +243,7 @@ function guestFolder(release: string): string {
   return `/lib/modules/${release}`;
 }
 
-/** The folders above a path: `/lib`, `/lib/modules`, ... for `/lib/modules/6.1.192/extra/foo.ko`. */
+/** Returns the folders above a path: `/lib`, `/lib/modules`, ... for `/lib/modules/6.1.192/extra/foo.ko`. */
 function parentsOf(path: string): readonly string[] {
   const parts = path.split('/').slice(1, -1);
   return parts.map((_, at) => `/${parts.slice(0, at + 1).join('/')}`);
@@ -263,7 +261,7 @@ function readModules({ modules, release }: KernelMeta, dir: string): Pick<BuiltK
   return { modules: { archive: join(dir, archiveName), all, load } };
 }
 
-/** The names of a kernel's files in the cache, all of which hosts share. `meta` are the stored facts about the kernel. */
+/** Returns the names of a kernel's files in the cache, all of which hosts share. `meta` has the stored facts of the kernel. */
 export function kernelFiles(arch: Architecture, meta: unknown): readonly string[] {
   const { modules } = meta as Partial<KernelMeta>;
   const made = modules?.all.map(({ path }) => `modules/${path}`) ?? [];
@@ -271,7 +269,7 @@ export function kernelFiles(arch: Architecture, meta: unknown): readonly string[
   return [...Object.keys(keptFiles), arch.imageTarget, 'release', 'build.log', ...archive, ...made];
 }
 
-/** The kernel in an entry of the cache. `fromCache` tells whether the entry was there before this request. */
+/** Returns the kernel in an entry of the cache. `fromCache` tells whether the entry existed before this request. */
 export function readKernel(arch: Architecture, entry: Entry, fromCache: boolean): BuiltKernel {
   const meta = entry.meta as KernelMeta;
   const { release, version, imageDigest, store, modules: _modules, ...known } = meta;

@@ -12,21 +12,21 @@ import { compareVersions, type KernelVersion } from './source.ts';
 
 /** How the compilation of a kernel ended. */
 export interface Compiled {
-  /** The verdict on a kernel that does not compile; undefined when everything was compiled or the build was interrupted. */
+  /** Why the kernel does not compile. Undefined when everything was compiled, and when the build was interrupted. */
   readonly verdict: Untestable | undefined;
   /** The number of objects that were compiled, including those from ccache. */
   readonly objects: number;
   readonly warnings: readonly Diagnostic[];
   readonly cpuSeconds: number;
-  /** False when make was killed, so that files in its output folder may be cut off. */
+  /** False when make was killed. Files in make's output folder may then be truncated. */
   readonly usable: boolean;
 }
 
 export interface CompileOptions {
   readonly emit: Emit;
-  /** The number of objects that the build will probably compile; undefined when there is no estimate. */
+  /** An estimate of the number of objects that the build will compile. Undefined when no estimate exists. */
   readonly total: number | undefined;
-  /** True when the configuration has modules, which are then compiled as well. */
+  /** True when the configuration has modules. The modules are then compiled, too. */
   readonly modules: boolean;
 }
 
@@ -34,9 +34,9 @@ export interface CompileOptions {
 const fullDiskBytes = 512 * 1024 * 1024;
 
 /**
- * Compiles the kernel's image, vmlinux and, if the .config has any, the modules; emits an event for each object. Returns a
- * verdict when the sources do not compile, and when make prints nothing for 20 minutes. Throws `infra` when the disk of the host
- * is full, and when the host killed a compiler for lack of memory.
+ * Compiles the kernel's image, vmlinux and, with `modules`, the modules. Emits an event for each object. Returns a verdict when the
+ * sources do not compile, and when make prints nothing for 20 minutes. Throws `infra` when the disk of the host is full, and when
+ * the host killed a compiler for lack of memory.
  */
 export async function compileKernel(setup: MakeSetup, options: CompileOptions): Promise<Compiled> {
   const { emit, total, modules } = options;
@@ -44,7 +44,7 @@ export async function compileKernel(setup: MakeSetup, options: CompileOptions): 
   let objects = 0;
   const lines: string[] = [];
   const progress = (): void => {
-    // When more objects are compiled than expected, the expected total was wrong and is no longer reported.
+    // When make compiles more objects than expected, the expected total was wrong and is no longer reported.
     const known = total !== undefined && objects <= total ? total : undefined;
     const ofTotal = known === undefined ? {} : { total: known };
     emit({ kind: 'stage-progress', stage: 'build', done: objects, ...ofTotal, unit: 'objects' });
@@ -101,7 +101,8 @@ async function throwHostFault(
 }
 
 /**
- * The number of OOM kills since the host booted, from the line `oom_kill 3` in /proc/vmstat (since 4.13); 0 without this line.
+ * Returns the number of OOM kills since the host booted, from the line `oom_kill 3` in /proc/vmstat (since Linux 4.13). Returns 0
+ * when /proc/vmstat has no such line.
  */
 async function countOomKills(): Promise<number> {
   const vmstat = (await readIfThere(readFile('/proc/vmstat', 'utf8'))) ?? '';
@@ -110,7 +111,7 @@ async function countOomKills(): Promise<number> {
 
 /**
  * The measured number of objects in a whole build of a small kernel, for kernel versions before `before`. This number is the
- * estimate before the first build of a configuration.
+ * estimate for the first build of a configuration.
  */
 const typicalTotals: readonly { readonly before: KernelVersion; readonly objects: number }[] = [
   { before: [6, 7], objects: 1080 },
@@ -118,8 +119,8 @@ const typicalTotals: readonly { readonly before: KernelVersion; readonly objects
 ];
 
 /**
- * Estimates the number of objects in a whole build of a configuration. Returns the number of the last whole build from the file
- * `memo`, or else a number that is typical of the kernel version.
+ * Estimates how many objects a whole build of a configuration will compile. The file `memo` has the number of objects in the last
+ * whole build. Without this file, returns a number that is typical of the kernel version.
  */
 export async function recallTotal(
   memo: string,

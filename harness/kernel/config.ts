@@ -3,8 +3,8 @@ import type { Untestable } from '../verdict.ts';
 import type { Fragment, FragmentLine } from './fragment.ts';
 
 /**
- * The configuration to which fragments are added. `tinyconfig` is the result of `make tinyconfig`. `file` is the user's .config
- * of `--config-base`: `name` is its path as the user wrote it, `text` is its contents.
+ * The configuration to which fragments are added. `tinyconfig` is the result of `make tinyconfig`. `file` is the user's .config of
+ * `--config-base`: `name` is the path as the user wrote it, `text` is the content.
  */
 export type ConfigBase =
   | { readonly kind: 'tinyconfig' }
@@ -12,7 +12,7 @@ export type ConfigBase =
 
 /** Options of distributions that a test kernel cannot have, each with the value that it gets instead. */
 const unusable: readonly (readonly [symbol: string, value: string])[] = [
-  // Files with certificates that exist only in the distribution's own tree; certs/Makefile stops without them.
+  // These options name certificates that exist only in the distribution's tree. certs/Makefile stops without these files.
   ['SYSTEM_TRUSTED_KEYS', '""'],
   ['SYSTEM_REVOCATION_KEYS', '""'],
   // Signing modules would need a key, which the build makes with openssl. The first two options select signing.
@@ -21,16 +21,19 @@ const unusable: readonly (readonly [symbol: string, value: string])[] = [
   ['MODULE_SIG', 'n'],
   // pahole would spend minutes on converting all debug information to BTF types, which splat does not read.
   ['DEBUG_INFO_BTF', 'n'],
-  // With a fixed base, addresses on the console are those of vmlinux.
+  // Without KASLR, the addresses on the console are those in vmlinux.
   ['RANDOMIZE_BASE', 'n'],
 ];
 
-/** The only option of the table above that a .config without a line for it turns on, as a defconfig does (arch/x86/Kconfig). */
+/**
+ * The only option in `unusable` that is on by default (arch/x86/Kconfig): a .config without a line for it, such as a defconfig,
+ * turns it on.
+ */
 const onByDefault = 'RANDOMIZE_BASE';
 
 /**
- * Changes options in the user's .config that a test kernel cannot have, such as the signing of modules. `cleared` names the
- * options whose values changed, as `CONFIG_MODULE_SIG`. An option without a line in the .config gets no line, except
+ * Changes the options in the user's .config that a test kernel cannot have, such as the signing of modules. `cleared` names the
+ * options whose values were changed, in the form `CONFIG_MODULE_SIG`. An option without a line in the .config gets no line, except
  * RANDOMIZE_BASE, which is on by default. `tinyconfig` is returned unchanged.
  */
 export function usableBase(base: ConfigBase): {
@@ -58,9 +61,9 @@ export function usableBase(base: ConfigBase): {
 
 /**
  * Adds the lines of fragments to `base`, the text of a .config. `make olddefconfig` completes the result. Left out are lines of the
- * kind `verify`, and lines of the kind `if-known` for a symbol that is not in `known`, the symbols of the tree's Kconfig files. As
- * in scripts/kconfig/merge_config.sh, the lines of `base` for an added symbol are removed: a choice of Kconfig could otherwise get
- * two settings, and an arbitrary one of the two would count. The tree's script is not used because it differs between versions.
+ * kind `verify`, and lines of the kind `if-known` for a symbol that is not in `known`, the symbols of the tree's Kconfig files. The
+ * lines of `base` for an added symbol are removed, as in scripts/kconfig/merge_config.sh. Otherwise a Kconfig choice could get two
+ * settings, and luck would decide which setting counts. The tree's own script is not used because its versions differ.
  */
 export function mergeConfig(
   base: string,
@@ -82,13 +85,13 @@ export function mergeConfig(
 }
 
 /**
- * The result for a .config in which every wanted line holds: no line of a fragment and no line of `--config-base` was dropped.
+ * The result when no line of a fragment and no line of `--config-base` was dropped: every wanted line holds in the final .config.
  */
 export const nothingDropped: DroppedLines = { demanded: [], base: [] };
 
 /**
- * The verdict `untestable` for lines of fragments that do not hold in the final .config. Returns undefined when there are no such
- * lines. The message has the first line and the number of the others; the output has all lines.
+ * Returns the verdict `untestable` for lines of fragments that do not hold in the final .config. Returns undefined when all lines
+ * hold. The message has the first such line and the number of the others; the output has all of them.
  */
 export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Untestable | undefined {
   const [first] = demanded;
@@ -103,9 +106,9 @@ export function verifyConfig({ demanded }: Pick<DroppedLines, 'demanded'>): Unte
 }
 
 /**
- * The lines of fragments that do not hold in the .config `final`. `lean` has the lines of this kind, as `CONFIG_X=y`: they only
- * make the kernel smaller, and do not affect the verdict. `demanded` has the other lines with place and reason: `fragment
- * lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency? For: ...`.
+ * Returns the lines of fragments that do not hold in the .config `final`. `lean` has the lines of the kind `lean`, as `CONFIG_X=y`;
+ * these lines only make the kernel smaller, and do not affect the verdict. `demanded` has the other lines with place and reason:
+ * `fragment lockdep.config:12: CONFIG_PROVE_LOCKING=y was dropped by olddefconfig (is n); missing dependency? For: ...`.
  */
 export function droppedDemands(
   final: string,
@@ -146,8 +149,8 @@ function faultOf(
 }
 
 /**
- * The settings of the user's .config that have another value in the .config `final`, as `CONFIG_XFS_FS=m (is n)`. Symbols that a
- * fragment sets are left out, and so are lines "is not set". Empty for `tinyconfig`.
+ * Returns the settings of the user's .config that have another value in the .config `final`, in the form `CONFIG_XFS_FS=m (is n)`.
+ * Symbols that a fragment sets and lines "is not set" are left out. Returns an empty list for `tinyconfig`.
  */
 export function droppedOfBase(
   final: string,
@@ -164,8 +167,8 @@ export function droppedOfBase(
 }
 
 /**
- * The values of a .config by symbol, without CONFIG_; symbols that are "not set" are absent. The quotes of a string are part of
- * its value.
+ * Returns the values in a .config. The key is the symbol without CONFIG_. Symbols that are "not set" are absent. The quotes of a
+ * string are part of its value.
  */
 export function parseConfig(text: string): ReadonlyMap<string, string> {
   const lines = [...text.matchAll(/^CONFIG_(\w+)=(.*)$/gm)];

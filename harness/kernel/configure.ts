@@ -20,42 +20,40 @@ import { findBuilt, type MakeEnd, type MakeSetup, placeFile, runMake } from './m
 import { refusedTool } from './toolchain.ts';
 import { markConfigured } from './workspace.ts';
 
-/** The parts from which the .config of a kernel is made. */
+/** What a kernel's .config is made from. */
 export interface ConfigureRequest {
   readonly base: ConfigBase;
   readonly fragments: readonly Fragment[];
   /** The config symbols that the Kconfig files of the patched tree define, without CONFIG_. */
   readonly known: ReadonlySet<string>;
   /**
-   * What happens when the tree drops a config line that a fragment demands. `refuse`: the kernel gets a verdict. `record`: the
-   * line is only stored with the kernel.
+   * What happens when the tree drops a config line that a fragment demands. `refuse`: the kernel is untestable. `record`: the line
+   * is only recorded with the kernel.
    */
   readonly onDropped: 'refuse' | 'record';
-  /** The names of the modules that stay, with their dependencies, when a large .config is reduced. */
+  /** The names of the modules that stay, with the modules that they depend on, when modules are taken out of a large .config. */
   readonly neededModules: readonly string[];
 }
 
 /** How the configuration of a kernel ended. */
 export interface Configured {
-  /** The verdict on a kernel that cannot be configured; undefined when it is configured. */
+  /** Why the kernel cannot be configured. Undefined when the kernel is configured. */
   readonly verdict: Untestable | undefined;
   readonly dropped: DroppedLines;
   readonly cpuSeconds: number;
-  /** False when make was killed, so that files in its output folder may be cut off. */
+  /** False when make was killed. Files in make's output folder may then be truncated. */
   readonly usable: boolean;
   /** True when the configuration has loadable modules. */
   readonly modules: boolean;
-  /**
-   * The number of modules in the user's .config that this kernel does not build: nothing needs them, or a dependency is missing.
-   */
+  /** The number of modules in the user's .config that are not built, because nothing needs them or a dependency is missing. */
   readonly leftModules: number;
 }
 
 /**
- * Writes the .config of a kernel, unless the build folder has it already. The fragments are added to the base and `make
- * olddefconfig` completes the result. From a user's .config with more than 100 modules, the modules that nothing needs are removed.
- * At the end, every demanded line is checked. `tinyconfig` is used rather than `allnoconfig`, because the kernel's developers keep
- * it bootable and small.
+ * Writes the .config of a kernel, unless the build folder already has the same .config. The fragments are added to the base, and
+ * `make olddefconfig` completes the result. If that .config has more than 100 modules, the modules that nothing needs are taken
+ * out. At the end every demanded line is checked. `tinyconfig` is used rather than `allnoconfig`, because the kernel's developers
+ * keep it bootable and small.
  */
 export async function configureTree(
   setup: MakeSetup,
@@ -121,7 +119,8 @@ function isModule(line: string): boolean {
 }
 
 /**
- * A digest of a .config and of the request for it. The request counts because several configurations may share a build folder.
+ * Returns a digest of a .config and of the request for it. The request is in the digest because several configurations may share a
+ * build folder.
  */
 function configuredDigest(
   config: string,
@@ -139,15 +138,15 @@ async function isConfigured(setup: MakeSetup, request: ConfigureRequest): Promis
 }
 
 /**
- * A .config with more modules than this is taken for one of a distribution. Building all of its modules takes hours, and a guest
- * needs almost none.
+ * A .config with more modules than this counts as a distribution's. Building all of its modules takes hours, and a guest needs
+ * almost none of them.
  */
 const mostModules = 100;
 
 /**
- * Removes the modules that nothing needs from a distribution's .config, and returns true. The kernel's own tool
- * (scripts/kconfig/streamline_config.pl) does this: it keeps the modules of a list and their dependencies. For any other .config,
- * changes nothing and returns false. Throws `tool` when the kernel's tool fails.
+ * Takes the modules that nothing needs out of a distribution's .config, and returns true. The kernel's
+ * scripts/kconfig/streamline_config.pl does this: it keeps the modules in a list and the modules that they depend on. Any other
+ * .config stays unchanged, and false is returned. Throws `tool` when the script fails.
  */
 async function reduceModules(setup: MakeSetup, request: ConfigureRequest): Promise<boolean> {
   const { base, neededModules } = request;

@@ -11,9 +11,7 @@ import { hasStore } from '../host/shared/exchange.ts';
 import { type Entry, findEntry } from '../host/store.ts';
 import type { Origin } from './origin.ts';
 
-/**
- * The kernel that the part of `--kernel` after `debian:` names: `newest`, a series such as `6.1`, or one version, `6.1.192-3`.
- */
+/** The kernel that `--kernel debian:...` names: `newest`, a series such as `6.1`, or a single version such as `6.1.192-3`. */
 type DebianSpec =
   | { readonly kind: 'newest' }
   | { readonly kind: 'series'; readonly series: string }
@@ -65,10 +63,10 @@ interface Found extends PackageVersion {
 }
 
 /**
- * Finds the origin of the tree of a `debian:` kernel, calls `store` with this origin, and returns the result. A version such as
- * debian:6.1.192-3 that is in the cache needs no network. When Debian cannot be reached, debian:6.1 stands for the newest 6.1 in
- * the cache, and a note says so. A version that Debian does not give may come from the shared store. Throws `usage`, with the valid
- * kernels, for a kernel that no suite has. Throws `tool` when Debian cannot be reached.
+ * Finds the origin of the tree for a `debian:` kernel, and returns the result of `store` for that origin. A version such as
+ * debian:6.1.192-3 that is in the cache needs no network. When Debian cannot be reached, debian:6.1 is the newest 6.1 in the cache,
+ * and a note says so. A version that Debian cannot provide may come from the shared store. Throws `usage`, with the valid kernels,
+ * for a kernel that no suite has. Throws `tool` when Debian cannot be reached.
  */
 export async function openDebian<T>(
   spec: string,
@@ -87,7 +85,7 @@ export async function openDebian<T>(
     } catch (error) {
       if (!isHarnessError(error, 'tool') || refreshed) throw error;
     }
-    // A mirror deletes packages that were replaced, so an older list may name a deleted file.
+    // A mirror deletes packages that newer versions replaced, so an older list may name a deleted file.
     return await store((await findOrigin(spec, wanted, keyed, 0)).origin);
   } catch (error) {
     const series = wanted.kind === 'series' ? wanted.series : undefined;
@@ -113,8 +111,8 @@ export async function pinDebian(spec: string, options: DebianOptions): Promise<s
 }
 
 /**
- * Finds the package of a `debian:` kernel in Debian's lists. `key` is the key of its tree in the cache; default: a key that is made
- * from the version. `refreshed` is true when the lists were fetched anew.
+ * Finds the package of a `debian:` kernel in Debian's lists. `key` is the key of the kernel's tree in the cache; when absent, the
+ * key is made from the version. `refreshed` is true when the lists were updated.
  */
 async function findOrigin(
   spec: string,
@@ -163,8 +161,8 @@ async function readLists(
 }
 
 /**
- * Chooses the package for a `debian:` kernel. Returns undefined when Debian's lists have no such package. `newest` stands for the
- * highest X.Y with a release; an X.Y with only release candidates must be named. An X.Y stands for its newest version.
+ * Chooses the package for a `debian:` kernel. Returns undefined when Debian's lists have no such package. `newest` means the
+ * highest X.Y with a release; an X.Y with only release candidates must be named. For an X.Y, the newest version is chosen.
  */
 function choose(wanted: DebianSpec, kernels: readonly DebianKernels[]): Found | undefined {
   const released = kernels.filter(({ versions }) =>
@@ -192,7 +190,7 @@ function describeMissing(wanted: DebianSpec, kernels: readonly DebianKernels[], 
   return `no suite of Debian has it; there is ${there.join(', ')}${unread}`;
 }
 
-/** Shortens a list of reasons to the first reason and the number of the others. Usually all reasons are the same, the network. */
+/** Shortens a list of reasons to the first reason and the number of the others. Usually the network is the reason of all. */
 function shorten([first = '', ...more]: readonly string[]): string {
   return more.length === 0 ? first : `${first}, and ${more.length} more`;
 }
@@ -212,7 +210,7 @@ function aptOrigin(
   };
 }
 
-/** Describes a tree that the cache already has under this key. The tree gets the name that this request wrote. */
+/** Describes a tree that the cache already has under this key. The tree's name begins with `spec`, as this request wrote it. */
 function cachedOnly(key: string, spec: string): Origin {
   return {
     spec,
@@ -229,8 +227,8 @@ function cachedOnly(key: string, spec: string): Origin {
 }
 
 /**
- * Describes a tree that only a shared store may have. When the store does not have the tree, `fill` throws `error`, the reason why
- * Debian could not give the tree.
+ * Describes a tree that only a shared store may have. When the store lacks the tree, `fill` throws `error`, the reason why Debian
+ * could not provide the tree.
  */
 function sharedOnly(
   { series, version, sha256, key }: RecalledVersion,
@@ -239,19 +237,19 @@ function sharedOnly(
 ): Origin {
   const fill = async (): Promise<never> => Promise.reject(error);
   const origin = { spec, key, name: `${spec} (${version})`, fill };
-  // A stored kernel does not record the digest of its source package. So for a pinned digest the kernel is not looked up by its
-  // version: the tree itself is needed.
+  // A stored kernel does not record the digest of its source package. So when the request has a digest, no stored kernel is looked
+  // up by version: the tree itself is needed.
   return sha256 === undefined ? { ...origin, series } : { ...origin, facts: { sha256 } };
 }
 
-/** The key in splat's cache for the tree of a Debian kernel: `linux-source-7.3_7.3.4-1_bpo13_1` for version 7.3.4-1~bpo13+1. */
+/** Returns the cache key for the tree of a Debian kernel: `linux-source-7.3_7.3.4-1_bpo13_1` for version 7.3.4-1~bpo13+1. */
 function debianKey(series: string, version: string): string {
   return `linux-source-${series}_${version.replaceAll(/[^A-Za-z0-9.-]/g, '_')}`;
 }
 
 /**
- * One version of a Debian kernel, with the key of its tree in the cache. `isCached` is true when the cache has this tree. If the
- * request has a digest, the tree must come from the package with this digest.
+ * A version of a Debian kernel, with the key of its tree in the cache. `isCached` is true when the cache has this tree. If the
+ * request has a digest, only a tree from the package with this digest counts.
  */
 interface RecalledVersion extends Version {
   readonly key: string;
@@ -259,9 +257,9 @@ interface RecalledVersion extends Version {
 }
 
 /**
- * Looks for one version of a Debian kernel in the cache. Returns undefined when the request does not name a single version. When
- * the cache has this version from a package with another digest than the requested one, the requested tree gets a key of its own. A
- * tree without a digest, from an early version of splat, keeps its key, but does not count as cached when a digest was requested.
+ * Looks for a single version of a Debian kernel in the cache. Returns undefined when the request names no single version. When the
+ * cached tree comes from a package with another digest, the requested tree gets its own key. A tree without a digest, from an early
+ * version of splat, keeps its key, but does not count as cached when a digest was requested.
  */
 async function recallVersion(
   cacheRoot: string,
@@ -285,8 +283,8 @@ function digestOf(entry: Entry | undefined): string | undefined {
 }
 
 /**
- * The key of the newest tree in the cache for an X.Y such as `6.1`; undefined when the cache has none. A tree whose key ends with
- * a digest is left out: it was requested with this digest, and the cache had its version from another package.
+ * Returns the key of the newest tree in the cache for an X.Y such as `6.1`, or undefined when the cache has no such tree. A key
+ * that ends with a digest is left out: this digest was requested while the cache had the version from another package.
  */
 async function newestCached(cacheRoot: string, series: string): Promise<string | undefined> {
   const keys = (await readIfThere(readdir(join(cacheRoot, 'source')))) ?? [];

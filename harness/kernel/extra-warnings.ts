@@ -5,10 +5,7 @@ import type { Diagnostic } from '../records/build.ts';
 import { parseDiagnostic } from './build-log.ts';
 import { findBuilt, type MakeSetup } from './make.ts';
 
-/**
- * The compiler's warnings for some sources when the flags of `make W=1` are added. The warnings of an ordinary build are among
- * them.
- */
+/** The compiler's warnings for some sources with the flags of `make W=1`, including the warnings of an ordinary build. */
 export interface ExtraWarnings {
   /** The paths of the sources that could be compiled again. */
   readonly files: readonly string[];
@@ -19,7 +16,7 @@ export interface ExtraWarnings {
 const mostFiles = 40;
 /** The largest number of warnings that are kept: a header can cause a warning in every file. */
 const keptWarnings = 200;
-/** A path of the tree that may stand on a compiler's command line: it is not an option and does not leave the tree. */
+/** A C file's path that is safe on a compiler's command line: it is not an option and does not leave the tree. */
 const source = /^(?!.*(?:^|\/)\.\.?(?:\/|$))\w[\w./+-]*\.c$/;
 
 /** The flags of W=1 in scripts/Makefile.extrawarn (5.10 to 7.3) that both gcc 8 and clang support. */
@@ -49,9 +46,9 @@ const ofGcc = [
 ];
 
 /**
- * Compiles C sources a second time, with the commands of the last build and the flags of `make W=1`, and returns the warnings.
- * The new objects are deleted. Left out are paths that are not .c files, sources that the last build did not compile, sources
- * that do not compile now, and all after the first 40. At most 200 warnings are returned, sorted by place.
+ * Compiles C sources a second time, with the commands of the last build and the flags of `make W=1`, and returns the warnings. The
+ * new objects are deleted. Only the first 40 .c files in `sources` are compiled. Sources that the last build did not compile, and
+ * sources that do not compile now, are left out. Returns at most 200 warnings, sorted by place.
  */
 export async function findExtraWarnings(
   setup: MakeSetup,
@@ -78,8 +75,8 @@ function byPlace(one: Diagnostic, other: Diagnostic): number {
 }
 
 /**
- * Compiles one C source again and returns its warnings. Returns undefined when the last build has no command for the source, or
- * when the source does not compile.
+ * Compiles a C source again and returns the warnings. Returns undefined when the last build has no command for the source, or when
+ * the source does not compile.
  */
 async function compileAgain(
   setup: MakeSetup,
@@ -114,9 +111,9 @@ async function compileAgain(
 }
 
 /**
- * The compiler and its flags, from a record of kbuild: `savedcmd_mm/mmap.o := gcc ... -c -o mm/mmap.o mm/mmap.c ; objtool ...`
- * (`cmd_` before Linux 6.3). ccache, the source, the object and the flag that writes the list of headers are left out. Returns
- * undefined for other text, and for a command that needs a shell.
+ * Returns the compiler and its flags from a record of kbuild: `savedcmd_mm/mmap.o := gcc ... -c -o mm/mmap.o mm/mmap.c ; objtool
+ * ...` (`cmd_` before Linux 6.3). ccache, the source, the object and the flag that writes the list of headers are left out. Returns
+ * undefined for any other text, and for a command that only a shell can run.
  */
 export function compileWords(record: string): readonly string[] | undefined {
   const line = /^(?:saved)?cmd_\S+ := (.*)$/m.exec(record)?.[1] ?? '';
@@ -126,12 +123,12 @@ export function compileWords(record: string): readonly string[] | undefined {
   const [first = ''] = words ?? [];
   const own = basename(first) === 'ccache' ? words?.slice(1) : words;
   const [compiler = ''] = own ?? [];
-  // The command has backquotes, variables or several programs: only a shell could run it.
+  // A command with backquotes, variables or several programs can only be run by a shell.
   if (!/^[\w./+-]+$/.test(compiler)) return undefined;
   return own?.filter((word) => !/^-Wp,-MM?D,/.test(word));
 }
 
-/** The words of a command as a POSIX shell would split them; undefined for a command that needs a shell. */
+/** Splits a command into words as a POSIX shell does. Returns undefined for a command that only a shell can run. */
 function splitWords(command: string): string[] | undefined {
   const words: string[] = [];
   const word = /\s*((?:[^\s'"\\;|&<>`$()]|\\.|'[^']*'|"(?:[^"\\$`]|\\.)*")+)\s*/gy;

@@ -12,10 +12,10 @@ export interface Fragment {
 }
 
 /**
- * One line of a fragment, a piece of a .config. `set`: the value is set, and must hold in the final .config. `lean`: the value is
- * set; when it does not hold, a note says so, and the kernel is only larger or slower. `if-known`: like `set` when the tree's
- * Kconfig defines the symbol, and otherwise ignored. `verify`: the value must hold but is not set, because the symbol has no
- * prompt. `override`: like `set`, and it replaces the lines of other fragments for the symbol.
+ * A line of a fragment. `demand` is its kind. `set`: the value is set, and must hold in the final .config. `lean`: the value is
+ * set; when the value does not hold, a note says so, and the kernel is only larger or slower. `if-known`: like `set` when the
+ * tree's Kconfig defines the symbol, and otherwise ignored. `verify`: the value must hold but is not set, because the symbol has no
+ * prompt. `override`: like `set`, and the line replaces the lines of other fragments for the symbol.
  */
 export interface FragmentLine {
   readonly demand: Demand;
@@ -25,7 +25,7 @@ export interface FragmentLine {
   readonly value: string;
   /** The number of the line in the fragment, from 1. */
   readonly line: number;
-  /** The reason for the demand: the text after a directive, or else the comment above the line; empty when there is neither. */
+  /** The reason for the demand: the text after a directive, or else the comment above the line, or else an empty text. */
   readonly reason: string;
 }
 
@@ -36,9 +36,9 @@ const unset = /^# CONFIG_(\w+) is not set$/;
 const directive = /^# (lean|verify|if-known|override) CONFIG_(\w+)=("[^"]*"|\S+)(?:\s+(.*))?$/;
 
 /**
- * Reads the text of a fragment. A fragment has lines `CONFIG_X=y` and `# CONFIG_X is not set`, and directives `# verify CONFIG_X=y
- * reason`, `# lean ...`, `# if-known ...` and `# override ...`. Any other comment is the reason for the lines after it, up to the
- * next comment or empty line. Throws `config`, with the number of the line, for any other line.
+ * Reads the text of a fragment: lines `CONFIG_X=y` and `# CONFIG_X is not set`, and the directives `# verify CONFIG_X=y reason`, `#
+ * lean ...`, `# if-known ...` and `# override ...`. Any other comment is the reason for the lines after it, up to the next comment
+ * or empty line. Throws `config`, with the number of the line, for any other line.
  */
 export function parseFragment(text: string, name: string): Fragment {
   const lines: FragmentLine[] = [];
@@ -77,7 +77,7 @@ function parseDemand(line: string): Omit<FragmentLine, 'line'> | undefined {
   return { demand: demand as Demand, symbol, value: wanted, reason };
 }
 
-/** The digest of a fragment's demands, in their order. Comments, reasons and the numbers of lines do not count. */
+/** Returns the digest of a fragment's demands, in their order. Comments, reasons and line numbers are not in the digest. */
 export function fragmentDigest({ lines }: Fragment): string {
   return valueDigest(lines.map(({ demand, symbol, value }) => [demand, symbol, value]));
 }
@@ -101,8 +101,8 @@ export async function readFragments(paths: readonly string[]): Promise<readonly 
 }
 
 /**
- * The config fragments without the lines that an `override` line of another fragment replaces. Throws `config` when two remaining
- * lines demand different values of one symbol; the message names both lines.
+ * Returns the fragments without the lines that an `override` line of another fragment replaces. Throws `config` when two remaining
+ * lines demand different values of the same symbol; the message names both lines.
  */
 export function settleFragments(fragments: readonly Fragment[]): readonly Fragment[] {
   const overrides = new Map(

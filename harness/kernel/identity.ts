@@ -9,16 +9,16 @@ import type { SourceName } from './source.ts';
 import { programsOf } from './toolchain.ts';
 
 /**
- * The version of the procedure that builds kernels. It must be raised when the same request gives another image than before, for
- * example with other make arguments.
+ * The version of the procedure that builds kernels. Raise this number when the same request gives another image than before, for
+ * example because of new make arguments.
  */
 const recipe = 1;
 
 /** The digests of what a kernel is built from, in hex. */
 export interface Identity {
-  /** The digest of source, patches, configuration, compiler and modules: the key of the kernel in the store. */
+  /** The key of the kernel in the store: a digest of source, patches, configuration, compiler and modules. */
   readonly kernel: string;
-  /** The digest of source, configuration and compiler. Kernels with equal families can be built from each other's objects. */
+  /** The digest of source, configuration and compiler. Builds of kernels with equal families can reuse each other's objects. */
   readonly family: string;
   /**
    * The first lines that the compiler and the linker print for --version: `gcc (Debian 12.2.0-14+deb12u1) 12.2.0; GNU ld ...`.
@@ -27,8 +27,8 @@ export interface Identity {
 }
 
 /**
- * Computes the digests by which a kernel is found in the cache. For a patch only the diff counts, and for a config fragment only
- * the demands. Throws `tool` when the compiler or the linker is not installed.
+ * Computes the digests by which a kernel is found in the cache. Only the diffs of patches and the demands of config fragments are
+ * in the digests, not mails and comments. Throws `tool` when the compiler or the linker is not installed.
  */
 export async function identifyBuild(
   request: {
@@ -53,8 +53,8 @@ export async function identifyBuild(
   const base = request.base.kind === 'file' ? request.base.text : request.base.kind;
   const family = valueDigest([recipe, request.source.id, base, demands, compiler]);
   const diffs = allPatches(request.series).map((patch) => patch.diff);
-  // A series with `maybeThere` is skipped in a tree that already has its patches. Without `maybeThere`, the build would fail there.
-  // So the two cases need different digests.
+  // A series with `maybeThere` is skipped in a tree that already has its patches. Without `maybeThere`, the build of that tree
+  // would fail. So requests with and without `maybeThere` need different digests.
   const passed = request.series
     .filter(({ maybeThere }) => maybeThere === true)
     .map(({ patches }) => patches.length);
@@ -65,7 +65,7 @@ export async function identifyBuild(
 }
 
 async function compilerLine(toolchain: Toolchain, signal: AbortSignal): Promise<string> {
-  // Only compiler and linker are asked, because the other tools come with them and have the same versions.
+  // Only the compiler and the linker tell their versions. The other tools come with these two and have the same versions.
   const programs = programsOf(toolchain).slice(0, 2);
   const tools = await Promise.all(
     programs.map(({ program }) => runTool(program, ['--version'], { signal })),

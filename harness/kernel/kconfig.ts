@@ -2,12 +2,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere } from '../host/disk.ts';
 
-/** Folders at the top of a kernel tree in which no Kconfig file is searched for. They hold a third of the tree's files. */
+/** Folders at the top of a kernel tree in which no Kconfig file is searched. A third of the tree's files are in these folders. */
 const skipped = new Set(['Documentation', 'tools', '.git']);
 
 /**
- * Every symbol that the Kconfig files of a tree define, without CONFIG_, sorted. Files whose names begin with Kconfig count as
- * Kconfig files.
+ * Returns every symbol that the Kconfig files of a tree define, without CONFIG_, sorted. Every file whose name begins with Kconfig
+ * counts as a Kconfig file.
  */
 export async function kconfigSymbols(tree: string): Promise<readonly string[]> {
   const found = new Set<string>();
@@ -26,7 +26,7 @@ export async function kconfigSymbols(tree: string): Promise<readonly string[]> {
 }
 
 /**
- * The config symbols of a kernel tree after patches. `source` is the tree without the patches, `patched` has a whole copy of each
+ * Returns the config symbols of a patched kernel tree. `source` is the tree without the patches, `patched` has a whole copy of each
  * file that the patches change, and `src` is the folder of the patched tree.
  */
 export async function symbolsAfter(
@@ -38,8 +38,8 @@ export async function symbolsAfter(
   for (const path of patched.touched.filter(isKconfigPath)) {
     const after = await symbolsIn(join(patched.dir, path));
     const before = await symbolsIn(join(source.tree, path));
-    // A patch removed a symbol from this file, but another file may define it, too. Only a search of the whole tree tells,
-    // which takes a second.
+    // A patch removed a symbol from this file, but another file may define the symbol, too. So the whole tree is read, which takes
+    // a second.
     if (before.some((symbol) => !after.includes(symbol))) return new Set(await kconfigSymbols(src));
     for (const symbol of after) symbols.add(symbol);
   }
@@ -56,8 +56,8 @@ export function isKconfigPath(path: string): boolean {
 }
 
 /**
- * The symbols that the text of a Kconfig file defines, without CONFIG_: lines `config NAME` and `menuconfig NAME`
- * (kconfig-language.rst).
+ * Returns the symbols, without CONFIG_, that a Kconfig file's text defines: lines `config NAME` and `menuconfig
+ * NAME` (kconfig-language.rst).
  */
 export function definedSymbols(text: string): readonly string[] {
   return [...text.matchAll(/^[ \t]*(?:menu)?config[ \t]+(\w+)/gm)].flatMap(

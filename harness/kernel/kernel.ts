@@ -79,8 +79,8 @@ function describeOutcome(outcome: BuildOutcome): StageEnd {
 }
 
 /**
- * Adds the warnings of `make W=1` for the sources in `check` to a built kernel. The outcome stays as it is when `check` is empty,
- * or when this host has no objects of such a kernel.
+ * Adds the warnings of `make W=1` for the sources in `check` to a built kernel. Returns the outcome unchanged when `check` is
+ * empty, or when this host has no build folder with objects for the kernel.
  */
 async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOutcome> {
   const { cacheRoot, check = [] } = job.request;
@@ -92,9 +92,9 @@ async function withChecks(outcome: BuildOutcome, job: BuildJob): Promise<BuildOu
 }
 
 /**
- * Calls `work` in the build folder of a kernel, with all patches applied to the sources there. The folder is locked meanwhile,
- * and its obj/ may be empty or not configured. Returns the result of `work`. When a patch does not apply, returns undefined and
- * does not call `work`.
+ * Calls `work` in the build folder of a kernel, with all patches applied to the sources there. The folder is locked meanwhile. Its
+ * obj/ may be empty or not configured. Returns the result of `work`. When a patch does not apply, returns undefined and does not
+ * call `work`.
  */
 export async function inWorkspace<T>(
   asked: BuildRequest,
@@ -111,8 +111,8 @@ export async function inWorkspace<T>(
 }
 
 /**
- * Calls `work` in a build folder with all patches applied. The caller holds the folder's lock. Returns the result of `work`. When a
- * patch does not apply, returns undefined and does not call `work`.
+ * Calls `work` in a build folder with all patches applied. The caller must hold the folder's lock. Returns the result of `work`.
+ * When a patch does not apply, returns undefined and does not call `work`.
  */
 async function inPatchedTree<T>(
   job: BuildJob,
@@ -130,8 +130,8 @@ async function inPatchedTree<T>(
 }
 
 /**
- * The name of a kernel's build folder. It ends with the id of the user who compiles, because a user cannot overwrite the objects
- * of another user.
+ * Returns the name of a kernel's build folder. The name ends with the id of the user who compiles, because a user cannot overwrite
+ * another user's objects.
  */
 function placeOf(
   { workspace }: Pick<BuildRequest, 'workspace'>,
@@ -234,7 +234,7 @@ async function makeKernel(
   return { kind: 'untestable', verdict: { kind: 'untestable', because: 'build', message } };
 }
 
-/** The CPU seconds for one object, as measured: two cores of 2026 need ten minutes for the 1,080 objects of Linux 6.1. */
+/** The measured CPU seconds for each object: two cores of 2026 need ten minutes for the 1,080 objects of Linux 6.1. */
 const cpuSecondsPerObject = 1.1;
 
 function describeWholeBuild(objects: number, jobs: number): string {

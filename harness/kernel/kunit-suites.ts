@@ -13,8 +13,8 @@ export interface KunitSuite {
 export interface KernelSuites {
   readonly suites: readonly KunitSuite[];
   /**
-   * True when the kernel can be told to run no suite at boot; splat then runs the suites later, through debugfs (parameter
-   * kunit.autorun, in 7.3).
+   * True when the kernel has the parameter kunit.autorun (in 7.3), which can keep the suites from running at boot. splat then runs
+   * the suites later, through debugfs.
    */
   readonly runLater: boolean;
 }
@@ -32,14 +32,14 @@ const tables = [
 const nameBytes = 256;
 const pointerBytes = 8;
 /**
- * A table of KUnit suites that is larger than this, in bytes, is ignored, because the tree may be hostile. All suites of 7.3 take
+ * A table of KUnit suites with more bytes than this is ignored, because the tree may be hostile. A table with all suites of 7.3 has
  * 4 KiB.
  */
 const mostTableBytes = 1n << 20n;
 
 /**
- * The suites that are built into a kernel, sorted by name, read from its image. Suites in modules are not among them. Undefined
- * for a kernel without CONFIG_KUNIT=y.
+ * Reads from a kernel's image which suites are built in, and returns them sorted by name, without suites in modules. Returns
+ * undefined for a kernel without CONFIG_KUNIT=y.
  */
 export async function readKunitSuites(
   kernel: Pick<BuiltKernel, 'vmlinux' | 'systemMap' | 'config'>,
@@ -72,7 +72,9 @@ function addressOf(systemMap: string, symbol: string): bigint | undefined {
   return digits === undefined ? undefined : BigInt(`0x${digits}`);
 }
 
-/** Offsets and sizes in a 64-bit little-endian ELF file (elf(5)). The table is that of the program headers; `load` is PT_LOAD. */
+/**
+ * Offsets and sizes in a 64-bit little-endian ELF file (elf(5)). The table and its rows are the program headers; `load` is PT_LOAD.
+ */
 const elf = {
   tableAt: 32,
   rowBytesAt: 54,
@@ -83,8 +85,8 @@ const elf = {
 } as const;
 
 /**
- * Returns a function that reads bytes of an ELF image by their address. The function returns fewer bytes than requested, or an
- * empty buffer, when the image does not have all bytes.
+ * Returns a function that reads bytes of an ELF image by address. That function returns fewer bytes, or no bytes, when the image
+ * does not have all of the requested bytes.
  */
 async function readerOf(
   file: FileHandle,
@@ -113,7 +115,7 @@ async function readerOf(
   };
 }
 
-/** Reads up to `bytes` bytes of a file, from `offset` on. Returns fewer bytes, or an empty buffer, when the file ends before. */
+/** Reads up to `bytes` bytes of a file, from `offset` on. Returns fewer bytes, or no bytes, when the file ends earlier. */
 async function readAt(file: FileHandle, offset: number, bytes: number): Promise<Buffer> {
   if (!Number.isSafeInteger(offset)) return Buffer.alloc(0);
   const buffer = Buffer.alloc(bytes);

@@ -11,7 +11,7 @@ import type { Toolchain } from '../records/run-request.ts';
 import { toolchainWords } from './toolchain.ts';
 import type { Workspace } from './workspace.ts';
 
-/** The parameters that all calls of make for one kernel share. */
+/** What all calls of make for a kernel have in common. */
 export interface MakeSetup {
   readonly arch: Architecture;
   readonly workspace: Workspace;
@@ -19,12 +19,12 @@ export interface MakeSetup {
   /** The number of compilers that run at the same time. */
   readonly jobs: number;
   readonly signal: AbortSignal;
-  /** The folder of the compiler cache; undefined: compilers run without ccache. */
+  /** The folder of the compiler cache. Undefined: the compilers run without ccache. */
   readonly ccache: Mount | undefined;
   readonly toolchain: Toolchain;
   /** The file to which make's output is appended. */
   readonly log: string;
-  /** A folder of modules outside of the tree, which is built instead of the tree (`M=`). */
+  /** A folder with modules outside of the tree. When present, make builds this folder instead of the tree (`M=`). */
   readonly module?: Mount;
 }
 
@@ -32,15 +32,15 @@ export interface MakeSetup {
 export interface MakeEnd {
   readonly exitCode: number;
   readonly cpuSeconds: number;
-  /** False when make was killed, so that files in its output folder may be cut off. */
+  /** False when make was killed. Files in make's output folder may then be truncated. */
   readonly usable: boolean;
   /** True when make was stopped because it printed nothing for 20 minutes. */
   readonly silent: boolean;
 }
 
 /**
- * make is stopped when it prints nothing for this time, in milliseconds. The longest silent step takes a minute or two: it links
- * with debug information.
+ * The time in milliseconds after which a make that prints nothing is stopped. The longest silent step, linking with debug
+ * information, takes a minute or two.
  */
 export const silenceMs = 20 * 60_000;
 
@@ -57,19 +57,19 @@ const stamps = [
 ];
 
 /**
- * The largest size of the compiler cache. It has room for a few hundred builds of a small kernel: a build takes 60 MB, minus the
- * objects that it shares with others.
+ * The largest size of the compiler cache: room for a few hundred builds of a small kernel. A build takes 60 MB, minus the objects
+ * that it shares with other builds.
  */
 const ccacheSize = '3G';
 
 /**
- * Returns the folder of the compiler cache, and creates it when it is missing. Returns undefined when the host has no ccache(1),
- * and when the variable CCACHE_DISABLE is not empty.
+ * Returns the folder of the compiler cache, and creates the folder if needed. Returns undefined when the host has no ccache(1), and
+ * when the variable CCACHE_DISABLE is not empty.
  */
 export async function openCcache(cacheRoot: string, sandbox: Sandbox): Promise<Mount | undefined> {
   if ((process.env['CCACHE_DISABLE'] ?? '') !== '') return undefined;
   if ((await findProgram('ccache')) === undefined) return undefined;
-  // Each user has a folder, because a user could not replace files of another user.
+  // Each user has a folder, because a user cannot replace another user's files.
   const host = cacheFolder(cacheRoot, sandbox.uid === undefined ? 'ccache-self' : 'ccache');
   await makeFolder(host);
   if (sandbox.uid !== undefined) await chown(host, sandbox.uid, sandbox.uid);
@@ -135,9 +135,9 @@ function ccacheEnv(dir: string): Readonly<Record<string, string>> {
 }
 
 /**
- * The path of the file `name` that make built in its output folder; undefined when there is no such file. A path with a
- * symbolic link counts as missing: code of the build may have made the link, and the harness would copy the link's target
- * with its own rights.
+ * Returns the path of the file `name` in make's output folder, or undefined when make built no such file. A path with a symbolic
+ * link counts as missing: the build's code may have made the link, and the harness would copy the link's target with the harness's
+ * own rights.
  */
 export async function findBuilt(workspace: Workspace, name: string): Promise<string | undefined> {
   const root = await realpath(workspace.obj.host);
@@ -164,8 +164,8 @@ export async function placeFile(
 }
 
 /**
- * The number of objects that an incremental build will compile: those whose record of dependencies, such as `.mmap.o.cmd`, names a
- * changed file (fixdep writes these records). Returns undefined when nothing was built in this folder before.
+ * Returns the number of objects that an incremental build will compile: the objects whose record of dependencies, such as
+ * `.mmap.o.cmd` (from fixdep), names a changed file. Returns undefined when nothing was built in this folder before.
  */
 export async function countDependents(
   workspace: Workspace,

@@ -2,12 +2,12 @@
 
 /** The fields of a module's section `.modinfo` (include/linux/module.h, include/linux/moduleparam.h). */
 export interface ModuleInfo {
-  /** The name that the kernel uses, in which `-` has become `_`. */
+  /** The module's name in the kernel, with `_` for each `-`. */
   readonly name: string;
   /** The modules whose symbols this module uses, as modpost recorded them (scripts/mod/modpost.c, `depends=`). */
   readonly depends: readonly string[];
   /**
-   * The modules that modprobe(8) loads before this module, if they exist, from MODULE_SOFTDEP(). `after` has the modules that
+   * The modules in MODULE_SOFTDEP() that modprobe(8) loads before this module, if they exist. `after` has the modules that
    * modprobe(8) loads after this module.
    */
   readonly before: readonly string[];
@@ -17,9 +17,8 @@ export interface ModuleInfo {
 }
 
 /**
- * Reads a kernel module's description of itself from the bytes of its file. `path` gives the module's name. Returns
- * undefined when the bytes are not a relocatable 64-bit little-endian ELF object (elf(5)), or have no section `.modinfo`.
- * The bytes may be hostile.
+ * Reads the section `.modinfo` from the bytes of a module's file; the module's name comes from `path`. Returns undefined when the
+ * bytes are not a relocatable 64-bit little-endian ELF object (elf(5)), or have no section `.modinfo`. The bytes may be hostile.
  */
 export function readModuleInfo(path: string, bytes: Buffer): ModuleInfo | undefined {
   const text = findSection(bytes, '.modinfo')?.toString('latin1');
@@ -43,14 +42,14 @@ export function readModuleInfo(path: string, bytes: Buffer): ModuleInfo | undefi
   };
 }
 
-/** The name of the module in a file: `drivers/misc/foo-bar.ko` contains foo_bar. */
+/** Returns the name of the module in a file: foo_bar for `drivers/misc/foo-bar.ko`. */
 export function moduleName(path: string): string {
   return plainName(path.slice(path.lastIndexOf('/') + 1).replace(/\.ko$/, ''));
 }
 
 /**
- * True when the file of a kernel module may have this name, without `.ko`. Such a name cannot lead out of a folder, and no
- * program takes it for an option.
+ * True when this name, without `.ko`, is valid for a kernel module's file. A valid name cannot lead out of a folder, and no program
+ * takes it for an option.
  */
 export function isModuleName(name: string): boolean {
   return /^\w[\w-]{0,54}$/.test(name);
@@ -106,10 +105,10 @@ export interface MissingModule {
 }
 
 /**
- * The wanted modules and all modules that they need, in the order in which modprobe(8) loads them. Before a module come the
- * modules that it depends on, and its soft dependencies of the kind `pre`; after it come those of the kind `post`. A wanted
- * module or soft dependency that is not in `modules` is skipped. When a module depends on a module that is not in `modules`, the
- * first such pair is returned instead.
+ * Returns the wanted modules and all modules that they need, in the order in which modprobe(8) loads them. The modules that a
+ * module depends on and its `pre` soft dependencies come before the module; its `post` soft dependencies come after the module. A
+ * wanted module or soft dependency that is not in `modules` is skipped. When a module depends on a module that is not in `modules`,
+ * returns the first such pair instead.
  */
 export function loadOrder(
   modules: readonly ModuleInfo[],
@@ -142,9 +141,9 @@ export interface PlacedModule extends ModuleInfo {
 }
 
 /**
- * The contents of the files modules.dep and modules.alias for busybox's modprobe. This modprobe does not know soft dependencies,
- * so modules that must be loaded earlier for this reason are listed as dependencies. A module that lacks a dependency is listed
- * with no dependencies.
+ * Returns the contents of the files modules.dep and modules.alias for busybox's modprobe. That modprobe does not know soft
+ * dependencies, so modules that must be loaded earlier because of soft dependencies are listed as dependencies. A module that lacks
+ * a dependency is listed without dependencies.
  */
 export function moduleIndex(modules: readonly PlacedModule[]): {
   readonly dep: string;

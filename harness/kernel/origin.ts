@@ -1,4 +1,4 @@
-/** The origin of the kernel tree that a value of `--kernel` names. */
+/** Where the kernel tree that `--kernel` names comes from. */
 export interface Origin {
   /** The value of --kernel, as the user wrote it. */
   readonly spec: string;
@@ -8,15 +8,13 @@ export interface Origin {
   readonly name: string;
   /** For a package of Debian: X.Y of linux-source-X.Y. Absent for other origins. */
   readonly series?: string;
-  /** Further facts that the cache stores with the tree, such as the SHA-256 of its package. */
+  /** More facts that the cache stores with the tree, such as the SHA-256 of its package. */
   readonly facts?: Readonly<Record<string, string>>;
   /**
-   * Writes the tree to the new or empty folder `tree`. Throws ChangedWhileRead when the files of the user are no longer those that
-   * `key` names.
+   * Writes the tree to the new or empty folder `tree`. Throws ChangedWhileRead when the user's files have changed since `key`
+   * was computed.
    */
   readonly fill: (tree: string) => Promise<void>;
-  /**
-   * Describes the files of the user as they are now, after fill() has thrown ChangedWhileRead. Absent when fill() never throws it.
-   */
+  /** Describes the user's files anew, after fill() has thrown ChangedWhileRead. Absent when fill() never throws this error. */
   readonly readAgain?: () => Promise<Origin>;
 }

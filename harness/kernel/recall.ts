@@ -7,8 +7,8 @@ import { fetchKernel, offerKernel } from './shared-kernel.ts';
 import { defaultToolchain } from './toolchain.ts';
 
 /**
- * The outcome of a build whose kernel is in the cache or the shared store; undefined when the kernel must be built. No source
- * tree is needed.
+ * Returns the outcome of a build whose kernel is in the cache or the shared store, or undefined when the kernel must be built. No
+ * source tree is needed.
  */
 export async function recallBuild(asked: NamedBuild): Promise<BuildOutcome | undefined> {
   const request = { ...asked, fragments: settleFragments(asked.fragments) };
@@ -17,8 +17,8 @@ export async function recallBuild(asked: NamedBuild): Promise<BuildOutcome | und
 }
 
 /**
- * Computes the digests of a kernel, and looks for the kernel in the cache and then in the shared store. `known` is undefined when
- * neither has it. A kernel from the cache is also offered to the shared store.
+ * Computes the digests of a kernel, and looks for the kernel in the cache and then in the shared store. `known` is the kernel, or
+ * undefined when neither has the kernel. A kernel from the cache is also offered to the shared store.
  */
 export async function recallKernel(
   request: NamedBuild,
@@ -33,9 +33,9 @@ export async function recallKernel(
 }
 
 /**
- * The outcome of a request for a kernel that is stored already: the kernel, or the verdict `untestable` when the tree dropped a
- * demanded config line and the request does not say `record`. A stored kernel may have been built from an equal tree under
- * another name, so it gets the source name of this request.
+ * Returns the outcome of a request for a stored kernel: the kernel, or the verdict `untestable` when the tree dropped a demanded
+ * config line and the request does not say `record`. The returned kernel has the source name of this request, because the stored
+ * kernel may have been built from an equal tree under another name.
  */
 export function outcomeOf(
   stored: BuiltKernel,

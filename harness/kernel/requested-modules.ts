@@ -7,9 +7,9 @@ import { isModuleName } from './module-info.ts';
 import { whileUnchanging } from './unchanging.ts';
 import { copyWorkingTree, describeWorkingTree } from './working-tree.ts';
 
-/** A value of `--module`: a folder with the sources of modules, or a module of the kernel's tree. */
+/** What a value of `--module` names: a folder with the sources of modules, or a module of the kernel's tree. */
 export type RequestedModule =
-  /** `name` is the name of the folder, without its path. `digest` is a digest of its contents, of which the cache has a copy. */
+  /** `name` is the folder's name without the path. `digest` is the digest of the folder's files, which are copied in the cache. */
   | { readonly kind: 'folder'; readonly name: string; readonly digest: string }
   /** `name` is the module's name as the kernel prints it, with _ for each -: `virtio_gpu`. */
   | { readonly kind: 'tree'; readonly name: string };
@@ -101,8 +101,8 @@ export async function pinnedModules(
 }
 
 /**
- * The path of the copy of a `--module` folder in the cache, by the digest of its contents. Throws `infra` when the copy was
- * removed.
+ * Returns the path of the copy of a `--module` folder in the cache. `digest` is the digest of the folder's files. Throws `infra`
+ * when the copy was removed.
  */
 export async function moduleSource(cacheRoot: string, digest: string): Promise<string> {
   const { entry } = await findEntry(cacheRoot, 'source', keyOf(digest));
@@ -117,9 +117,7 @@ function keyOf(digest: string): string {
   return `module_${digest.slice(0, 32)}`;
 }
 
-/**
- * The parts that the `--module` values add to the digest of a kernel. For a folder only the contents count, not the path and name.
- */
+/** Returns what the `--module` values add to the digest of a kernel: a folder's files count, but not its path and name. */
 export function modulesIdentity(modules: readonly RequestedModule[]): readonly string[] {
   return modules.map((one) => (one.kind === 'tree' ? one.name : `=${one.digest}`));
 }

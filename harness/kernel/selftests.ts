@@ -13,18 +13,18 @@ import { nameSource, openSource } from './source.ts';
 import { planTestKernel, type TestKernelRequest } from './test-kernel.ts';
 import { programsOf } from './toolchain.ts';
 
-/** The test programs that are wanted from one folder of tools/testing/selftests. */
+/** The test programs that the caller wants from a folder of tools/testing/selftests. */
 export interface WantedSelftests {
   /** Paths in the kernel tree at which the folder may be, depending on the version. The first path that the tree has counts. */
   readonly folders: readonly string[];
-  /** The programs. `name` is `mremap_test` for the source mremap_test.c. `with` is a further source of this program alone. */
+  /** The programs. `name` is `mremap_test` for the source mremap_test.c. `with` is a second source that only this program has. */
   readonly programs: readonly { readonly name: string; readonly with?: string }[];
-  /** Further sources with which every program is compiled, if the folder has them. */
+  /** Sources that are compiled into every program, if the folder has them. */
   readonly shared: readonly string[];
 }
 
 /**
- * A program that was built, or the reason why it was not: the tree lacks the source (`absent`), or the source does not compile
+ * A program that was built, or why it was not built: the tree lacks its source (`absent`), or the source does not compile
  * (`broken`, with the error).
  */
 export type BuiltSelftest =
@@ -37,14 +37,14 @@ interface Meta {
   readonly broken: Readonly<Record<string, string>>;
 }
 
-/** The version of the procedure that builds selftests. This number must be raised when the procedure changes the programs. */
+/** The version of the procedure that builds selftests. Raise this number when the procedure changes. */
 const recipe = 2;
-/** The folder for the compiled programs, below make's output folder. */
+/** The folder for the compiled programs, relative to make's output folder. */
 const outFolder = 'splat-selftests';
 
 /**
- * A shell script that makes the headers of the tree's kernel for user programs, and compiles each selftest. `make headers` is not
- * used, because it would start three programs for each of a thousand headers. The programs are static, because the guest has no
+ * A shell script that makes the tree's headers for user programs (uapi), and compiles each selftest. `make headers` is not used,
+ * because that target starts three programs for each of a thousand headers. The programs are static, because the guest has no
  * libraries. A program that does not compile is left out. Sources and headers are copied, so that the script can raise the time
  * limit of a test (TEST_TIMEOUT_DEFAULT, 30 s): an emulated guest needs longer. The trial's own limit still applies.
  */
@@ -83,10 +83,10 @@ done
 `;
 
 /**
- * Builds selftests of the kernel tree, with its patches, in the sandbox. `request.source` is the tree from which the kernel was
- * built; without it, the tree is opened again. Programs that were built for this kernel and this tree before come from the cache.
- * Returns the result for each wanted program, by name. Returns undefined for an architecture other than x86-64, for which splat
- * builds no programs.
+ * Builds selftests of the patched kernel tree, in the sandbox. `request.source` is the tree from which the kernel was built;
+ * when absent, the tree is opened again. Programs that were built before for this kernel and this tree come from the cache.
+ * Returns the result for each wanted program; the key is its name. Returns undefined, and builds nothing, for an architecture
+ * other than x86-64.
  */
 export async function buildSelftests(
   kernel: BuiltKernel,
@@ -98,7 +98,7 @@ export async function buildSelftests(
   const [sourceId, from] = await sourceOf(request);
   const entry = await ensureEntry(cacheRoot, {
     kind: 'tool',
-    // The tree may differ from that of the kernel: the user may have edited it since the kernel was built.
+    // The tree may not be that of the kernel: the user may have edited it since the kernel was built.
     key: `selftests-${valueDigest([recipe, kernel.id, sourceId, wanted]).slice(0, 24)}`,
     signal,
     make: async (dir) =>
@@ -124,8 +124,8 @@ export async function buildSelftests(
 }
 
 /**
- * The id of the source of a request, and the request with its source, if the source was opened. The source of a Debian kernel is
- * not opened, because its package gives the id.
+ * Returns the id of a request's source, and the request. When this function had to open the source, the returned request has the
+ * source. The source of a Debian kernel is not opened, because the package's name gives the id.
  */
 async function sourceOf(
   request: TestKernelRequest,
@@ -145,7 +145,7 @@ async function makeSelftests(
   const build = await planTestKernel(request);
   const meta = await inWorkspace(build, async (setup) => compileSelftests(wanted, setup, dir));
   throwIfAborted(request.signal);
-  // `meta` is undefined when the patches do not apply. They applied when the kernel was built, so they apply here.
+  // `meta` is undefined when the patches do not apply. This does not happen: the patches applied when the kernel was built.
   return meta ?? { absent: wanted.programs.map(({ name }) => name), broken: {} };
 }
 
@@ -163,7 +163,7 @@ async function compileSelftests(
   for (const one of programs) if (await there(join(folder, `${one.name}.c`))) present.push(one);
   const absent = programs.filter((one) => !present.includes(one)).map(({ name }) => name);
   if (present.length === 0) return { absent, broken: {} };
-  // This target makes the numbers of system calls. It needs no configuration.
+  // This target makes the headers with the system call numbers, and needs no .config.
   await runMake(setup, ['archheaders']);
   const [compiler] = programsOf(toolchain);
   const words = present.map((one) => `${one.name}:${one.with ?? ''}`);
@@ -187,8 +187,8 @@ async function compileSelftests(
 const longestMessage = 200;
 
 /**
- * Why a selftest does not compile: the compiler's first error, or else the last line that the compiler or the script printed. At
- * most 200 characters.
+ * Returns why a selftest does not compile, in at most 200 characters: the compiler's first error, or else the last line that the
+ * compiler or the script printed.
  */
 async function whyBroken({ workspace }: MakeSetup, name: string, said: string): Promise<string> {
   const log = await findBuilt(workspace, join(outFolder, 'bin', `${name}.log`));

@@ -15,8 +15,9 @@ interface KernelExchange {
 const mib = 2 ** 20;
 
 /**
- * Fetches a kernel from the shared store. `key` is the kernel's key, and `name` the name of its source. Returns undefined when no
- * store is set up, the store does not have the kernel, or the store fails. The caller then builds the kernel.
+ * Fetches a kernel from the shared store. `key` is the kernel's key, and `name` the name of its source. Returns undefined when
+ * no store is set up, when the store does not have the kernel, and when the store fails. The caller then builds the kernel on
+ * this host.
  */
 export async function fetchKernel(
   key: string,
@@ -45,7 +46,7 @@ export async function fetchKernel(
 }
 
 /**
- * Puts a kernel from the cache into the shared store. Does nothing when this host has no key to sign with, or has put the
+ * Puts a kernel from the cache into the shared store. Nothing happens when this host has no key to sign with, or has put the
  * kernel there before.
  */
 export async function offerKernel(
@@ -71,9 +72,9 @@ function nameOf(key: string, arch: Architecture): SharedName {
 }
 
 /**
- * Returns the fault of a kernel from the shared store, or undefined when the kernel is right. The image digest in the kernel's
- * facts must be the digest of the fetched image. This is not checked for a kernel with modules: its digest also covers modules
- * without debug information, which exist only in an archive.
+ * Returns a text that says what is wrong with a kernel from the shared store, or undefined. The image digest that the building host
+ * recorded must be the digest of the fetched image. A kernel with modules is not checked, because its image digest also covers the
+ * stripped modules, which exist only in an archive.
  */
 function wrongFacts({ meta, files }: StoreManifest, arch: Architecture): string | undefined {
   const { imageDigest, modules } = meta as {

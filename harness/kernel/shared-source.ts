@@ -19,7 +19,7 @@ const packedName = 'source.tar.xz';
 const mib = 2 ** 20;
 
 /**
- * Fetches the tree of a Debian kernel from the shared store, which may have packages that Debian has replaced. The tree is unpacked
+ * Fetches the tree of a Debian kernel from the shared store, which may have versions that Debian has replaced. The tree is unpacked
  * into a folder of the cache, and `finish` completes this folder. Returns undefined for a kernel that is not from Debian, and when
  * the store does not have the tree or fails.
  */
@@ -56,8 +56,8 @@ export async function fetchSource(
 }
 
 /**
- * Packs the tree of a Debian kernel and puts it into the shared store. Does nothing for a kernel that is not from Debian, and when
- * this host has no key to sign with or has put the tree there before.
+ * Packs the tree of a Debian kernel and puts it into the shared store. Nothing happens for a kernel that is not from Debian, and
+ * when this host has no key to sign with or has put the tree there before.
  */
 export async function offerSource(
   { id, name }: { readonly id: string; readonly name: string },
@@ -65,7 +65,7 @@ export async function offerSource(
 ): Promise<void> {
   if (!isShared(id) || !isOffering(cacheRoot)) return;
   const { entry } = await findEntry(cacheRoot, 'source', id);
-  // Trees that earlier versions of splat stored do not record their package.
+  // Trees that earlier versions of splat stored do not record the digest of their package.
   if (entry === undefined || digestIn(entry.meta) === undefined) return;
   const drafts = cacheFolder(cacheRoot, 'drafts');
   await makeFolder(drafts);
@@ -87,8 +87,8 @@ export async function offerSource(
 }
 
 /**
- * True for the key of a package of Debian. Directories, commits and tarballs are not shared: each host reads them where the user
- * named them.
+ * True for the key of a Debian package's tree. Directories, commits and tarballs are not shared: each host reads them from the path
+ * that the user gave.
  */
 function isShared(key: string): boolean {
   return key.startsWith('linux-source-');
@@ -103,8 +103,8 @@ function digestIn(meta: unknown): string | undefined {
 }
 
 /**
- * Returns the fault of a kernel tree from the shared store, or undefined when the tree is right. The tree's package must have the
- * SHA-256 in `facts`: the pinned SHA-256, or that in Debian's lists. Without a SHA-256 in `facts`, every package is right.
+ * Returns a text that says what is wrong with a kernel tree from the shared store, or undefined. The tree's package must have the
+ * SHA-256 in `facts`, which comes from the request or from Debian's lists. Without a SHA-256 in `facts`, every package is right.
  */
 function wrongPackage(meta: unknown, { facts }: Origin): string | undefined {
   const wanted = facts?.['sha256'];

@@ -30,7 +30,7 @@ export interface SourceName {
 export interface Source extends SourceName {
   /** The absolute path of the tree. */
   readonly tree: string;
-  /** The symbols that the Kconfig files of the tree define, without CONFIG_. */
+  /** The symbols, without CONFIG_, that the Kconfig files of the tree define. */
   readonly symbols: ReadonlySet<string>;
 }
 
@@ -43,8 +43,8 @@ export function compareVersions(a: KernelVersion, b: KernelVersion): number {
 }
 
 /**
- * True when a kernel version is `from` or later, and earlier than `before`. `from` and `before` are texts such as `6.12`. Without
- * `before`, every version from `from` on is in the range.
+ * True when a kernel version is `from` or later, and earlier than `before`. Both are texts such as `6.12`. Without `before`,
+ * every version from `from` on is in the range.
  */
 export function isVersionIn(
   version: KernelVersion,
@@ -58,8 +58,8 @@ export function isVersionIn(
 }
 
 /**
- * Parses a kernel version such as `6.12`. Throws `internal` for any other text, because such versions stand only in splat's own
- * tables.
+ * Parses a kernel version such as `6.12`. Throws `internal` for any other text, because only splat's own tables contain
+ * such versions.
  */
 export function parseVersion(text: string): KernelVersion {
   const match = /^(\d+)\.(\d+)$/.exec(text);
@@ -77,11 +77,11 @@ export interface SourceOptions {
 }
 
 /**
- * Opens the kernel tree that a value of `--kernel` names; a tree that is not in the cache is first fetched or copied into it.
- * `spec` is `debian:6.1` (the newest linux-source-6.1 of any suite), `debian:newest`, one version
- * (`debian:6.1.192-3[@sha256:HEX]`), a directory, `DIR@REV` (a commit of a git tree) or a tarball. From a directory, splat takes
- * the files that git tracks, as they are on disk; without git, it takes all files but build products. Throws `usage` when the tree
- * does not exist or is no kernel, and `tool` when the tree cannot be fetched.
+ * Opens the kernel tree that a value of `--kernel` names. A tree that is not in the cache is first fetched or copied into the
+ * cache. `spec` is `debian:6.1` (the newest linux-source-6.1 of any suite), `debian:newest`, a single version
+ * (`debian:6.1.192-3[@sha256:HEX]`), a directory, `DIR@REV` (a commit of a git tree) or a tarball. A directory gives the files that
+ * git tracks, as they are on disk; without git, all files except build products. Throws `usage` when the tree does not exist or is
+ * no kernel, and `tool` when the tree cannot be fetched.
  */
 export async function openSource(spec: string, options: SourceOptions): Promise<Source> {
   if (spec.startsWith('debian:')) {
@@ -104,7 +104,7 @@ export async function nameSource(
   );
 }
 
-/** The forms of the value of `--kernel`, for messages. */
+/** The valid forms of `--kernel`, for messages. */
 export const kernelForms = 'debian:X.Y, debian:newest, DIR, DIR@REV or a tarball';
 
 async function findOrigin(spec: string, options: SourceOptions): Promise<Origin> {
@@ -164,7 +164,7 @@ async function tarballOrigin(path: string, spec: string, signal: AbortSignal): P
     name: path,
     fill: async (tree) => {
       const own = `${tree}.packed`;
-      // A copy is digested and unpacked, because the file of the user may change at any time.
+      // A copy is digested and unpacked, because the user's file may change at any time.
       await copyFile(path, own, constants.COPYFILE_FICLONE);
       if ((await fileDigest(own)) !== digest) {
         throw new ChangedWhileRead(`${path} changed while it was copied`);
@@ -208,8 +208,8 @@ async function makeSource(origin: Origin, dir: string): Promise<unknown> {
 }
 
 /**
- * Returns a function that completes a folder of the cache in which a kernel tree lies. The function writes the tree's config
- * symbols to symbols.json, and returns the tree's version.
+ * Returns a function that completes a cache folder with a kernel tree. That function writes the tree's config symbols to
+ * symbols.json, and returns the tree's version.
  */
 function completeTree({ spec }: Origin): (dir: string) => Promise<KernelVersion> {
   return async (dir) => {
@@ -235,8 +235,8 @@ async function readSource(entry: Entry, name: string): Promise<Source> {
 }
 
 /**
- * Reads the version in the top Makefile of a tree, where `VERSION = 6` and `PATCHLEVEL = 1` are lines. Throws `usage` when these
- * lines are missing.
+ * Reads the kernel version from the lines `VERSION = 6` and `PATCHLEVEL = 1` in the top Makefile of a tree. Throws `usage` when
+ * these lines are missing.
  */
 async function requireKernel(tree: string, spec: string): Promise<KernelVersion> {
   const makefile = await readMakefile(join(tree, 'Makefile'));
@@ -249,10 +249,10 @@ async function requireKernel(tree: string, spec: string): Promise<KernelVersion>
   return [Number(major), Number(minor)];
 }
 
-/** The top Makefile of Linux 7.3 has 70 KiB. */
+/** The largest Makefile that is read. The top Makefile of Linux 7.3 has 70 KiB. */
 const largestMakefileBytes = 1024 * 1024;
 
-/** The text of a Makefile. Returns an empty text for a missing file, for a link or other special file, and for more than 1 MiB. */
+/** Returns the text of a Makefile, or '' when the file is missing, a link, no regular file, or larger than 1 MiB. */
 async function readMakefile(path: string): Promise<string> {
   const options = { largestBytes: largestMakefileBytes, links: 'refuse' } as const;
   const bytes = await readIfThere(readRegular(path, options)).catch((error: unknown) => {

@@ -26,38 +26,38 @@ import { isVersionIn, nameSource, openSource, type Source, type SourceName } fro
 export interface TestKernelRequest {
   /** The value of `--kernel`. */
   readonly kernel: string;
-  /** The source that `kernel` names, if it was opened before. */
+  /** The source that `kernel` names, if already opened. */
   readonly source?: Source;
-  /** The values of `--series`, or series that were read before. */
+  /** The values of `--series`, or series that are already read. */
   readonly series: readonly (string | Series)[];
   /**
-   * Config fragments, to be merged with splat's. Each is a value of `--config` (a file, or the name of an optional fragment of
-   * splat), or a fragment that was read before.
+   * Config fragments to add to splat's own fragments: values of `--config` (a file, or the name of an optional fragment of splat),
+   * or fragments that are already read.
    */
   readonly configs: readonly (string | Fragment)[];
-  /** A .config that replaces `tinyconfig` and base.config: its path, or its content if it was read before; undefined: none. */
+  /** A .config that replaces `tinyconfig` and base.config: its path, or its content if already read. Undefined: no such .config. */
   readonly configBase: string | Extract<ConfigBase, { kind: 'file' }> | undefined;
   /** The compiler and linker; default gcc and the linker of the host. */
   readonly toolchain?: Toolchain;
   /** The modules of `--module`, from requestedModules(); absent: none. */
   readonly modules?: readonly RequestedModule[];
-  /** How the tree's notifier annotations are changed before the user's series is applied; absent: not at all. */
+  /** The state to bring the tree's mmu-notifier annotations into before the user's series is applied. Absent: no change. */
   readonly annotations?: AnnotationState;
   readonly cwd: string;
   readonly cacheRoot: string;
-  /** The number of compilers that run at the same time; default: one for each core. */
+  /** The number of compilers that run at the same time. Default: the number of cores. */
   readonly jobs?: number;
-  /** `refuse` (default): a kernel whose tree drops a demanded config line is untestable. `record`: the line is only recorded. */
+  /** `refuse` (default): the kernel is untestable when the tree drops a config line that a fragment demands. */
   readonly onDropped?: 'refuse' | 'record';
-  /** The name of a build folder that several configurations share; absent: one folder for each configuration. */
+  /** The name of a build folder that several configurations share. Absent: each configuration has its own folder. */
   readonly workspace?: string;
-  /** The paths of C sources that are compiled again with the warnings of `make W=1`; absent: none. */
+  /** The paths of C sources to compile again with the warnings of `make W=1`. Absent: no sources. */
   readonly check?: readonly string[];
   readonly signal: AbortSignal;
   readonly emit: Emit;
 }
 
-/** The optional fragment that is added when `--module` is used. */
+/** Returns the optional fragment that is added when `--module` is used. */
 function modulesFragment(modules: readonly RequestedModule[]): readonly string[] {
   return modules.length === 0 ? [] : ['modules.config'];
 }
@@ -85,9 +85,9 @@ const ourFragments: readonly {
 ];
 
 /**
- * Takes the kernel under test from the cache or the shared store, or builds it from the source tree, splat's series and fragments,
- * and the user's. Reads all input first, so that a missing file is reported before minutes of work. The lookup of a Debian kernel
- * without a series of the user needs no source tree.
+ * Builds the kernel under test from the source tree, splat's series and fragments, and the user's series and fragments. A kernel in
+ * the cache or the shared store is not built again. All input is read first, so that a missing file is reported before minutes of
+ * work. A Debian kernel without a user's series is looked up without its sources.
  */
 export async function buildTestKernel(request: TestKernelRequest): Promise<BuildOutcome> {
   const { check = [] } = request;
@@ -105,18 +105,15 @@ export async function buildTestKernel(request: TestKernelRequest): Promise<Build
   return outcome.kind === 'built' ? { ...outcome, source: plan.source } : outcome;
 }
 
-/**
- * Opens the source and reads the series and fragments of a kernel under test. Returns the request for the build,
- * and builds nothing.
- */
+/** Opens the source and reads the series and fragments of a kernel under test. Returns the build request. Nothing is built. */
 export async function planTestKernel(request: TestKernelRequest): Promise<BuildRequest> {
   return planWith(await readSettings(request), request);
 }
 
 /**
- * Throws `usage` when the kernel cannot be built in one of these states of its mmu-notifier annotations. Builds nothing. Returns
- * the source tree, so that all states are built from the same tree. Returns undefined for a Debian kernel: its tree is needed only
- * if the kernel is not in the cache.
+ * Throws `usage` unless the kernel can be built in each of these states of its mmu-notifier annotations. Builds nothing. Returns
+ * the source tree, so that the caller can build all states from the same tree. Returns undefined for a Debian kernel, whose tree is
+ * needed only if the kernel is not in the cache.
  */
 export async function requireAnnotations(
   request: TestKernelRequest,
@@ -154,7 +151,7 @@ function withFragments(
     base.kind === 'file' ? { [base.name]: valueDigest(base.text) } : {};
   for (const one of fragments) {
     const [digest, before] = [fragmentDigest(one), digests[one.name]];
-    // A fragment of splat and one of the user may have the same name.
+    // A fragment of splat and a fragment of the user may have the same name.
     digests[one.name] = before === undefined ? digest : valueDigest([before, digest]);
   }
   return { ...outcome, kernel: { ...outcome.kernel, fragments: digests } };
@@ -180,7 +177,7 @@ async function readSettings(request: TestKernelRequest): Promise<Settings> {
   return { base, fragments: [...named, ...given] };
 }
 
-/** The request for the build of a source, with splat's series and fragments before the user's. */
+/** Returns the build request for a source. splat's series and fragments come before the user's. */
 async function planBuild(
   source: SourceName,
   theirs: readonly Series[],
@@ -235,8 +232,9 @@ export async function readOwnSeries(
 export type PinnedConfigs = Pick<TestKernelRequest, 'configs' | 'configBase'>;
 
 /**
- * Reads the files of `--config` and `--config-base` once, so that an edit during hours of builds cannot mix two kernels. The name
- * of an optional fragment stays a name. Throws `usage` for a missing file or unknown name, and `config` for a malformed fragment.
+ * Reads the files of `--config` and `--config-base` once, so that an edit during hours of builds cannot give two kernels different
+ * settings. The name of an optional fragment stays a name. Throws `usage` for a missing file or unknown name, and `config` for a
+ * malformed fragment.
  */
 export async function pinConfigs(
   named: { readonly configs: readonly string[]; readonly configBase: string | undefined },
@@ -258,7 +256,7 @@ export async function pinConfigs(
 }
 
 /**
- * The path of the fragment that a value of `--config` stands for: a file, or one of splat's optional fragments, such as `kasan`.
+ * Returns the path of the fragment that a value of `--config` names: a file, or an optional fragment of splat such as `kasan`.
  * Throws `usage` for any other value.
  */
 async function locateFragment(name: string, folder: string, cwd: string): Promise<string> {
@@ -285,7 +283,7 @@ async function readBase({ configBase, cwd, emit }: TestKernelRequest): Promise<C
   return base;
 }
 
-/** The .config of `--config-base`. Throws `usage` when it cannot be read. */
+/** Reads the .config of `--config-base`. Throws `usage` when the file cannot be read. */
 async function readConfigBase(
   name: string,
   cwd: string,

@@ -3,12 +3,12 @@ import { findProgram } from '../host/process.ts';
 import { type Toolchain, toolchainSchema } from '../records/run-request.ts';
 import { checkValue } from '../records/schema.ts';
 
-/** The compiler of a build that names none: gcc, with the linker of the host. */
+/** The default toolchain of a build: gcc, with the linker of the host. */
 export const defaultToolchain: Toolchain = { kind: 'compiler', cc: 'gcc' };
 
 /**
- * Returns the toolchain of --cc or --llvm; the result has no field when neither option was given. Throws `usage` for an invalid
- * value, for both options together, and for a program that is not installed.
+ * Returns the toolchain of --cc or --llvm, or no field when neither option was given. Throws `usage` for an invalid value, for both
+ * options together, and for a program that is not installed.
  */
 export async function requestedToolchain(asked: {
   readonly cc: string | undefined;
@@ -31,7 +31,7 @@ export async function requestedToolchain(asked: {
   return { toolchain };
 }
 
-/** Reads `gcc`, `gcc-11` or `clang-19`: a program to find on PATH, never a command line. */
+/** Reads a value such as `gcc`, `gcc-11` or `clang-19`: a program to find on PATH, never a command line. */
 function readCompiler(cc: string): Toolchain {
   const checked = checkValue(toolchainSchema, { kind: 'compiler', cc });
   if (checked.isRight) return checked.value;
@@ -50,7 +50,7 @@ function readLlvm(suffix: string): Toolchain {
   );
 }
 
-/** The flags of splat that choose this toolchain; empty for undefined. */
+/** Returns the flags of splat that choose this toolchain. Returns an empty list for undefined. */
 export function toolchainFlags(toolchain: Toolchain | undefined): readonly string[] {
   if (toolchain === undefined) return [];
   if (toolchain.kind === 'compiler') return ['--cc', toolchain.cc];
@@ -63,8 +63,8 @@ interface ToolProgram {
 }
 
 /**
- * The programs of a toolchain whose versions decide the result, first the compiler and then the linker, each with its Debian
- * package.
+ * Returns the programs of a toolchain whose versions decide the result: the compiler first, then the linker. Each program has its
+ * Debian package.
  */
 export function programsOf(toolchain: Toolchain): readonly ToolProgram[] {
   if (toolchain.kind === 'compiler') {
@@ -82,7 +82,10 @@ export function programsOf(toolchain: Toolchain): readonly ToolProgram[] {
   ];
 }
 
-/** The variables of make that choose this toolchain; empty for plain gcc. With `cached`, ccache runs the compiler. */
+/**
+ * Returns the make variables that choose this toolchain. With `cached`, ccache runs the compiler. Returns an empty list for plain
+ * gcc without `cached`.
+ */
 export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly string[] {
   const [compiler] = programsOf(toolchain);
   const name = compiler?.program ?? 'gcc';
@@ -95,8 +98,8 @@ export function toolchainWords(toolchain: Toolchain, cached: boolean): readonly 
 }
 
 /**
- * Returns the reason why a tree refuses the compiler, in one line, from the log of its configuration; undefined when there is none.
- * scripts/cc-version.sh prints, before Kconfig gives up:
+ * Returns in one line why a kernel tree refuses the compiler, from the log of the configuration. Returns undefined when the log
+ * tells no such reason. scripts/cc-version.sh prints, before Kconfig gives up:
  *
  *     *** C compiler is too old.
  *     ***   Your Clang version:    16.0.6

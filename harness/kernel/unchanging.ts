@@ -1,16 +1,20 @@
 import { HarnessError } from '../errors.ts';
 
-/** The largest number of attempts to read and copy files that change meanwhile. */
+/** The number of attempts to copy files that change during the copy. */
 const attempts = 4;
 
-/** Thrown when the copied bytes do not have the digest under which the copy would be stored: the files were changed in between. */
+/**
+ * Thrown when copied bytes do not have the digest under which the copy would be stored: the files were changed after they
+ * were digested.
+ */
 export class ChangedWhileRead extends Error {
   override readonly name = 'ChangedWhileRead';
 }
 
 /**
- * Runs `attempt`, which digests files of the user and stores a copy of the files under the digest. When `attempt` throws
- * ChangedWhileRead, runs it again with `isAgain`. Throws `infra` after four attempts in all; `what` names the files in the message.
+ * Runs `attempt`, which digests the user's files and stores a copy of them under the digest. When `attempt` throws
+ * ChangedWhileRead, it is run again with `isAgain`, up to four times in all. Throws `infra` when the files change during each
+ * attempt; the message calls the files `what`.
  */
 export async function whileUnchanging<T>(
   what: string,

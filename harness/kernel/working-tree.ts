@@ -25,7 +25,7 @@ export interface WorkingTree {
   readonly digest: string;
 }
 
-/** The number of files that are read at the same time: enough to keep the disk busy, and fewer than a process may open. */
+/** The number of files that are read at the same time: enough to keep the disk busy, and fewer files than a process may open. */
 const parallelFiles = 64;
 /**
  * Two writes to a file within this time can leave the same modification time (racy-git.txt). So the digest of a tree is not
@@ -34,16 +34,16 @@ const parallelFiles = 64;
 const racyMs = 2_000;
 
 /**
- * Lists and digests the files of a directory. At the top of a git tree these are the tracked files with their uncommitted edits;
- * elsewhere all files except build products. Links are listed too; deleted files and submodules are left out. Reading a whole
- * kernel takes seconds, so the digest is cached by the size, times and inode of every file.
+ * Lists and digests the files of a directory. At the top of a git tree, these are the tracked files with their uncommitted edits;
+ * in any other directory, all files except build products. Links are listed, too. Deleted files and submodules are left out.
+ * Reading a whole kernel takes seconds, so the digest is cached by the size, times and inode of every file.
  */
 export async function describeWorkingTree(
   dir: string,
   options: {
     readonly cacheRoot: string;
     readonly signal: AbortSignal;
-    /** Called before all files are read, which takes seconds; not called when the digest is cached. */
+    /** Called before all files are read, which takes seconds. Not called when the digest is cached. */
     readonly onRead?: () => void;
     /** True: the files are read even when the digest is cached. Default false. */
     readonly isAgain?: boolean;
@@ -67,7 +67,8 @@ export async function describeWorkingTree(
     return { kind, bytes: kind === 'link' ? await readlink(path) : await readFile(path) };
   });
   const newestMs = present.reduce((newest, fact) => Math.max(newest, fact.changedMs), 0);
-  // A file may be changed after it was read, within the resolution of its times. So its age at the beginning counts.
+  // A file may change after the read but within the resolution of its times. So the digest is stored only if every file was old
+  // enough when this function began.
   if (readAtMs - newestMs > racyMs) {
     await makeFolder(dirname(memo));
     await writeWhole(memo, digest);
@@ -80,13 +81,16 @@ function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
-/** The kind and the content of a file; the content of a link is its target. */
+/** The kind and the content of a file. The content of a link is the link's target. */
 interface FileContent {
   readonly kind: FileFacts['kind'];
   readonly bytes: Uint8Array | string;
 }
 
-/** The digest of files, from what `read` returns for each of them. A file that is gone when it is read is left out. */
+/**
+ * Returns the digest of files, from the kind and content that `read` returns for each file. Files that no longer exist are
+ * left out.
+ */
 async function digestFiles<T extends { readonly file: string }>(
   files: readonly T[],
   read: (file: T) => Promise<FileContent>,
@@ -101,8 +105,8 @@ async function digestFiles<T extends { readonly file: string }>(
 
 /**
  * Copies the files of a described directory to the new or empty folder `tree`; links stay links. The copies share disk blocks
- * with the originals if the file system supports that. Digests the copied bytes, and throws ChangedWhileRead when the digest is
- * not the described digest.
+ * with the originals if the file system supports that. Throws ChangedWhileRead when the copied files do not have the digest
+ * in `described`.
  */
 export async function copyWorkingTree(
   dir: string,
@@ -133,9 +137,9 @@ export async function copyWorkingTree(
 }
 
 /**
- * Returns a function that copies a file and returns the bytes of the copy. If the file system supports this, the copy shares its
- * disk blocks with the file, and is then read. Otherwise the file is read once and its bytes are written, which takes no longer
- * than a copy alone.
+ * Returns a function that copies a file and returns the bytes of the copy. If the file system lets copies share disk blocks
+ * (reflinks), the function makes such a copy and reads it. Else the function reads the file and writes these bytes, which takes no
+ * longer than a copy that is not read.
  */
 function copierOf(): (from: string, to: string) => Promise<Uint8Array> {
   let canShare = true;
@@ -164,7 +168,7 @@ interface FileFacts {
   readonly changedMs: number;
 }
 
-/** The facts about a file or link; undefined for a tracked file that was deleted, and for submodules and devices. */
+/** Returns the facts about a file or link, or undefined for a tracked file that was deleted, and for submodules and devices. */
 async function fileFacts(dir: string, file: string): Promise<FileFacts | undefined> {
   const found = await readIfThere(lstat(join(dir, file)));
   if (found === undefined || !(found.isFile() || found.isSymbolicLink())) return undefined;
@@ -183,7 +187,7 @@ function kindOf(found: Stats): FileFacts['kind'] {
   return (found.mode & 0o100) === 0 ? 'file' : 'program';
 }
 
-/** The files that git tracks; undefined when the directory is not the top of a git tree. */
+/** Returns the files that git tracks, or undefined when the directory is not the top of a git tree. */
 async function trackedFiles(
   dir: string,
   signal: AbortSignal,

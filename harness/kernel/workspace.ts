@@ -18,10 +18,10 @@ import type { PatchedFiles } from '../patch/apply.ts';
 import { isKconfigPath } from './kconfig.ts';
 
 /**
- * The folder in which the kernels of one source and configuration are built, one after the other. Each patch of a series then
- * compiles only what it changes. A build changes the folder, so it is used under a lock. It contains:
+ * The folder in which the kernels of one source and configuration are built, one after the other. So the build for each patch of a
+ * series compiles only what the patch changes. A build changes the folder, so a build needs the folder's lock. The folder contains:
  *
- *     src/        hard links to the unpatched tree; patched files are files of their own
+ *     src/        hard links to the unpatched tree; patched files are not linked
  *     obj/        make's O=, the only folder here that a build may write to
  *     state.json  the state of src/ and obj/ (WorkspaceState); its time is the time at which the last build ended
  *     building    exists while make runs; when it is found later, obj/ may have half-written files and is removed
@@ -34,8 +34,8 @@ export interface Workspace {
 }
 
 /**
- * What splat remembers about a build folder until the next build there, in the file state.json: which files of src/ to reset, and
- * whether obj/ is still configured. src/ has the sources, obj/ has make's output.
+ * The content of state.json in a build folder. This state tells the next build which files of src/ (the sources) to reset, and
+ * whether obj/ (make's output) is still configured.
  */
 export interface WorkspaceState {
   /** The paths in src/ of files that may differ from the pristine tree, because an earlier build patched them. */
@@ -45,7 +45,7 @@ export interface WorkspaceState {
 }
 
 /**
- * Opens the build folder `dir` for builds by the user `uid`, and creates it when it is missing. make's output is removed when an
+ * Opens the build folder `dir` for builds by the user `uid`, and creates the folder if needed. Removes make's output when an
  * earlier build there was killed, and when the clock of the host was set back.
  */
 export async function openWorkspace(
@@ -87,9 +87,9 @@ export interface Synced {
 }
 
 /**
- * Makes the sources of a build folder equal to the tree `tree` with the files of `patched` in it. A file that stays the same keeps
- * its inode and time, so make skips it. A file that changes, or is no longer patched, is written anew. Its time is then later than
- * that of every object made from its old contents.
+ * Makes the sources of a build folder equal to the tree `tree` with the files of `patched`. A file that stays the same keeps its
+ * inode and time, so make does not compile it again. A file whose content or mode changes is written anew, so that its time is
+ * later than that of every object from the old content.
  */
 export async function syncSource(
   workspace: Workspace,
@@ -98,7 +98,7 @@ export async function syncSource(
 ): Promise<Synced> {
   const { dir, src, state } = workspace;
   const paths = [...new Set([...state.touched, ...patched.touched])];
-  // The list is saved first. After a crash it may name files that are pristine, but it never misses a changed file.
+  // The list is saved first. After a crash, the list may name files that are still pristine, but never misses a changed file.
   await saveState(dir, { touched: paths });
   const now = new Set(patched.touched);
   const changed: string[] = [];
@@ -122,8 +122,8 @@ export async function markConfigured(workspace: Workspace, configured: string): 
 }
 
 /**
- * True for files that decide a configuration: Kconfig files, the programs that Kconfig runs (scripts/), and the Makefiles with the
- * compiler flags that Kconfig tests.
+ * True for files that decide a configuration: Kconfig files, the programs that Kconfig runs (scripts/), the Makefiles with the
+ * compiler flags that Kconfig tests, and the .config pieces that targets such as tinyconfig read.
  */
 function decidesConfig(path: string): boolean {
   return (
@@ -137,7 +137,7 @@ function decidesConfig(path: string): boolean {
 
 /**
  * Runs `work` while the file `building` marks make's output as unfinished. The file stays when the result of `work` says `usable:
- * false`, and when `work` throws. The next build then starts with no output.
+ * false`, and when `work` throws. The next build then removes make's output first.
  */
 export async function whileBuilding<T extends { readonly usable: boolean }>(
   workspace: Workspace,
@@ -180,7 +180,7 @@ async function replaceFile(from: string, to: string): Promise<boolean> {
   return true;
 }
 
-/** Reads a regular file; undefined for anything else. A link counts as missing: its target may be anywhere on this host. */
+/** Reads a regular file, or returns undefined. A link counts as missing, because its target may be anywhere on this host. */
 async function readWhole(
   path: string,
 ): Promise<{ readonly bytes: Buffer; readonly program: boolean } | undefined> {

@@ -13,29 +13,29 @@ import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
 /**
- * The largest blob (the content of a file) that a PUT may send; a larger blob is answered with 413. A vmlinux with the DWARF of a
+ * The largest blob (the content of a file) that a PUT may send. The answer to a larger blob is 413. A vmlinux with the DWARF of a
  * distribution's configuration has 1 GiB.
  */
 export const largestBlobBytes = 4 * 2 ** 30;
-/** The free space that stays on the disk: a PUT of a blob that would leave less is answered with 507. */
+/** The free space that must stay on the disk. The answer to a PUT of a blob that would leave less is 507. */
 const reservedBytes = 2 ** 30;
 
-/** A store that is served over HTTP, and who may read and write it. */
+/** A store that is served over HTTP, and the tokens and keys that give access to the store. */
 export interface ServedStore {
   /** The folder of the store. `place` reads and writes the same folder. */
   readonly dir: string;
   readonly place: StorePlace;
-  /** The token that PUT needs. When it is undefined, nobody may PUT. */
+  /** The token that PUT needs. Undefined forbids PUT. */
   readonly writeToken: string | undefined;
-  /** The token that GET needs; the token of PUT is valid for GET as well. When it is undefined, everybody may GET. */
+  /** The token that GET needs; the token of PUT is valid for GET, too. Undefined allows GET without a token. */
   readonly readToken: string | undefined;
   /**
-   * A PUT of a manifest is refused unless one of these keys signed the manifest. When there are no keys, every manifest is taken,
-   * and its signature is not checked.
+   * A PUT of a manifest is refused unless one of these keys signed the manifest. Without keys, the server takes every manifest and
+   * does not check its signature.
    */
   readonly trusted: readonly TrustedKey[];
   /**
-   * Called with one line for each PUT, and for each other request that lacks its token (401) or fails in the server (5xx). The line
+   * Called with a line for each PUT, and for each other request that lacks the token (401) or fails in the server (5xx). The line
    * is untrusted text.
    */
   readonly log: (line: string) => void;
@@ -55,8 +55,8 @@ interface Call {
 }
 
 /**
- * Answers one GET, HEAD or PUT request. A request that is refused or fails gets an answer, too. Rejects when the connection breaks
- * while a blob is sent.
+ * Answers a request. A request that is refused or fails gets an answer, too. Rejects when the connection breaks while a blob
+ * is sent.
  */
 export async function answerRequest(
   request: IncomingMessage,
@@ -151,8 +151,8 @@ function denyWrite(request: IncomingMessage, { writeToken }: ServedStore): Answe
 }
 
 /**
- * True when the request has the token. Compares digests of equal length, so that the time of the comparison does not show how much
- * of a wrong token is right.
+ * True when the request has the token. Digests of equal length are compared in constant time, so that the time does not tell how
+ * much of a wrong token is right.
  */
 function hasToken({ headers }: IncomingMessage, token: string): boolean {
   return timingSafeEqual(digestOf(headers.authorization ?? ''), digestOf(`Bearer ${token}`));

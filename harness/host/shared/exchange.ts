@@ -6,14 +6,14 @@ import type { SharedEntry, SharedStore } from './shared-store.ts';
 import { StoreFault } from './store-fault.ts';
 
 /**
- * The shared stores that are mounted. The key is the root folder of the cache, the value is the store behind this cache. A
- * process has one cache; tests have several.
+ * The shared store behind each cache. The key is the root folder of the cache. A process of splat has one cache; a test
+ * has several.
  */
 const mounted = new Map<string, SharedStore>();
 
 /**
- * Puts a shared store behind a cache, as a file system is mounted. Disposing of the result closes the store, and the cache is
- * then without a store.
+ * Puts a shared store behind a cache, as a file system is mounted. When the result is disposed, the store is closed, and the cache
+ * has no store any more.
  */
 export function mountStore(cacheRoot: string, store: SharedStore): AsyncDisposable {
   const root = resolve(cacheRoot);
@@ -29,11 +29,11 @@ export function mountStore(cacheRoot: string, store: SharedStore): AsyncDisposab
 export interface ExchangeOptions {
   readonly cacheRoot: string;
   readonly signal: AbortSignal;
-  /** Called with one line for each failure of the shared store. */
+  /** Called with a line for each failure of the shared store. */
   readonly onFault: (line: string) => void;
 }
 
-/** A cache entry as hosts share it: its name in the shared store (kind and key), and which of its files are shared. */
+/** How hosts share a cache entry: its name in the shared store (kind and key), and the files that are shared. */
 export interface SharedName {
   readonly kind: SharedKind;
   readonly key: string;
@@ -42,35 +42,38 @@ export interface SharedName {
    * meta of the entry.
    */
   readonly filesOf: (meta: unknown) => readonly string[];
-  /** Returns what is wrong with a manifest whose signature is valid; undefined when nothing is wrong. Default: no such check. */
+  /**
+   * Returns a text that says what is wrong with a manifest whose signature is valid, or undefined when the manifest is right.
+   * Default: no such check.
+   */
   readonly check?: (manifest: StoreManifest) => string | undefined;
   /** Makes the files that hosts do not share, in the folder of an entry that was just fetched. Default: all files are shared. */
   readonly finish?: (dir: string) => Promise<void>;
-  /** False for an entry of many thousand files: in the cache its files have no digests and are never checked. Default true. */
+  /** False for an entry with many thousand files: in the cache these files get no digests and are never checked. Default true. */
   readonly digests?: boolean;
 }
 
 /** An entry that the shared store has and that this host can fetch. */
 export interface Offer {
   readonly origin: StoreOrigin;
-  /** The sum of the sizes of the entry's shared files. */
+  /** The total size of the entry's shared files, in bytes. */
   readonly bytes: number;
   /**
-   * Fetches the entry into the cache, checks its files and returns the entry. On a failure, calls `onFault` with the reason
-   * and returns undefined.
+   * Fetches the entry into the cache, checks its files and returns the entry. Returns undefined when the fetch fails, after
+   * `onFault` was called with the reason.
    */
   readonly fetch: () => Promise<Entry | undefined>;
 }
 
-/** The shared store from which a cache entry was fetched; undefined for an entry that this host made. */
+/** Returns the shared store from which a cache entry was fetched, or undefined for an entry that this host made. */
 export function originOf({ meta }: Pick<Entry, 'meta'>): StoreOrigin | undefined {
   return (meta as { readonly store?: StoreOrigin }).store;
 }
 
 /**
- * Looks for an entry in the shared store behind the cache. Returns undefined when there is no store, when the store does not have
- * the entry, when the store fails, and for five minutes after the store could not be reached; the caller then makes the entry
- * itself. Throws nothing but `interrupted`.
+ * Looks for an entry in the shared store behind the cache. Returns undefined when the cache has no store, when the store does not
+ * have the entry, when the store fails, and for five minutes after the store could not be reached; the caller then makes the entry
+ * itself. Throws only `interrupted`.
  */
 export async function findOffer(
   name: SharedName,
@@ -130,14 +133,14 @@ async function fetchEntry(
   });
 }
 
-/** True when a shared store is behind this cache, even one that does not answer. */
+/** True when a shared store is behind this cache, even if the store does not answer. */
 export function hasStore(cacheRoot: string): boolean {
   return mounted.has(resolve(cacheRoot));
 }
 
 /**
- * True when this host may put entries of this cache into a shared store now: it has a key, and no failure to reach the store lies
- * within the last five minutes.
+ * True when this host may put entries of this cache into a shared store now: the host has a key, and no attempt to reach the store
+ * has failed in the last five minutes.
  */
 export function isOffering(cacheRoot: string): boolean {
   const store = mounted.get(resolve(cacheRoot));
@@ -152,8 +155,8 @@ export function isOffering(cacheRoot: string): boolean {
 export async function offerEntry(
   entry: Pick<Entry, 'key' | 'dir' | 'meta'> & {
     /**
-     * Called when the entry is to be put: makes the shared files in another folder and returns that folder. Default: the files
-     * are in `dir`.
+     * Called when the entry must be put into the store. Makes the shared files in another folder and returns that folder. Default:
+     * the files are in `dir`.
      */
     readonly pack?: () => Promise<string>;
   },
@@ -191,8 +194,8 @@ export async function ensureShared(
 }
 
 /**
- * Returns the entry from the cache and offers it to the shared store. When the cache does not have the entry, fetches the entry
- * from the store. Returns undefined when neither has the entry, or the store fails.
+ * Returns the entry from the cache, and offers the entry to the shared store. When the cache does not have the entry, returns it
+ * from the store. Returns undefined when neither the cache nor the store has the entry.
  */
 export async function recallShared(
   name: SharedName,

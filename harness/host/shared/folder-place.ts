@@ -12,24 +12,24 @@ import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
 /**
- * The lock file (flock(2)) of a shared store in the folder `dir`. Hosts that use the store take the lock shared, and `splat store
- * prune` takes it exclusively.
+ * Returns the path of the lock file (flock(2)) of a shared store in the folder `dir`. Hosts that use the store take a shared lock;
+ * `splat store prune` takes an exclusive lock.
  */
 export function inUseLock(dir: string): string {
   return join(dir, 'locks', 'in-use');
 }
 
-/** The folder of a shared store for files that are still being written. `dir` is the folder of the store. */
+/** Returns the folder for files that are still being written. `dir` is the folder of the store. */
 export function draftsFolder(dir: string): string {
   return join(dir, 'drafts');
 }
 
-/** The longest wait for the lock of the store while `splat store prune` holds the lock. */
+/** The longest wait for `splat store prune` to release the lock of the store. */
 const lockWaitMs = 10_000;
 
 /**
- * A shared store in the folder `dir`, which may lie on NFS for several hosts. Other users may write to the folder, so a symbolic
- * link in the place of a file is never followed.
+ * Returns the shared store in the folder `dir`, which may be on NFS for several hosts. Other users may write to the folder, so a
+ * symbolic link in the place of a file is never followed.
  */
 export function folderPlace(dir: string): StorePlace {
   const at = (path: string): string => join(dir, path);
@@ -73,9 +73,9 @@ async function explained<T>(dir: string, work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Takes the lock of the store. When this user may not take the lock, the result locks nothing: the store stays readable, and
- * files that `splat store prune` removes meanwhile are then absent. Throws a StoreFault `unreachable` when the folder does not
- * exist, and when a prune keeps the lock for 10 s.
+ * Takes the lock of the store. When this user may not take the lock, the result locks nothing: the store stays readable, but `splat
+ * store prune` may remove files meanwhile. Throws a StoreFault `unreachable` when the folder does not exist, and when `splat store
+ * prune` keeps the lock for 10 s.
  */
 async function holdFolder(dir: string, signal: AbortSignal): Promise<AsyncDisposable> {
   if ((await readIfThere(stat(dir)))?.isDirectory() !== true) {
@@ -94,7 +94,10 @@ async function holdFolder(dir: string, signal: AbortSignal): Promise<AsyncDispos
   }
 }
 
-/** Opens a plain file without following a link and without waiting for a FIFO; undefined when the file is absent. */
+/**
+ * Opens a plain file without following a link and without waiting for a FIFO. Returns undefined when the file is absent. Throws a
+ * StoreFault `refused` when the path is not a plain file.
+ */
 async function openPlain(path: string): Promise<FileHandle | undefined> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const file = await readIfThere(open(path, flags));
@@ -104,10 +107,7 @@ async function openPlain(path: string): Promise<FileHandle | undefined> {
   throw new StoreFault('refused', `${path}: not a plain file`);
 }
 
-/**
- * Marks a file as used now, for `splat store prune`. Where this host cannot write to the store, the times of the file stay as
- * they are.
- */
+/** Marks a file as used now, for `splat store prune`. When this host cannot write to the store, the file keeps its times. */
 async function touch(path: string): Promise<void> {
   const now = new Date();
   await utimes(path, now, now).catch(() => undefined);
@@ -126,7 +126,7 @@ async function readSmall(path: string): Promise<string | undefined> {
 
 /**
  * Resolves to true, and marks the blob as used now, when the store has a file of this size for the blob. Otherwise resolves to
- * false: a file that was cut off is written again.
+ * false, so that the caller replaces a truncated file.
  */
 async function touchBlob(path: string, bytes: number): Promise<boolean> {
   const found = await readIfThere(stat(path));
@@ -149,8 +149,8 @@ async function writeText(dir: string, path: string, text: string): Promise<void>
 }
 
 /**
- * Writes a file aside and then renames it. So the file is either complete or absent, even when another host writes it at the same
- * time.
+ * Lets `write` write a draft and then renames the draft to `path`. So `path` is always complete or absent, even when another host
+ * writes the same file at the same time.
  */
 async function inDraft(
   dir: string,

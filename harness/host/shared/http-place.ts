@@ -10,11 +10,11 @@ import { blobPath, manifestPath, manifestsPath, type StorePlace } from './place.
 import { transferLimitMs } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** The time limits for the server of a shared store. */
+/** How long to wait for the server of a shared store. */
 export interface Patience {
   /**
-   * The time limit, in milliseconds, from the connection to the answer, for a request without a body. Reading the text of the
-   * answer has the same limit again. A request with a body has the limit transferLimitMs().
+   * The time limit in milliseconds for the answer to a request without a body, including the time to connect. The same limit
+   * applies to reading a text. A request with a body has the limit transferLimitMs().
    */
   readonly answerMs: number;
   /** A connection on which nothing moves for this time, in milliseconds, is closed. */
@@ -62,8 +62,8 @@ interface Exchange {
 }
 
 /**
- * A shared store on an HTTP server, which is read with GET and written with PUT. `token` is its bearer token. Redirects are not
- * followed, so the token and the requests go to the host of `url` only.
+ * Returns the shared store on an HTTP server. The store is read with GET and written with PUT. `token` is the bearer token.
+ * Redirects are not followed, so the token and the requests go to the host of `url` only.
  */
 export function httpPlace(
   url: URL,
@@ -123,7 +123,7 @@ export function httpPlace(
 }
 
 const signerLine = /^[0-9a-f]{16}$/gm;
-/** The status codes of a successful PUT. 412 says that another host has put the same blob meanwhile. */
+/** The status codes of a successful PUT. 412 counts as success, too: another host has put the same blob meanwhile. */
 const created = [200, 201, 204, 412];
 
 function discard(answer: IncomingMessage): void {
@@ -139,7 +139,7 @@ interface Route {
   readonly token?: string;
 }
 
-/** Sends a request. Resolves to the answer when its headers have come. The body of the answer is still unread. */
+/** Sends a request. Resolves to the answer when the head of the answer has arrived; the body of the answer is still unread. */
 async function exchange(asked: Exchange, route: Route): Promise<IncomingMessage> {
   const { method, signal, body, headers = {} } = asked;
   const { answerMs, silenceMs } = route.patience;
@@ -164,7 +164,7 @@ async function exchange(asked: Exchange, route: Route): Promise<IncomingMessage>
       request.once('response', resolve);
       request.on('error', reject);
     });
-    // A server may answer, and close the connection, before it has read the body.
+    // A server may answer, and close the connection, before reading the whole body.
     const sent = send(request, body).catch(() => undefined);
     const answer = await answered;
     if (asked.valid.includes(answer.statusCode ?? 0)) return answer;
@@ -197,7 +197,7 @@ function unreachable(error: unknown): unknown {
   return new StoreFault('unreachable', code, { cause: error });
 }
 
-/** Describes an answer whose status code is not among the valid codes of the request. */
+/** Describes an answer whose status code is not in the request's `valid`. */
 function describeStatus({ statusCode = 0 }: IncomingMessage): string {
   if (statusCode >= 300 && statusCode < 400) {
     return `it redirects (${statusCode}), and no redirect is followed`;
@@ -213,7 +213,7 @@ function describeStatus({ statusCode = 0 }: IncomingMessage): string {
 
 /**
  * Reads the body of an answer as text. Returns undefined for a status other than 200. Throws a StoreFault `refused` for a body that
- * is larger than any manifest.
+ * is larger than a manifest may be.
  */
 async function readText(
   answer: IncomingMessage,

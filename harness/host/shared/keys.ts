@@ -28,9 +28,9 @@ const lineWord = 'splat-ed25519';
 const largestKeyFileBytes = 64 * 1024;
 
 /**
- * Makes a key pair. The private key goes to `file` (PKCS #8, PEM, readable by its owner only), the public key to `file`.pub as
- * one line. Returns that line and the id of the key. Throws `usage` when one of the two files exists, or when their folder does
- * not exist. When it throws, it leaves no new file.
+ * Makes a key pair. The private key goes to `file` (PKCS #8, PEM, readable by its owner only), the public key to `file`.pub as one
+ * line. Returns that line and the id of the key. Throws `usage` when one of the two files exists, or when their folder does not
+ * exist. No new file is left when this function throws.
  */
 export async function makeKeyFiles(file: string): Promise<{ id: string; line: string }> {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -86,9 +86,9 @@ export async function readSigningKey(path: string): Promise<SigningKey> {
 }
 
 /**
- * Reads the public keys of `--store-trust`, one on each line, as `splat store key` writes them to a .pub file. Words after the
- * key are ignored. Empty lines and lines that begin with # are skipped. Throws `usage` for a file that cannot be read or has no
- * key. Throws `usage`, with the number of the line, for any other line.
+ * Reads the public keys of `--store-trust`: one key on each line, in the form that `splat store key` writes to a .pub file. Words
+ * after the key are ignored. Empty lines and lines that begin with # are skipped. Throws `usage` when the file cannot be read or
+ * has no key. Throws `usage`, with the line number, for any other line.
  */
 export async function readTrustedKeys(path: string): Promise<readonly TrustedKey[]> {
   const { text } = await readKeyFile('--store-trust', path);
@@ -133,7 +133,7 @@ async function readKeyFile(
   );
 }
 
-/** The raw public key: 32 bytes in base64url (RFC 8037). */
+/** Returns the raw public key: 32 bytes in base64url (RFC 8037). */
 function rawKey(publicKey: KeyObject): string {
   return publicKey.export({ format: 'jwk' }).x ?? '';
 }
@@ -147,12 +147,12 @@ function keyId(publicKey: KeyObject): string {
   return createHash('sha256').update(raw).digest('hex').slice(0, 16);
 }
 
-/** Signs a text; returns the signature in base64. */
+/** Signs a text and returns the signature in base64. */
 export function signText(text: string, { privateKey }: SigningKey): string {
   return sign(null, Buffer.from(text), privateKey).toString('base64');
 }
 
-/** True when `signature`, in base64, is the signature of this key for the text. */
+/** True when `signature` (base64) is this key's signature of the text. */
 export function isSignedBy(text: string, signature: string, { publicKey }: TrustedKey): boolean {
   return verify(null, Buffer.from(text), publicKey, Buffer.from(signature, 'base64'));
 }

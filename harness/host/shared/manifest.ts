@@ -9,14 +9,14 @@ import { isSignedBy, type SigningKey, signText, type TrustedKey } from './keys.t
 import { StoreFault } from './store-fault.ts';
 
 /**
- * The largest manifest in bytes; reading a larger manifest ends with a StoreFault `refused`. The manifest of a kernel has 50 KiB
- * if its build gave many warnings.
+ * The size limit of a manifest, in bytes. Reading a larger manifest throws a StoreFault `refused`. The manifest of a kernel has 50
+ * KiB if its build printed many warnings.
  */
 export const largestManifestBytes = 1024 * 1024;
-/** The largest sum of the sizes of an entry's files. A kernel with DWARF has 70 MiB, a packed source 250 MiB. */
+/** The limit for the total size of an entry's files, in bytes. A kernel with DWARF has 70 MiB, a packed source 250 MiB. */
 const largestEntryBytes = 8 * 2 ** 30;
 
-/** A text that is signed together with the payload, so that a signature made for another purpose is not valid here. */
+/** A text that is signed together with the payload. So a signature that was made for another purpose is not valid here. */
 const domain = 'splat-store/1';
 
 /** The name of an entry in a shared store. */
@@ -26,8 +26,8 @@ export interface EntryName {
 }
 
 /**
- * Converts a manifest, the list of an entry's files, to its signed text: one line of JSON with the signer, the signature and the
- * payload.
+ * Signs a manifest (the list of an entry's files) and returns the signed text: a line of JSON with the signer, the signature and
+ * the payload.
  */
 export function sealManifest(manifest: StoreManifest, key: SigningKey): string {
   const payload = JSON.stringify(manifest);
@@ -57,8 +57,8 @@ export function openManifest(
 }
 
 /**
- * Opens a manifest without checking its signature. This is for a server without keys and for a prune, which only keep the store
- * in order. Throws a StoreFault `refused` for a text that is not the manifest of this entry.
+ * Opens a manifest without checking its signature. A server without keys and `splat store prune` use this function, because neither
+ * uses the content of entries. Throws a StoreFault `refused` when the text is not the manifest of this entry.
  */
 export function peekManifest(
   text: string,
@@ -103,7 +103,7 @@ function requireSound(manifest: StoreManifest, { kind, key }: EntryName, what: s
   }
 }
 
-/** The sum of the sizes of all files of an entry. */
+/** Returns the total size of an entry's files, in bytes. */
 export function entryBytes({ files }: Pick<StoreManifest, 'files'>): number {
   return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -8,21 +8,21 @@ export interface Blob {
   readonly bytes: number;
 }
 
-/** The signal that ends the waiting for a shared store. */
+/** The signal that ends a wait for a shared store. */
 export interface Waiting {
   readonly signal: AbortSignal;
 }
 
 /**
- * Where a shared store lies: a folder, or an HTTP server. A place only moves bytes and checks none of them; its callers check
- * digests and signatures. The functions of a place throw a StoreFault when they fail, and `interrupted` when the signal fires.
+ * Where a shared store lies: a folder, or an HTTP server. A place only moves bytes, unchecked; its callers check digests and
+ * signatures. The functions of a place throw a StoreFault when they fail, and `interrupted` when the signal fires.
  */
 export interface StorePlace extends AsyncDisposable {
   /** The absolute path of the folder, or the URL. */
   readonly name: string;
   /**
    * Returns the text of the manifest that the key `signer` is said to have signed. The signature is not checked. Returns undefined
-   * when there is no such manifest.
+   * when no such manifest exists.
    */
   readonly readManifest: (
     entry: EntryName,
@@ -30,8 +30,8 @@ export interface StorePlace extends AsyncDisposable {
     options: Waiting,
   ) => Promise<string | undefined>;
   /**
-   * Returns the ids of the keys that are said to have signed a manifest of the entry. Returns an empty list when the place
-   * cannot list the keys.
+   * Returns the ids of the keys that are said to have signed a manifest of the entry. Returns an empty list when the place cannot
+   * list the keys.
    */
   readonly signers: (entry: EntryName, options: Waiting) => Promise<readonly string[]>;
   /** Writes or replaces the manifest of the entry that the key `signer` signed. */
@@ -41,7 +41,7 @@ export interface StorePlace extends AsyncDisposable {
     text: string,
     options: Waiting,
   ) => Promise<void>;
-  /** Returns the bytes of a blob, which are not verified. Returns undefined when there is no such blob. */
+  /** Returns the bytes of a blob, unverified. Returns undefined when no such blob exists. */
   readonly readBlob: (blob: Blob, options: Waiting) => Promise<Readable | undefined>;
   /**
    * Stores the content of the local file `file` if the store lacks the blob. With `replace`, stores the content in any case,
@@ -59,25 +59,25 @@ export interface StorePlace extends AsyncDisposable {
   readonly hold: (options: Waiting) => Promise<AsyncDisposable>;
 }
 
-/** The path of a blob. It is below the folder of the store, or below the URL of the store. */
+/** Returns the path of a blob, relative to the folder or the URL of the store. */
 export function blobPath(sha256: string): string {
   return `blobs/${sha256}`;
 }
 
 /**
- * The path of the folder with the manifests of an entry. It is below the folder or the URL of the store. The folder has one file
- * for each key that signed the entry.
+ * Returns the path of the folder with the manifests of an entry, relative to the folder or the URL of the store. The folder has one
+ * file for each key that signed the entry.
  */
 export function manifestsPath({ kind, key }: EntryName): string {
   return `manifests/${kind}/${key}`;
 }
 
-/** The path of the manifest of an entry that the key `signer` signed. */
+/** Returns the path of the manifest that the key `signer` signed for an entry. */
 export function manifestPath(entry: EntryName, signer: string): string {
   return `${manifestsPath(entry)}/${signer}`;
 }
 
-/** What the path of a URL names: a blob, a manifest, or the list of the signers of an entry. */
+/** What a URL's path names: a blob, a manifest, or the list of an entry's signers. */
 export type StorePath =
   | { readonly kind: 'blob'; readonly sha256: string }
   | { readonly kind: 'manifest'; readonly entry: EntryName; readonly signer: string }

@@ -16,8 +16,8 @@ export interface StoredEntry {
   readonly key: string;
   readonly signer: string;
   /**
-   * The sum of the sizes of the entry's blobs, in bytes; 0 for a damaged manifest. A blob that several entries share counts for
-   * each of them.
+   * The total size of the entry's blobs, in bytes; 0 for a damaged manifest. A blob that several entries share counts for each of
+   * these entries.
    */
   readonly bytes: number;
   /** The time at which the manifest was last read or written, in milliseconds since 1970. */
@@ -30,14 +30,14 @@ interface ListedManifest extends StoredEntry {
 }
 
 /**
- * A manifest, blob or draft is not removed for this time (an hour) after its last use. A host may be reading the blobs, or may be
- * about to sign them.
+ * The time, an hour, for which no manifest, blob or draft is removed after its last use. Until then, a host may still be reading
+ * the blobs, or may be about to sign a manifest that names them.
  */
 const graceMs = 3_600_000;
 
 /**
- * All manifests in the folder of a store, least recently used first. Empty for a folder without manifests. Throws `usage` when
- * the folder does not exist.
+ * Returns all manifests in the folder of a store, least recently used first. Returns an empty list for a folder without manifests.
+ * Throws `usage` when the folder does not exist.
  */
 export async function listEntries(dir: string): Promise<readonly StoredEntry[]> {
   return (await listManifests(dir)).map(({ path: _path, blobs: _blobs, ...entry }) => entry);
@@ -52,9 +52,9 @@ export interface Pruned {
 
 /**
  * Removes manifests that were not used for `olderThanMs`, then the least recently used manifests until the blobs of the remaining
- * manifests fit into `maxBytes`. A limit that is absent removes no manifest. Then removes each blob that no manifest names, and
- * drafts of writers that died. Nothing that was used within the last hour is removed. With `isDry` nothing is removed at all.
- * Without `isDry`, throws `infra` while another process uses the folder.
+ * manifests fit into `maxBytes`. An absent limit removes no manifest. Then removes each blob that no remaining manifest names, and
+ * the drafts (unfinished files) of writers that died. Files that were used within the last hour stay. With `isDry`, nothing is
+ * removed at all. Without `isDry`, throws `infra` while another process uses the folder.
  */
 export async function pruneStore(
   dir: string,
@@ -72,7 +72,7 @@ export async function pruneStore(
     const message = `another splat process is using ${dir}; nothing was removed`;
     throw new HarnessError('infra', `${message}; try again when that process has ended`);
   }
-  // The manifests are listed under the lock, because another process may have used an entry before.
+  // The manifests are listed under the lock, because another process may have used an entry before this process had the lock.
   const manifests = await listManifests(dir);
   const removed = chooseManifests(manifests, limits);
   const kept = manifests.filter((one) => !removed.includes(one));
@@ -84,7 +84,7 @@ export async function pruneStore(
   return { entries, ...swept };
 }
 
-/** Chooses the manifests to remove. Pure. */
+/** Returns the manifests to remove. Pure. */
 function chooseManifests(
   manifests: readonly ListedManifest[],
   limits: { readonly olderThanMs?: number; readonly maxBytes?: number; readonly nowMs: number },
@@ -112,7 +112,7 @@ function chooseManifests(
 
 async function removeManifest(path: string): Promise<void> {
   await rm(path, { force: true });
-  // rmdir() fails, and the folder stays, when it also has the manifest of another key.
+  // rmdir fails, and the folder stays, when the folder has the manifest of another key for the same entry.
   await rmdir(dirname(path)).catch(() => undefined);
 }
 
@@ -126,7 +126,7 @@ async function sweepBlobs(
   for (const name of (await readIfThere(readdir(join(dir, 'blobs')))) ?? []) {
     const path = join(dir, 'blobs', name);
     const found = named.has(name) ? undefined : await readIfThere(stat(path));
-    // Before a writer signs an entry, it marks the entry's blobs that are in the store already as used.
+    // A writer to the folder that finds a blob there updates the blob's times before signing a manifest that names the blob.
     if (found?.isFile() !== true || nowMs - found.mtimeMs <= graceMs) continue;
     if (!isDry) await rm(path, { force: true });
     blobs += 1;
@@ -165,7 +165,7 @@ async function listManifests(dir: string): Promise<readonly ListedManifest[]> {
 
 /**
  * Reads a manifest. Returns undefined when the manifest was removed meanwhile. A damaged manifest counts as a manifest without
- * blobs, so a prune removes it when it is old.
+ * blobs, so pruneStore() removes it when it is old.
  */
 async function readListed(path: string): Promise<ListedManifest | undefined> {
   const facts = await readIfThere(stat(path));

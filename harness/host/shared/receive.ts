@@ -6,19 +6,19 @@ import { throwIfAborted } from '../process.ts';
 import type { Blob } from './place.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** The lowest permitted rate of a transfer: with a slower store, a build on this host is faster. */
+/** The lowest permitted rate of a transfer. A build on this host is faster than a transfer below this rate. */
 const slowestBytesPerSecond = 512 * 1024;
 const patienceMs = 30_000;
 
-/** The time limit for the transfer of a blob of this size, in milliseconds: 30 s, and a second more for each 512 KiB. */
+/** Returns the time limit in milliseconds for the transfer of `bytes` bytes: 30 s plus a second for each 512 KiB. */
 export function transferLimitMs(bytes: number): number {
   return patienceMs + (bytes / slowestBytesPerSecond) * 1000;
 }
 
 /**
- * Writes a stream to the new file `path` and computes its digest on the way. When it resolves, the file has exactly the bytes of
- * `blob`. Stops at the first byte beyond the size of `blob`. Removes the file on a failure. Throws a StoreFault: `refused` for
- * other bytes, `unreachable` for a stream that takes too long. An error of the stream itself or of the disk is thrown as it is.
+ * Writes a stream to the new file `path` and verifies the size and the digest. Reading stops as soon as the stream has more bytes
+ * than the blob. On a failure the file is removed. Throws a StoreFault: `refused` when the bytes are not those of the blob,
+ * `unreachable` when the stream takes too long. Errors of the stream and of the disk are thrown as they are.
  */
 export async function receiveBlob(
   stream: Readable,
@@ -27,7 +27,7 @@ export async function receiveBlob(
   { signal, limitMs = transferLimitMs(bytes) }: { signal: AbortSignal; limitMs?: number },
 ): Promise<void> {
   const what = `blob ${sha256.slice(0, 16)}`;
-  // The stream may fail before it is read. Reading it then throws the same error.
+  // The stream may fail before the first read, without a listener for the error. The first read then throws the same error.
   stream.on('error', () => undefined);
   using _deadline = startDeadline(signal, limitMs, () => {
     const text = `${what}: not complete after ${Math.round(limitMs / 1000)} s`;

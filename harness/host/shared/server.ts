@@ -10,7 +10,7 @@ import { draftsFolder, folderPlace } from './folder-place.ts';
 import { transferLimitMs } from './receive.ts';
 
 const mostConnections = 128;
-/** A connection on which nothing moves for this time is closed. */
+/** A connection without traffic for this time is closed. */
 const silenceLimitMs = 30_000;
 /** The time that running requests get to end when the server is told to stop. */
 const graceMs = 5_000;
@@ -85,6 +85,6 @@ async function closeOn(
     server.closeAllConnections(),
   );
   await closed;
-  // An upload that was cut off removes its draft before its request ends.
+  // The handler of an upload that was cut off removes the upload's draft before the handler ends.
   await Promise.all(running);
 }

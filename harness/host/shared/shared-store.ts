@@ -12,11 +12,11 @@ import type { StorePlace } from './place.ts';
 import { receiveBlob } from './receive.ts';
 import { StoreFault } from './store-fault.ts';
 
-/** An entry of a shared store, with the manifest that a trusted key signed. */
+/** An entry that a shared store has, and that a trusted key signed. */
 export interface SharedEntry {
   readonly manifest: StoreManifest;
   readonly signer: string;
-  /** The sum of the sizes of the entry's files. */
+  /** The total size of the entry's files, in bytes. */
   readonly bytes: number;
 }
 
@@ -32,8 +32,9 @@ export interface SharedStore extends AsyncDisposable {
    */
   readonly find: (name: EntryName, signal: AbortSignal) => Promise<SharedEntry | undefined>;
   /**
-   * Writes the files of an entry into the empty folder `dir` and verifies the digest of each file. `check` returns what is wrong
-   * with the manifest; undefined when nothing is wrong. Throws a StoreFault `refused` when the manifest or a file is wrong.
+   * Writes the files of an entry into the empty folder `dir` and verifies the digest of each file. `check` returns a text that says
+   * what is wrong with the manifest, or undefined when the manifest is right. Throws a StoreFault `refused` when the manifest or a
+   * file is wrong.
    */
   readonly fetch: (
     entry: SharedEntry,
@@ -44,17 +45,18 @@ export interface SharedStore extends AsyncDisposable {
     },
   ) => Promise<void>;
   /**
-   * Puts an entry of the cache into the store and returns `put`. Returns `there`, and puts nothing, when this host's key has signed
-   * the entry already, or when this host has no key.
+   * Puts an entry of the cache into the store and returns `put`. Returns `there`, and puts nothing, when this host's key has
+   * signed the entry already, and when this host has no key.
    */
   readonly offer: (entry: OfferedEntry, signal: AbortSignal) => Promise<'put' | 'there'>;
   /**
-   * Keeps `splat store prune` from running until the result is disposed. If this host has a key, also creates the
-   * folder of a new store.
+   * Keeps `splat store prune` from running until the result is disposed. For a host with a key, this also creates the folder of a
+   * new store.
    */
   readonly hold: (signal: AbortSignal) => Promise<AsyncDisposable>;
   /**
-   * Returns true for five minutes after explain() got a failure to reach the store. The caller does not use the store in this time.
+   * True for five minutes after explain() was called with a failure to reach the store. During this time, the caller does not use
+   * the store.
    */
   readonly isAway: () => boolean;
   /**
@@ -64,20 +66,20 @@ export interface SharedStore extends AsyncDisposable {
   readonly explain: (error: unknown) => string;
 }
 
-/** A cache entry to put into the store, with the paths of the files that hosts share. */
+/** A cache entry to put into the store, and the paths of the files that hosts share. The entry can have more files. */
 export interface OfferedEntry {
   readonly entry: Pick<Entry, 'key' | 'meta'> & { readonly kind: EntryName['kind'] };
   readonly files: readonly string[];
-  /** Returns the folder in which the shared files are. Called only when the entry is to be put into the store. */
+  /** Returns the folder in which the shared files are. Called only when the entry must be put into the store. */
   readonly pack: () => Promise<string>;
 }
 
-/** The time after which an unreachable store is used again, so that a night does not lose the store because of one restart. */
+/** The time after which an unreachable store is used again. So a single restart of the store does not cost a night the store. */
 const awayMs = 5 * 60_000;
 
 /**
- * Opens a shared store. The store then accepts only manifests that one of the `trusted` keys or this host's
- * `signing` key has signed.
+ * Opens a shared store. The result accepts only manifests that one of the `trusted` keys or the `signing` key of this host
+ * signed.
  */
 export function openSharedStore(
   place: StorePlace,
@@ -96,7 +98,7 @@ export function openSharedStore(
     name: place.name,
     signer: signing?.id,
     find: async (name, signal) => {
-      // An entry that was refused once is refused for the whole run, so that its failure is reported in one line.
+      // An entry that was refused once stays refused for the whole run, so that its failure is reported only once.
       if (refused.has(idOf(name))) return undefined;
       try {
         return await findSigned(place, name, trusted, signal);
@@ -118,7 +120,7 @@ export function openSharedStore(
       const id = idOf(asked.entry);
       if (signing === undefined || offered.has(id)) return 'there';
       const replace = refused.has(id);
-      // A manifest that was refused is replaced without reading it again.
+      // A manifest that was refused is not read again, but replaced.
       const isThere =
         !replace && (await place.readManifest(asked.entry, signing.id, { signal })) !== undefined;
       if (!isThere) await putFiles(place, asked, signing, { signal, replace });
@@ -152,7 +154,7 @@ function idOf({ kind, key }: EntryName): string {
   return `${kind} ${key}`;
 }
 
-/** Creates the folder of a store: a host with a key may begin a store in a new folder. */
+/** Creates the folder of a store, because a host with a key may begin a new store. */
 async function makeFolderOf(place: StorePlace): Promise<void> {
   if (place.name.startsWith('/')) await makeFolder(place.name);
 }
@@ -211,8 +213,8 @@ async function fetchFiles(
 }
 
 /**
- * True for a failed read(2). Such a failure is a fault of the store, because fetchFiles() reads only from the store and writes only
- * to this host's disk.
+ * True for a failed read(2). During a fetch, only the store is read and only this host's disk is written, so a failed read is a
+ * fault of the store.
  */
 function isRead(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'read';

@@ -1,5 +1,5 @@
 /**
- * A failure of a shared store. It does not end a run: exchange.ts catches the failure, and the work goes on without the store.
+ * A failure of a shared store. The failure does not end a run: exchange.ts catches it, and the work goes on without the store.
  *
  * - `refused`: the bytes are damaged, too large, or not those that a trusted key signed
  * - `unreachable`: the store is down, slow or full, or it denies access

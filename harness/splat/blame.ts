@@ -14,9 +14,8 @@ import {
 } from './stall-lists.ts';
 
 /**
- * What a report is blamed on: a function, or else a source file or a module. The title of the report is made from `name`. `frame`
- * is the stack frame of the function; it is absent for a file or a module. `passed` holds the frames above `frame` that were
- * skipped.
+ * The function, source file or module that a report blames. The title of the report is made from `name`. `frame` is the stack frame
+ * of the function and is absent for a file or a module. `passed` holds the frames above `frame` that were skipped.
  */
 export interface Blame {
   readonly name: string;
@@ -35,8 +34,8 @@ function first(rule: FrameRule, frames: readonly SectionFrame[]): Blame | undefi
 }
 
 /**
- * The frames of the code that a timer tick or an IPI interrupted. These frames are below the frames of the tick or IPI. With
- * `cut`, they begin below the interrupt's entry; without, below the last function that reported the stall.
+ * The frames of the code that a timer tick or an IPI interrupted, which stand below the frames of the tick or IPI. With `cut`,
+ * these frames begin below the interrupt's entry; without `cut`, below the last function that reported the stall.
  */
 function belowTick(frames: readonly SectionFrame[], cut: boolean): readonly SectionFrame[] {
   const boundary = frames.findIndex((entry) => interruptBoundary.test(entry.frame.function));
@@ -109,8 +108,8 @@ export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
 
 /**
  * The frame of the program counter with which a CPU answered the NMI of another CPU that found it stalled. `index` is the index of
- * the section above the CPU's stack. Empty when this section is no such answer, and for the CPU on which RCU's own thread ran last,
- * which is not the stalled CPU (kernel/rcu/tree_stall.h).
+ * the section above the CPU's stack. Returns an empty list when the section is no such answer, and for the CPU on which RCU's own
+ * thread ran last, because that CPU is not the stalled one (kernel/rcu/tree_stall.h).
  */
 function answered(sections: readonly Section[], index: number): readonly SectionFrame[] {
   const [above, answer] = [sections[index - 1], sections[index]];
@@ -124,7 +123,7 @@ const nmiAnswer = /^NMI backtrace for cpu \d/;
 const lastRan = /^(?:rcu: )?Stack dump where RCU GP kthread last ran/;
 
 /**
- * The frames that may be blamed, in one list for each stack of a kind that the rule names in `from`. The first list begins with
+ * Returns the frames that may be blamed: one list for each stack whose kind is in the rule's `from`. The first list begins with
  * `named`, the frames that the header names. The frame of the program counter comes next, if the rule wants it.
  */
 function candidates(
@@ -161,9 +160,9 @@ const withAddress = /\[<[0-9a-f]{8,16}>\]/;
 
 /**
  * The frames of a stack that can be trusted. When the unwinder marked only some frames as uncertain, these are left out. When it
- * marked all frames as uncertain, because the kernel has no frame pointers, all are returned. The exception: when a function
- * occurs twice in a stack without certain frames, or a checker's function occurs, its uncertain frames are leftovers of a running
- * task and are left out. The exception does not apply to a stack whose lines have an address (`withAddress`).
+ * marked all frames as uncertain, because the kernel has no frame pointers, all are returned. In one case the uncertain frames are
+ * left out nevertheless, as leftovers of a running task: the stack has no certain frames, and a function occurs twice or a
+ * checker's function occurs. This case does not apply to a stack whose lines have an address (`withAddress`).
  */
 export function believable(frames: readonly SectionFrame[]): readonly SectionFrame[] {
   const certain = frames.filter((entry) => !entry.questionable);
@@ -175,8 +174,8 @@ export function believable(frames: readonly SectionFrame[]): readonly SectionFra
 }
 
 /**
- * Finds the guilty frame of a report as `rule` says. `named` holds the frames that the header names. Undefined when the report
- * has no frame that may be blamed.
+ * Returns what `rule` blames for a report. `named` holds the frames that the header names. Returns undefined when the report has no
+ * frame that may be blamed.
  */
 export function findBlame(
   rule: FrameRule,

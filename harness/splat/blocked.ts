@@ -17,8 +17,8 @@ export function mayHang(name: string): boolean {
 }
 
 /**
- * What stands before a line that SysRq-w prints, `[   11.700446][   T28] `: the time and the printk caller. The caller is the
- * task that prints, not the task that the line describes.
+ * The time and the printk caller before a line that SysRq-w prints: `[   11.700446][   T28] `. The caller is the task that prints,
+ * not the task that the line describes.
  */
 const stamp = /^(?:\[[^\]]*\]\s?)+/;
 /**
@@ -28,9 +28,9 @@ const stamp = /^(?:\[[^\]]*\]\s?)+/;
 const taskLine = /^task:(\S.*?)\s+state:(\S)\s.*?\bpid:\s*(\d+)/;
 
 /**
- * The function in which a blocked task waits. `sysrq` is the output of SysRq-w, which lists the blocked tasks. The function is
- * found by the rules for hung tasks: had the task waited longer, the kernel would have reported it as hung. The first task with
- * such a function counts. Undefined when there is none.
+ * Returns the function in which a blocked task waits. `sysrq` is the output of SysRq-w, which lists the blocked tasks. The rules
+ * for hung tasks find the function: had the task waited longer, the kernel would have reported a hung task. The first task with
+ * such a function counts. Returns undefined when no task has such a function.
  */
 export function blockedFrame(sysrq: string): string | undefined {
   const lines = sysrq.split(/\r*\n/).map((line) => line.replace(stamp, ''));

@@ -16,9 +16,9 @@ export interface ReportLine {
 }
 
 /**
- * What a part of a report is. `head` is the beginning of the report. `trace`, `alloc`, `free`, `origin` and `chain` are stacks: a
- * stack trace, the stack of the allocation, that of the free, that of uninitialized memory, and lockdep's stacks of earlier
- * acquisitions. `other` is lines whose frames are not to blame.
+ * The kinds of a report's parts. `head` is the beginning of the report. `trace`, `alloc`, `free`, `origin` and `chain` are stacks:
+ * a stack trace, the stack of the allocation, the stack of the free, the stack that shows where uninitialized memory came from, and
+ * lockdep's stacks of earlier acquisitions. `other` is a part whose frames are not to blame.
  */
 export type SectionKind = 'head' | 'trace' | 'alloc' | 'free' | 'origin' | 'chain' | 'other';
 
@@ -40,8 +40,8 @@ export interface Section {
   /** The number of lines below the heading. Lines that name the program counter do not count. */
   length: number;
   /**
-   * True for the stack that the kernel prints below `Task dump for CPU 1:`, for a CPU that does not answer
-   * (kernel/rcu/tree_stall.h).
+   * True for the stack of a CPU that does not answer, which the kernel prints below
+   * `Task dump for CPU 1:` (kernel/rcu/tree_stall.h).
    */
   readonly isDump?: true;
 }
@@ -79,9 +79,10 @@ const sectionEnd =
   /---\[ end trace|^Kernel panic - |^Rebooting in|^\s*<\/TASK>|^\s*RIP: (?:0033|0023|002b):(?!\w+\+0x)/;
 
 /**
- * The lines that name the program counter: `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`, `NIP [c0001234]
- * f+0x1/0x2`, `epc : f+0x1/0x2`, the PSW of s390, and those of show_regs() of the other architectures. `RIP: 0033:` names the
- * code segment of programs. The kernel of user-mode Linux runs in this segment as well; only its lines have a symbol.
+ * The lines that name the program counter: `RIP: 0010:f+0x1/0x2`, `pc : f+0x1/0x2`, `PC is at f+0x1/0x2`,
+ * `NIP [c0001234] f+0x1/0x2`, `epc : f+0x1/0x2`, the PSW of s390, and the lines that show_regs() prints on other architectures.
+ * `RIP: 0033:` names the code segment of programs. The kernel of user-mode Linux runs in this segment as well; only the lines of
+ * that kernel have a symbol.
  */
 const programCounter =
   /^\s*(?:RIP: (?:0010|e030|0060|0033):|RIP: +\[<|RIP +\[<|EIP: |EIP is at |IP: |pc : |pc: [0-9a-f]{8,16}: |PC: (?:\[?<|0x[0-9a-f]{8,16} \()|(?:PC|pc|ip) is at |NIP \[|epc ?: |epc   : |(?:ERA|era *): |IAOQ\[0\]: |TPC: ?<|Krnl PSW : .*\(|RIP: 0010:\[<)/;
@@ -104,8 +105,8 @@ function headingOf(text: string, above: Section): SectionKind | undefined {
 }
 
 /**
- * Adds the frame of a line to a section. On 32-bit ARM each frame is printed twice, as the caller on one line and as the callee on
- * the next; it is added once.
+ * Adds the frame of a line to a section. 32-bit ARM prints each frame twice, as the caller on one line and as the callee on the
+ * next line; the frame is added once.
  */
 function pushFrame(section: Section, read: FrameLine, line: ReportLine): void {
   const { frame, caller, questionable } = read;
@@ -122,9 +123,9 @@ function readCounter(text: string): StackFrame | undefined {
 }
 
 /**
- * The section of a report that begins at `line`. When the heading of a stack contains a frame, the section begins with this
- * frame. Undefined when no section begins at the line. `dumped` tells that a task dump was announced: the stack is then a CPU's
- * dump.
+ * The section of a report that begins at `line`. When the heading of a stack contains a frame, the section begins with this frame.
+ * Undefined when no section begins at the line. `dumped` is true when a line above announced a task dump: the stack is then the
+ * dump of a CPU.
  */
 function sectionAt(line: ReportLine, above: Section, dumped: boolean): Section | undefined {
   const kind = headingOf(line.text, above);

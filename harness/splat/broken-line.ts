@@ -11,12 +11,13 @@ interface Halves {
   /** The line with the beginning of the header, and whether it has printk's stamp. */
   readonly text: string;
   readonly fromKernel: boolean;
-  /** The line below it. */
+  /** The line below the first half. */
   readonly more: string;
 }
 
 /**
- * The header that a mail program or a terminal broke in two, as one line. Undefined when the two lines are no halves of a header.
+ * Joins the halves of a header that a mail program or a terminal broke in two. Returns the header as one line, or undefined when
+ * the two lines are no halves of a header.
  */
 export function joinHeader(halves: Halves, headerAt: HeaderTest): string | undefined {
   const { text, fromKernel, more } = halves;
@@ -34,10 +35,7 @@ export function joinHeader(halves: Halves, headerAt: HeaderTest): string | undef
   return order.find((whole) => completes(own, halves, whole));
 }
 
-/**
- * True when the whole header has what its rule looks for, and neither half has it: the detail, or the function that the header
- * names.
- */
+/** True when the whole header has the detail or the function that its rule looks for, and neither half has it. */
 function completes({ rule, at }: HeaderPlace, { text, more }: Halves, whole: string): boolean {
   const { detail, frame } = rule ?? {};
   if (detail) return detail.test(whole) && !detail.test(text) && !detail.test(more);

@@ -12,7 +12,7 @@ export const inlinedHeader = /(?:BUG|WARNING): .* \[inline\]\s*$/;
 
 /**
  * The word that syzbot puts in a title in place of the function when the report names none. When a rule finds no function for the
- * title, a title with this word is the title or among the alternative titles.
+ * title, the title or one of the alternative titles has this word.
  */
 const unknown = 'corrupted';
 
@@ -23,8 +23,8 @@ export interface Composition {
   readonly altTitles: readonly string[];
   readonly class: string;
   /**
-   * The name of the guilty function, source file (`mm/slub.c:LINE`) or module (`[ext4]`). Empty when nothing is blamed. For a
-   * race between two functions, it is the name that sorts first.
+   * The name of the guilty function, source file (`mm/slub.c:LINE`) or module (`[ext4]`). For a race between two functions, the
+   * name that sorts first. An empty string when nothing is blamed.
    */
   readonly frame: string;
   readonly blame: Blame | undefined;
@@ -49,8 +49,8 @@ interface Fit {
 }
 
 /**
- * Matches a line against the header of a rule. Null when the line does not fit. `fromKernel` tells whether the line has printk's
- * stamp: some rules require the stamp, others forbid it.
+ * Matches a line against the header expression of a rule. Returns null when the line does not fit. `fromKernel` tells whether the
+ * line has printk's stamp: some rules require the stamp, others forbid it.
  */
 export function fitsHeader(rule: Rule, text: string, fromKernel: boolean): RegExpExecArray | null {
   if (rule.fromKernel && !fromKernel) return null;
@@ -77,8 +77,8 @@ function fit(
 }
 
 /**
- * The line by which a report is named: usually its first line. A symbolizer prints a header for every inlined function, and then
- * the header with the function that the log had before; the report is named by this last header.
+ * Returns the line from which a report's title is made: usually the first line. A symbolizer puts one header for each inlined
+ * function above the log's own header; the title is then made from the log's own header.
  */
 function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
   const [first] = lines;
@@ -87,8 +87,8 @@ function headerLine(lines: readonly ReportLine[]): ReportLine | undefined {
 }
 
 /**
- * The symbol that the detail line names: the line that matches the rule's `detail`. Undefined when the report has no detail line,
- * or when the line names no symbol.
+ * The symbol in the detail line, the line that matches the rule's `detail`. Undefined when the report has no such line, or when the
+ * line names no symbol.
  */
 function detailSymbol({ detail, detailLine }: Fit): string | undefined {
   return detail?.groups?.['frame'] ?? frameWithin(detailLine?.text ?? '')?.symbol;
@@ -106,8 +106,8 @@ function namedBlame(symbol: string, line: ReportLine): Blame {
 }
 
 /**
- * The frame of the function that the header names. Empty when the header names no function, and for a rule that does not look
- * there.
+ * The frame of the function that the header names. Returns an empty list when the header names no function, and for a rule that
+ * blames no function of the header.
  */
 function headerFrames({ rule, header }: Fit, line: ReportLine): SectionFrame[] {
   if (!rule.frame?.from.includes('header')) return [];
@@ -131,14 +131,14 @@ function blameOf(
   return findBlame(rule.frame, own, headerFrames(found, first)) ?? site;
 }
 
-/** Matches the titles of reports in which the source file that the report names is the file with the bug. */
+/** Matches the title templates of the reports that name the source file with the bug. */
 const placed =
   /^(?:WARNING|kernel BUG|UBSAN: .*|BUG: sleeping function .*|BUG: assuming .*) in \{frame\}$/;
 /**
- * What is blamed when the stack of a report names no guilty function. The first of these that the report names: the function in
- * the header, the function at the program counter, the site where a lock was taken, the source file, the module. Undefined when
- * the report names none of these, and when another task printed into the report. Also undefined for a stall whose rule wants the
- * stack of the interrupted code.
+ * Chooses what to blame when the stack of a report names no guilty function. The report may name the function in the header, the
+ * function at the program counter, the site where a lock was taken, the source file, or the module; the first of these is blamed.
+ * Undefined when the report names none of these, and when another task printed into the report. Also undefined for a stall whose
+ * rule wants the stack of the interrupted code.
  */
 function lastResort(
   found: Fit,
@@ -192,8 +192,8 @@ function isPassedOver({ frame }: Rule, name: string): boolean {
 }
 
 /**
- * Functions that wait, each with one name for all its variants. The titles of stalls, hangs and lockdep reports have this name;
- * other titles keep the name of the function.
+ * Functions that wait. Each family of variants has one name, which the titles of stalls, hangs and lockdep reports use. Other
+ * titles keep the function's own name.
  */
 const families: readonly (readonly [RegExp, string])[] = [
   [/^_*smp_call_function/, 'smp_call_function'],
@@ -235,7 +235,10 @@ function expand(template: string, found: Fit, frame: string): string {
     .trim();
 }
 
-/** Names a report by the first rule whose header and detail fit it; undefined when no rule fits. */
+/**
+ * Gives a report the title, class and guilty frame of the first rule whose header and detail fit. Returns undefined when no
+ * rule fits.
+ */
 export function compose(
   rules: readonly Rule[],
   lines: readonly ReportLine[],

@@ -69,8 +69,8 @@ interface Reading {
 }
 
 /**
- * The rules to try for a report: the rule that opened the report, and the rules after it. The rules before it do not fit the
- * header. For the header of an inlined function all rules are tried.
+ * The rules to try for a report: the rule that opened the report, and all later rules. The earlier rules do not fit the header. For
+ * the header of an inlined function, all rules are tried.
  */
 function candidates({ rule, lines }: OpenReport): readonly Rule[] {
   return inlinedHeader.test(lines[0]?.text ?? '') ? rules : rules.slice(rules.indexOf(rule));
@@ -94,8 +94,8 @@ function read(report: OpenReport, lines: readonly ReportLine[]): Reading | undef
 }
 
 /**
- * Converts a report that has ended to a finding, which is a splat or an event. Undefined when no rule fits the report. Lines of
- * other printk callers are left out, unless only these lines name a function to blame.
+ * Converts a report that has ended to a finding, which is a splat or an event. Returns undefined when no rule fits the report.
+ * Lines of other printk callers are left out, unless only these lines name a function to blame.
  */
 export function conclude(report: OpenReport): Finding | undefined {
   const [header] = report.lines;
@@ -144,7 +144,7 @@ function isSuppressed(rule: Rule, found: Parameters<typeof isOfDying>[0]): boole
   return rule.suppressed === true || isOfDying(found);
 }
 
-/** The reason why a report may be incomplete or have lines of another task. Undefined for a report that can be trusted. */
+/** The reason why a report may be incomplete or may contain lines of another task. Undefined for a report that can be trusted. */
 function damageOf(
   report: OpenReport,
   { lines, sections, composition }: Reading,

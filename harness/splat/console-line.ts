@@ -1,21 +1,21 @@
 import { hasMarkup, withoutMarkup, withoutQuote, withSymbols } from './markup.ts';
 
 /**
- * One line of a console log without its prefixes. These are ANSI escapes, printk's level, time and caller, and what others put
- * before the line: quotes of a mail, syslog, journald, Android, netconsole, test harnesses.
+ * One line of a console log without its prefixes. The prefixes are ANSI escapes, printk's level, time and caller, and what other
+ * programs put before the line: quotes in a mail, syslog, journald, Android, netconsole, test harnesses.
  */
 export interface ConsoleLine {
   readonly text: string;
   /**
-   * The printk caller: `T123` for a task, `C1` for a CPU in an interrupt. Kernels since Linux 5.0 print it with
-   * CONFIG_PRINTK_CALLER. Empty when the line has none.
+   * The printk caller: `T123` for a task, `C1` for a CPU in an interrupt. Kernels since Linux 5.0 print the caller with
+   * CONFIG_PRINTK_CALLER. An empty string when the line names no caller.
    */
   readonly caller: string;
   /** True when the kernel wrote the line, not a program: the line had printk's time stamp or level, or syslog's tag `kernel:`. */
   readonly fromKernel: boolean;
 }
 
-// CSI, OSC and two-byte escapes (ECMA-48); a stray ESC goes too.
+// CSI, OSC and two-byte escapes (ECMA-48), and a stray ESC.
 // oxlint-disable-next-line no-control-regex
 const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])?|[\0\r\x07]/g;
 // oxlint-disable-next-line no-control-regex
@@ -75,8 +75,8 @@ const wrappers: readonly RegExp[] = [
 /** The kernel's tag in a line of syslog or of the journal. */
 const kernelTag = /(?:^| )kernel(?:\[\d+\])?:(?: |$)/;
 /**
- * The longest text that may stand before the tag `kernel:`. A single word there is the host; several words count only when one of
- * them is a time.
+ * The longest text that may stand before the tag `kernel:`. A single word before the tag is the host. Several words are accepted
+ * only when one of the words is a time.
  */
 const mostBefore = { characters: 160, words: 9 };
 const hasTime = /\d{1,2}:\d\d|\d{4,}\.\d/;
@@ -129,8 +129,8 @@ function afterStamp(text: string, match: RegExpExecArray, isPlain: boolean): Con
 }
 
 /**
- * What web pages and mail programs make of blanks and of the x in `0x10`: a no-break space and a multiplication sign (as UTF-8, here
- * read as latin1).
+ * Characters that web pages and mail programs put in place of a blank and of the x in `0x10`: a no-break space and a multiplication
+ * sign, in UTF-8 that is read as latin1.
  */
 const typeset = /\xc2\xa0|\xc3\x97/;
 
@@ -138,7 +138,10 @@ function withoutTypesetting(text: string): string {
   return text.replaceAll('\xc2\xa0', ' ').replace(/\b0\xc3\x97(?=[0-9a-f])/g, '0x');
 }
 
-/** What kmemleak puts before each line of a leak, when it prints the leaks to the console (kmemleak.verbose, mm/kmemleak.c). */
+/**
+ * The prefix that kmemleak puts before each line of a leak when kmemleak prints leaks to the console
+ * (kmemleak.verbose, mm/kmemleak.c).
+ */
 const ofKmemleak = /^kmemleak: (?=unreferenced object | {2})/;
 
 function withoutKmemleak(line: ConsoleLine): ConsoleLine {
@@ -147,8 +150,8 @@ function withoutKmemleak(line: ConsoleLine): ConsoleLine {
 }
 
 /**
- * Removes prefix, escapes and markup from a line. `raw` is one line without its newline, as latin1 or as decoded text. This takes
- * a time that is linear in the length of the line.
+ * Removes prefix, escapes and markup from a line. `raw` is one line without its newline, as latin1 or as decoded text. The time
+ * taken is linear in the length of the line.
  */
 export function readConsoleLine(raw: string): ConsoleLine {
   let text = controls.test(raw) ? raw.replace(escapes, '') : raw;

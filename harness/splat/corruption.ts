@@ -4,12 +4,15 @@ import type { Composition } from './compose.ts';
 /** A damaged title: a printk stamp got into it, a number stands where the function belongs, or it breaks off after a colon. */
 const damagedTitle = /\[ *\d+\.\d{6}\]|\bin \d|:$/;
 
-/** Lines with which other tasks begin stacks of their own. Without printk callers these stacks end up in the middle of a report. */
+/**
+ * Lines with which other tasks begin stacks of their own. Without printk callers, these stacks end up in the middle of another
+ * task's report.
+ */
 const intruder = /^FAULT_INJECTION: forcing a failure|: (?:page|vmalloc:) allocation failure/;
 
 /**
- * The number of the log line at which another task begins to print into a report. Undefined when none is found, and for a report
- * whose lines name their printk caller.
+ * Returns the number of the log line at which another task begins to print into a report. Returns undefined when no such line is
+ * found, and for a report whose lines name their printk caller.
  */
 export function intrusionOf(
   lines: readonly ReportLine[],
@@ -25,9 +28,7 @@ export function intrusionOf(
   return said?.number ?? seen?.line.number;
 }
 
-/**
- * The sections of a report as they were before the line of the log with the number `end`: later sections and frames are left out.
- */
+/** Returns the sections of a report without the sections and frames at or below the log line with the number `end`. */
 export function sectionsBefore(sections: readonly Section[], end: number): Section[] {
   const before = sections.filter(({ heading }) => heading.number < end);
   return before.map((section) => ({
@@ -39,14 +40,14 @@ export function sectionsBefore(sections: readonly Section[], end: number): Secti
 /** The smallest number of frames without a heading that counts as a stack: KMSAN and 32-bit ARM print no heading. */
 export const leastBareFrames = 3;
 /**
- * Headings that announce a trace whose own heading follows: lockdep prints `stack backtrace:`, then the CPU line, then
- * `Call Trace:`.
+ * Headings below which a trace with a heading of its own follows: lockdep prints `stack backtrace:`, then the CPU line,
+ * then `Call Trace:`.
  */
 const announces = /stack backtrace:|NMI backtrace/;
 
 /**
- * True when nothing stands below `Allocated by task 12:` or `Freed by task 12:`. Intact reports have a stack there, or `(stack is
- * not available)`.
+ * True when the heading `Allocated by task 12:` or `Freed by task 12:` has nothing below. Intact reports have a stack there,
+ * or `(stack is not available)`.
  */
 function isEmptyHistory(section: Section): boolean {
   return (
@@ -58,8 +59,8 @@ function isEmptyHistory(section: Section): boolean {
 }
 
 /**
- * True when the frames without a heading are a stack: there are at least `leastBareFrames` of them, or the header names the first
- * of them as well.
+ * True when frames without a heading are a stack: there are at least `leastBareFrames` such frames, or the header names the first
+ * frame as well.
  */
 function hasBareStack({ rule, blame }: Composition, sections: readonly Section[]): boolean {
   const bare = sections[0]?.frames.filter((entry) => !entry.pc) ?? [];
@@ -69,8 +70,8 @@ function hasBareStack({ rule, blame }: Composition, sections: readonly Section[]
 }
 
 /**
- * The reason why a report may be incomplete; undefined for a report that can be trusted. Consoles drop lines, mix the output of
- * CPUs and are cut by reboots. A title made from such a report would split one bug into many.
+ * Returns the reason why a report may be incomplete, or undefined for a report that can be trusted. Consoles drop lines, mix the
+ * output of CPUs and are cut by reboots. A title made from such a report would split one bug into many.
  */
 export function corruptionOf(
   composition: Composition,

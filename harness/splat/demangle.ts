@@ -2,9 +2,9 @@
 const mangled = /^_(?:R|Z)/;
 
 /**
- * The readable name of a mangled symbol. Rust symbols (RFC 2603) look like
- * `_RNvMs4_NtCs1_11rust_binder7processNtB5_7Process10update_ref`, C++ symbols like `_Z8fakeNameiii`. Any other symbol is returned
- * unchanged, and so is a symbol that cannot be read. Paths, inherent and trait impls and back references are understood. A
+ * Returns the readable name of a mangled symbol. Rust symbols (RFC 2603) look like
+ * `_RNvMs4_NtCs1_11rust_binder7processNtB5_7Process10update_ref`, C++ symbols like `_Z8fakeNameiii`. Any other symbol, and a symbol
+ * that cannot be read, is returned unchanged. The reader understands paths, inherent and trait impls, and back references. A
  * closure has the name of the function around it. A Rust name ends before generic arguments; when more of the name follows them,
  * the symbol cannot be read.
  */

@@ -1,6 +1,6 @@
-/** The time that printk puts before a line. What a logger puts before this time may differ between two copies of the line. */
+/** The time that printk puts before a line. A logger's prefix before this time may differ between two copies of the line. */
 const clock = /\[ {0,8}\d{1,9}\.\d{6}\]/;
-/** After this many lines in a row of which the console had no second copy, the console counts as an ordinary one. */
+/** After this many lines in a row without a second copy, the console counts as a console that prints each line once. */
 const patience = 4;
 
 /** A line from its time on. Undefined when the line has no time. */
@@ -11,8 +11,8 @@ function told(raw: string): string | undefined {
 
 /**
  * Finds the second copies on a console that prints each line twice: with the boot parameter `keep_bootcon`, two consoles of the
- * kernel write to the same port (kernel/printk/printk.c). Such a console shows when a line that may open a report comes twice with
- * the same time.
+ * kernel write to the same port (kernel/printk/printk.c). A console counts as such when a line that may open a report comes twice
+ * with the same time.
  */
 export class DoubledLines {
   #last = '';

@@ -48,12 +48,12 @@ function event(line: ReportLine, title: string, bugClass: string): Finding {
 }
 
 /**
- * The event that a line reports: something worth noting that is no splat. Undefined when the line reports no event. The lines
- * are:
+ * Returns the event that a line reports: something worth noting that is no splat. Returns undefined when the line reports no event.
+ * Lines with events are:
  * - `Out of memory: Killed process 123 (comm) total-vm:...`, `Memory cgroup out of memory: Kill process 123 (comm) score 9`
  * - `[drm:virtio_gpu_dequeue_ctrl_func] *ERROR* response 0x1203 (command 0x105)`
- * - `kvm_mmu_notifier_invalidate_range_start+0x0/0x60 callback failed with -11 in non-blockable context.`, legal when no splat
- *   follows
+ * - `kvm_mmu_notifier_invalidate_range_start+0x0/0x60 callback failed with -11 in non-blockable context.`, legal when no
+ *   splat follows
  */
 export function readEvent(line: ReportLine): Finding | undefined {
   const killed = isOfMemory(line.text)
@@ -98,8 +98,8 @@ export function isChoice(found: Finding, text: string): boolean {
 }
 
 /**
- * The event of an OOM kill with the process that was killed, in place of the chosen process. `line` is a line below the event's
- * line. Undefined when this line names no killed process.
+ * Returns the event of an OOM kill with the process that was killed in place of the chosen process. `line` is a line below the
+ * event's line. Returns undefined when `line` names no killed process.
  */
 export function readKilled(choice: Finding, line: ReportLine): Finding | undefined {
   const match = choice.oom ? killed.exec(line.text) : null;

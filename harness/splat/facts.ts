@@ -1,7 +1,10 @@
 import type { Blocker, HardwareFacts, NonBlockFacts, StackFrame } from '../records/finding.ts';
 import type { ReportLine } from './body.ts';
 
-/** The CPU on which a report was printed, and the task that the report names, as `comm/pid`. What no line names is absent. */
+/**
+ * The CPU on which a report was printed, and the task that the report names, as `comm/pid`. A field is absent when no line has
+ * the fact.
+ */
 export interface TaskFacts {
   readonly cpu?: number;
   readonly task?: string;
@@ -20,12 +23,12 @@ const pidLine =
   /\bPid: (\d+), comm: (.*?) (?:Not tainted|Tainted: ([^0-9]*?)) +\(?(?:[A-Za-z]\S*-)?(\d+\.\d+[^\s)]*)/;
 /** The line of a lockup: `BUG: soft lockup - CPU#4 stuck for 22s! [docker:2374]` (kernel/watchdog.c). */
 const lockupLine = /CPU#(\d+) stuck for \d+s! \[(.*):(\d+)\]/;
-/** The CPU line up to the taint: a pager may cut what follows. */
+/** The CPU line up to the taint. A pager may cut off the rest of the line. */
 const cutCpuLine =
   /^CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.{1,15}?) (?:Kdump: loaded )?(?:Not tainted|Tainted: )/;
 /**
- * The line of a hung task's report with the kernel: `      Not tainted 6.12.0 #1` (kernel/hung_task.c). Lockdep prints the kernel
- * first: `6.12.0 #1 Not tainted`.
+ * The line with the kernel version in a hung task's report: `      Not tainted 6.12.0 #1` (kernel/hung_task.c). Lockdep prints the
+ * version first: `6.12.0 #1 Not tainted`.
  */
 const hungLine = /^\s+(?:Not tainted|Tainted: ([^0-9]*?)) +(?:[A-Za-z]\S*-)?(\d+\.\d+\S*)/;
 const lockdepLine = /^(\d+\.\d+\S*) #\d+\S* (?:Not tainted|Tainted: (\S[^0-9]*?))\s*$/;
@@ -76,7 +79,7 @@ function readTask(text: string): Facts | undefined {
   return undefined;
 }
 
-/** The facts of a CPU line of which a mail program put the end on the next line. */
+/** The facts in a CPU line that a mail program broke in two. */
 function readBrokenLine(line: ReportLine, lines: readonly ReportLine[]): Facts | undefined {
   const below = lines[lines.indexOf(line) + 1];
   return below && readCpuLine(`${line.text} ${below.text.trimStart()}`);
@@ -131,7 +134,7 @@ function readLesserLine(text: string): Facts | undefined {
   return comm ? { task: `${comm[1]}/${comm[2]}` } : readTask(text);
 }
 
-/** Adds the facts that only a report without a CPU line has in lines of their own. */
+/** Adds the facts for which a report without a CPU line has separate lines. */
 function withLateFacts(facts: Facts, lines: readonly ReportLine[]): Facts {
   const isStall = lines[0]?.text.includes('stall') === true;
   let all = facts;
@@ -172,8 +175,8 @@ const dispatcher = /^(?:__)?mmu_notifier_invalidate_range|^mn_(?:hlist|itree)_in
 const sleepers = /^(?:dump_stack|show_stack|_*might|__schedule|schedule)/;
 
 /**
- * Reads the task and the nesting count from a line about a sleep that non_block_start() forbade. Kernels report this in two
- * forms; only the in_atomic() line has a count. Undefined for other lines, and for a count of 0.
+ * Reads the task and the nesting count from a line about a sleep that non_block_start() forbade. Kernels report this in two forms;
+ * only the in_atomic() line has a count. Returns undefined for other lines, and for a count of 0.
  */
 function readNonBlockLine(text: string): { count?: number; task: string } | undefined {
   const header = nonBlockHeader.exec(text);

@@ -7,7 +7,7 @@ import { demangle } from './demangle.ts';
 export interface FrameLine {
   readonly frame: StackFrame;
   readonly questionable: boolean;
-  /** The caller, when the line names it as well: `(f) from [<8062eec8>] (g+0x1/0x2)`. */
+  /** The caller, when the line names the caller as well: `(f) from [<8062eec8>] (g+0x1/0x2)`. */
   readonly caller?: StackFrame;
 }
 
@@ -34,7 +34,7 @@ const armFrame = new RegExp(
   String.raw`^\s*(?:\[<[0-9a-f]+>\] ?)?\(?(${name})(?:\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))?(?: \[[\w-]+\])?\)?(?: \[[\w-]+\])? from (?:(?:\[<[0-9a-f]+>\] ?)?\(?(?:(${name})\+(0x[0-9a-f]+)\/(0x[0-9a-f]+))|\[<[0-9a-f]+>\]|0x[0-9a-f]+\b)`,
 );
 /**
- * The source lines in `function+0x0/0x0 (a.h:1 b.c:12) module`, which withSymbols() of markup.ts makes. The last one is the line of
+ * The source lines in `function+0x0/0x0 (a.h:1 b.c:12) module`, which withSymbols() of markup.ts makes. The last source line is of
  * the function itself.
  */
 const decodedPlaces =
@@ -97,7 +97,7 @@ function readOffsetFrame(text: string): FrameLine | undefined {
   };
 }
 
-/** Reads the frame in a line of a stack trace; undefined when the line is something else. */
+/** Reads the frame in a line of a stack trace. Returns undefined when the line has no frame. */
 export function readFrame(text: string): FrameLine | undefined {
   const read = readArmFrame(text) ?? readOffsetFrame(text);
   const inline = !read && text.includes(':') ? inlineFrame.exec(text) : null;

@@ -5,8 +5,7 @@ import type { OpenReport } from './open-report.ts';
 import { diedAtOnce, diedTask } from './rules/rule.ts';
 
 /**
- * Lines that look like headers but continue any open report: what SLUB prints of an object and its owners, and the panic at the
- * end.
+ * Lines that look like headers but continue any open report: SLUB's lines about an object and its owners, and the panic at the end.
  */
 const continuesAny =
   /INFO: (?:(?:Allocated|Freed) in |(?:Slab|Object) 0x)|Kernel panic - not syncing/;
@@ -28,7 +27,7 @@ const continuesOwn: readonly (readonly [RegExp, RegExp])[] = [
   [/BUG: memory leak/, /^unreferenced object /],
   // the WARN() of the slab cache itself, since Linux 6.13 (mm/slab_common.c)
   [/Slab cache still has objects/, /WARNING: .*mm\/slab_common\.c/],
-  // what WARN() said, which kernels before Linux 4.1 print below the header
+  // the message of a WARN(), which kernels before Linux 4.1 print below the header
   [/WARNING: .*kernel\/watchdog\.c:/, /^Watchdog detected hard LOCKUP /],
   [/^cpu 0x[0-9a-f]+: Vector: 700 /, /^kernel BUG at /],
   // the WARN() of a kernel that goes on after the failure (CONFIG_CFI_PERMISSIVE)
@@ -36,14 +35,18 @@ const continuesOwn: readonly (readonly [RegExp, RegExp])[] = [
   [/rust_kernel/, /kernel BUG at rust\//],
 ];
 /**
- * The same for a report of SLUB. Since Linux 6.14 (6.12.y too) object_err() and __slab_err() end with WARN_ON(1) in place of
- * dump_stack(): below the stacks of allocation and free, the warning prints the stack of the report (mm/slub.c).
+ * A pair like those of `continuesOwn`, for a report of SLUB. Since Linux 6.14 (6.12.y too) object_err() and __slab_err() end
+ * with WARN_ON(1) in place of dump_stack(): below the stacks of allocation and free, the warning prints the stack of the
+ * report (mm/slub.c).
  */
 const warningOfSlub = [
   /\bBUG \S+(?: \([^)]*\))?(?: \((?:Not tainted|Tainted: [^)]*)\))?: [A-Z]/,
   /WARNING: .*(?:\bmm\/slub\.c:\d|\b(?:object_err|__slab_err)\+0x)/,
 ] as const;
-/** The same for a cache that is destroyed: below the report of SLUB, the destroyer warns of the same objects (mm/slab_common.c). */
+/**
+ * A pair like those of `continuesOwn`, for a cache that is destroyed: below the report of SLUB, kmem_cache_destroy() warns of the
+ * same objects (mm/slab_common.c).
+ */
 const warningOfDestroy = [
   /\bBUG .*: Objects remaining (?:in|on) /,
   /Slab cache still has objects|WARNING: .*(?:\bmm\/slab_common\.c:\d|\bkmem_cache_destroy\+0x)/,
@@ -51,7 +54,10 @@ const warningOfDestroy = [
 /** Lines that only say that an earlier report was fatal: a panic, or the end of a task that faulted again. */
 const secondHand =
   /Kernel panic - not syncing:? (?:[\w-]+: ){0,3}(?:panic_on_warn set|\w+\.(?:panic|fault)(?:=panic)? set|Fatal exception|hung_task: |softlockup: |RCU Stall|Hard LOCKUP|Aiee)|Attempted to kill (?:init|the idle)|Fixing recursive fault but reboot is needed/;
-/** What follows from a splat comes within this many lines after it: its panic, and the splats of the task that dies of it. */
+/**
+ * The consequences of a splat come within this many lines below the splat: its panic, and the splats of the task that the
+ * splat killed.
+ */
 export const aftermathLines = 400;
 /** The largest number of lines that the message of a WARN() has. */
 const longestMessage = 3;
@@ -70,7 +76,7 @@ export function continues(report: OpenReport, text: string): boolean {
   return continuesFault.test(text) || inlinedHeader.test(report.lines.at(-1)?.text ?? '');
 }
 
-/** The line with which powerpc says which CPUs are stuck. Each of them then prints a report (arch/powerpc/kernel/watchdog.c). */
+/** The line with which powerpc says which CPUs are stuck. Each stuck CPU then prints a report (arch/powerpc/kernel/watchdog.c). */
 const stuckCpus = /detected hard LOCKUP on other CPUs/;
 const stuckCpu = /watchdog: CPU \d+ Hard LOCKUP/;
 const warning = /WARNING: (?:CPU: \d+ PID: \d+ )?at |WARNING: .*:\d+ at /;
@@ -92,7 +98,7 @@ const dying = /^(?:make_task_dead|rewind_stack_(?:and_make_dead|do_exit)|oops_en
 
 /**
  * True for a splat about a task that an oops has killed. What a dying task left behind, such as locks and a preemption count, is
- * the work of this oops. The kernel has the taint of an oops then: `G      D`, or `[D]=DIE`.
+ * the work of this oops. The kernel then has the taint of an oops: `G      D`, or `[D]=DIE`.
  */
 export function isOfDying({ taint = '', stack }: Pick<Finding, 'taint' | 'stack'>): boolean {
   const hasDied = taint.includes('=') ? taint.includes('[D]') : taint.includes('D');
@@ -100,7 +106,8 @@ export function isOfDying({ taint = '', stack }: Pick<Finding, 'taint' | 'stack'
 }
 
 /**
- * True for a panic or a second fault that only ends the last splat. The last line of this splat has the number `lastSplatLine`.
+ * True for a panic or a second fault that is only the end of the last splat. `lastSplatLine` is the number of that splat's
+ * last line.
  */
 export function isAftermath(line: ReportLine, lastSplatLine: number): boolean {
   return line.number - lastSplatLine < aftermathLines && secondHand.test(line.text);
@@ -131,8 +138,8 @@ export class BootWatch {
   }
 
   /**
-   * Takes the next line. True when the line is the banner of an unexpected boot. `raw` is the line with its prefix, `text` the
-   * line without. Below the first lines of the log, lines without a trigger word may be left out.
+   * Takes the next line. Returns true when the line is the banner of an unexpected boot. `raw` is the line with its prefix, `text`
+   * the line without. Below the first lines of the log, lines without a trigger word may be left out.
    */
   isReboot(raw: string, text: string): boolean {
     if (this.#linesSeen++ < firstLines) {

@@ -1,14 +1,14 @@
 /**
- * Learns the prefix that an unknown logger puts before each line: columns, names, clocks. It is learnt from the line that may
- * open a report, and from the lines around this line. The prefix is the longest beginning whose shape these lines share; a
- * report's header must follow it.
+ * Learns the prefix that an unknown logger puts before each line: columns, names, clocks. The sources are the line that may open a
+ * report and the lines around that line. The prefix is the longest beginning whose shape these lines share, and a report's header
+ * must follow the prefix.
  */
 
 /** The largest number of characters of a prefix that is learnt. */
 const longest = 160;
 /**
- * A prefix counts when enough of the lines around a header have the prefix: at least `fewest` lines (or all, if there are fewer),
- * and at least the part `share` of the lines.
+ * A prefix is accepted when enough of the lines around a header have the prefix: at least `fewest` lines (or all lines, if there
+ * are fewer), and at least the fraction `share` of the lines.
  */
 const fewest = 2;
 const share = 3 / 4;
@@ -24,9 +24,9 @@ const levels =
 const isLevel = new RegExp(`^${levels}$`, 'i');
 
 /**
- * An expression for one part of a logger's prefix, made from the prefix of the header, that fits this part in other lines.
- * Numbers, the number of blanks, names of levels, single capital letters, and text in brackets that contains a digit may differ;
- * other words may not.
+ * Returns an expression that fits one part of a logger's prefix in all lines. The expression is made from that part in the header's
+ * prefix. Numbers, the number of blanks, names of levels, single capital letters, and text in brackets that contains a digit may
+ * differ; other words may not.
  */
 function shapeOf(text: string): string {
   const closing = { '[': '\\]', '(': '\\)', '<': '>' }[text.charAt(0)];
@@ -45,8 +45,8 @@ function shapeOf(text: string): string {
 const identifier = /^(?:0x)?(?=.*\d)[0-9a-f]{6,}$/;
 
 /**
- * An expression for a part of a logger's prefix with a number, such as `CPU3`, `T902` or a hash. The number may differ from line
- * to line, the words may not.
+ * An expression for a part of a logger's prefix with a number, such as `CPU3`, `T902` or a hash. The number may differ from line to
+ * line; the words may not.
  */
 function numbered(text: string): string {
   if (identifier.test(text)) return '(?:0x)?[0-9a-f]{4,64}';
@@ -78,7 +78,9 @@ function sticky(shape: string): RegExp {
   return expression;
 }
 
-/** The position in `text` at which `shape` ends when it begins at `from`; -1 when it does not fit there. */
+/**
+ * Matches `shape` at the position `from` of `text`. Returns the position after the match, or -1 when `shape` does not fit there.
+ */
 function endOf(shape: string, text: string, from: number): number {
   const expression = sticky(shape);
   expression.lastIndex = from;

@@ -24,7 +24,10 @@ export interface ReadLine extends ReportLine {
   readonly raw: string;
   readonly fromKernel: boolean;
   readonly hasTrigger: boolean;
-  /** True for a line without a stamp in a log in which the kernel stamps its lines, unless lines of a report follow it. */
+  /**
+   * True for a line that has no stamp although the kernel stamps the lines of this log. False when lines of a report follow
+   * the line.
+   */
   readonly isStray: boolean;
 }
 
@@ -32,8 +35,9 @@ export interface ReadLine extends ReportLine {
 export const neighbours = 8;
 
 /**
- * The line with which an nbcon console (Linux 7.3) announces that it prints a message again, after another owner took the console
- * away in the middle of the message (kernel/printk/nbcon.c). The part that was printed before is dropped.
+ * The line with which an nbcon console (Linux 7.3) announces that it prints a message again. The console does so after another
+ * owner took the console over in the middle of the message (kernel/printk/nbcon.c). The line reader drops the part that was
+ * printed before.
  */
 const replay = /\*\* replaying previous printk message \*\*\W*$/;
 
@@ -67,11 +71,11 @@ interface Held {
   readonly place: LinePlace;
   /** The lines above this line, from which its prefix is learnt. Undefined when the prefix is known already. */
   readonly before: readonly string[] | undefined;
-  /** The number of lines below this line that are needed before it is passed on. */
+  /** The number of lines below this line that must be read before this line is passed on. */
   readonly wanted: number;
 }
 
-/** False for an empty line, from which nothing can be learnt. */
+/** Returns false for an empty line: nothing can be learnt from an empty line. */
 function isTold({ inner }: Held): boolean {
   return /\S/.test(inner);
 }
@@ -80,9 +84,9 @@ function isTold({ inner }: Held): boolean {
 const wrappedLines = 100;
 
 /**
- * Removes prefixes and formats from the lines of a console and passes the lines on in order. Each line is passed on one line
- * late: the next line may say that the message is printed again. A line that may open a report behind an unknown prefix, or
- * without the stamp that the kernel's lines have, is passed on `neighbours` lines late.
+ * Removes prefixes and formats from the lines of a console and passes the lines on in order. Each line is passed on one line late,
+ * because the next line may say that the message is printed again. A line is passed on `neighbours` lines late when it may open a
+ * report but has an unknown prefix, or lacks the stamp of the kernel's other lines.
  */
 export class LineReader {
   readonly #take: (line: ReadLine) => void;
@@ -91,10 +95,11 @@ export class LineReader {
   #learnt: RegExp | undefined;
   #format: (typeof formats)[number] | undefined;
   #strangers = 0;
-  /** For this many further lines, a broken line is joined with the next line. */
+  /** The number of further lines in which a broken line is still joined with the next line. */
   #wrapped = 0;
   /**
-   * True when the line before was a server-sent event (journalctl -o json-sse). The empty line after it does not belong to the log.
+   * True when the line before was a server-sent event (journalctl -o json-sse). The empty line below an event does not belong to
+   * the log.
    */
   #wasEvent = false;
   readonly #doubled = new DoubledLines();
@@ -106,7 +111,7 @@ export class LineReader {
     this.#take = take;
   }
 
-  /** True while the next line is needed whatever it says: a line that is held may open a report. */
+  /** True while a held line may open a report. Every next line is then needed, whatever it says. */
   get isHolding(): boolean {
     return this.#held.some(({ place }) => place.hasTrigger);
   }
@@ -168,7 +173,7 @@ export class LineReader {
     return text !== undefined && isJson ? fromJsonString(text) : text;
   }
 
-  /** The line without its prefix. Only the prefixes that are known by now are removed. */
+  /** Returns the line without the prefixes that are known so far. */
   #read(inner: string): ConsoleLine {
     const line = readConsoleLine(inner);
     const match = this.#learnt?.exec(line.text);
@@ -179,7 +184,7 @@ export class LineReader {
   }
 
   /**
-   * True when no prefix needs to be learnt for a line: a header begins at the start of its text, or its words are not the
+   * True when no prefix needs to be learnt for a line: either a header begins at the start of the text, or the words are not the
    * kernel's own.
    */
   #isPlain({ text, fromKernel }: ConsoleLine): boolean {
@@ -209,8 +214,7 @@ export class LineReader {
     const { text, fromKernel } = readConsoleLine(header.inner);
     if (isRelayed(text)) return;
     const after = below.map(({ inner }) => readConsoleLine(inner).text);
-    // A column that names the task is the same in the lines below the header and different above, so the lines below are tried
-    // alone first.
+    // The lines below the header are tried alone first: a column that names the task has another value in the lines above.
     const others = [after, [...before.map((raw) => readConsoleLine(raw).text), ...after]];
     const headerAt = (rest: string) => this.#headerAt(rest, fromKernel || after.length > 0)?.at;
     const most = headerAt(text) ?? text.length;
@@ -249,8 +253,8 @@ export class LineReader {
   }
 
   /**
-   * Joins a line with the next line when a mail program or a terminal broke a line in two. The next line is then consumed.
-   * Undefined when the lines are not joined.
+   * Joins a line with the next line when a mail program or a terminal broke a line in two. The next line is then consumed. Returns
+   * undefined when the lines are not joined.
    */
   #unwrap(text: string, fromKernel: boolean): { text: string; end: number } | undefined {
     const [next] = this.#held;
@@ -265,7 +269,7 @@ export class LineReader {
 
   /**
    * True when the lines below show that a header without a stamp is the kernel's: a line that fits `expected`, such as a stack
-   * frame, comes before any line with a stamp. For `ofReport`, it also comes before any further header.
+   * frame, comes before any line with a stamp. When `expected` is `ofReport`, the line also comes before any further header.
    */
   #hasReport(expected: RegExp): boolean {
     for (const { inner } of this.#held) {

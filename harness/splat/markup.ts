@@ -6,8 +6,8 @@
 /** Matches a line that may contain JSON, HTML or escapes of rsyslog: a cheap check before the expensive ones. */
 export const hasMarkup = /\{ ?"|&[a-z#]|#011|<[/bcdlpst][rpoiadr>]/;
 /**
- * The text up to the first field of a JSON object. Before the object may stand `data: ` of server-sent events, a record separator,
- * or the time and tag of a collector.
+ * The text up to the first field of a JSON object. `data: ` of server-sent events, a record separator, or the time and tag of a
+ * collector may stand before the object.
  */
 const jsonStart = /^[^{"]{0,120}\{ ?"/;
 
@@ -15,7 +15,7 @@ const jsonStart = /^[^{"]{0,120}\{ ?"/;
 const jsonValue = String.raw`" ?: ?(?:"((?:[^"\\]|\\.)*)"|\[((?: ?\d{1,3},?)+)\])`;
 /**
  * The fields of a JSON object that may hold the console's line, as docker, journald, loki, logfmt, GELF and cloud collectors name
- * them. The first one that the object has is taken.
+ * them. The first field that the object has is taken.
  */
 const jsonFields = [
   'log|MESSAGE|message|msg|_raw|text|line|content',
@@ -44,13 +44,13 @@ export function fromJsonString(text: string): string {
   );
 }
 
-/** The end of a line that is quoted, as an element of a list or a string of a program: `",`, `\\n"`. */
+/** The end of a line that is quoted as a list element or as a string in a program: `",`, `\\n"`. */
 const closingQuotes: Readonly<Record<string, RegExp>> = {
   '"': /(?:\\r)?(?:\\n)?"[\]),;}]*\s*$/,
   "'": /(?:\\r)?(?:\\n)?'[\]),;}]*\s*$/,
 };
 
-/** The text behind a prefix without the closing quote, when the prefix ends in the opening quote. */
+/** Returns the text behind a prefix. When the prefix ends in an opening quote, the closing quote is removed. */
 export function withoutQuote(prefix: string, text: string): string {
   const closing = closingQuotes[prefix.slice(-1)];
   return closing === undefined ? text : text.replace(closing, '');
@@ -69,8 +69,8 @@ function fieldOf(line: string): RegExpExecArray | null {
 }
 
 /**
- * The console's line without its markup. Of a JSON object, this is the text of the field such as `log` or `MESSAGE`; without such
- * a field it is the whole line. HTML tags are removed, and entities and `#011` are decoded.
+ * Returns the console's line without its markup. A JSON object gives the text of a field such as `log` or `MESSAGE`; without such a
+ * field, the whole line is taken. HTML tags are removed, and entities and `#011` are decoded.
  */
 export function withoutMarkup(line: string): string {
   const json = jsonStart.test(line) ? fieldOf(line) : null;
@@ -101,7 +101,7 @@ const decoded = new RegExp(
   String.raw`(?<![\w.$+])([A-Za-z_$][\w$.]{1,255}) \(((?:${place} ){0,24}${place})\)`,
   'g',
 );
-/** What withSymbols() inserts behind a function in place of the offset and size that a decoded frame lost. */
+/** withSymbols() inserts this behind a function, in place of the offset and size that a decoded frame lost. */
 const stands = '+0x0/0x0';
 
 /**

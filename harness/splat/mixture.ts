@@ -2,8 +2,8 @@ import type { ReportLine, Section } from './body.ts';
 import type { Rule } from './rules/rule.ts';
 
 /**
- * Detects reports into which another task printed. A kernel without CONFIG_PRINTK_CALLER does not say which task a line is from,
- * so the lines of two reports may end up in one.
+ * Detects reports into which another task printed. A kernel without CONFIG_PRINTK_CALLER does not say which task printed a line, so
+ * the lines of two reports may end up in one report.
  */
 
 /** The line that names CPU and task, once in each report: `CPU: 1 UID: 0 PID: 412 Comm: demo Not tainted 6.12.0 #1`. */
@@ -16,7 +16,10 @@ const pidLines: readonly RegExp[] = [
   /^(?:Read|Write) (?:of size \d+ )?at addr [0-9a-f]+ by task .{1,40}\/(\d+)\s*$/,
   /BUG: scheduling while atomic: .{1,40}\/(\d+)\/0x/,
 ];
-/** Lines below which a report may show further tasks: the panic that a report causes, a second warning of SLUB, and stacks of other CPUs. */
+/**
+ * Below these lines a report may show further tasks: the panic that a report causes, a second warning of SLUB, and stacks of
+ * other CPUs.
+ */
 const further =
   /Kernel panic - not syncing|Slab cache still has objects|NMI backtrace for cpu|Sending NMI|Task dump for CPU/;
 const heading = /^Call [Tt]race:/;
@@ -24,11 +27,11 @@ const begin = /^\s*<TASK>/;
 const end = /^\s*<\/TASK>/;
 const traceEnd = '---[ end trace';
 
-/** A cheap check before all other expressions: how the lines begin that they fit. */
+/** A cheap check before all other expressions: the beginnings of the lines that those expressions fit. */
 const telling =
   /^(?:\s{0,4}<\/?TASK>|CPU: |Call |---\[|WARNING: |in_atomic|Read |Write |BUG: sched|Kernel panic|NMI |Sending|Task dump|rcu: Task|kmem_cache_destroy )/;
 
-/** The process that a line says prints the report. Undefined for a line that names none. */
+/** The pid of the process that prints the report, as the line says. Undefined for a line that names no process. */
 function pidOf(text: string): string | undefined {
   const own = cpuLine.exec(text)?.[1];
   if (own !== undefined) return own;
@@ -39,7 +42,7 @@ function pidOf(text: string): string | undefined {
   return undefined;
 }
 
-/** What the lines of a report that tell tasks apart say, in their order. */
+/** The kinds of lines that show where one task's output ends and the next task's output begins. */
 type Landmark = 'cpu' | 'heading' | 'begin' | 'end' | 'over';
 
 function landmarkOf(text: string): Landmark | undefined {
@@ -50,7 +53,10 @@ function landmarkOf(text: string): Landmark | undefined {
   return heading.test(text) ? 'heading' : undefined;
 }
 
-/** True when another stack of a task begins before the first one ended, ends after it without a beginning, or follows the report. */
+/**
+ * True when a second stack of a task begins before the first stack ends, ends without a beginning, or follows the end of
+ * the report.
+ */
 function isNested(marks: readonly Landmark[]): boolean {
   const [first, second, third] = marks.filter((mark) => mark === 'begin' || mark === 'end');
   const isTwice = first === 'begin' && (second === 'begin' || third === 'end');
@@ -65,7 +71,7 @@ function isBelowOther(marks: readonly Landmark[]): boolean {
   return cpu > 0 && marks.slice(0, cpu).some(isStack) && marks.slice(cpu).some(isStack);
 }
 
-/** The lines of a report that may tell tasks apart, above the lines below which a report may show further tasks. */
+/** The lines of a report that `telling` matches, up to the first line that `further` matches. */
 function tellingLines(lines: readonly ReportLine[]): ReportLine[] {
   const found: ReportLine[] = [];
   for (const line of lines) {
@@ -83,9 +89,9 @@ function namesTwo(lines: readonly ReportLine[], until: number): boolean {
 }
 
 /**
- * True when the lines of a report from which its title was made are from two tasks. False for a report whose lines name their
- * printk caller. A stack below the end of a report tells, and in reports other than those of stalls and hangs, which show other
- * tasks, two names of tasks tell.
+ * True when two tasks printed the lines from which a report's title was made. False for a report whose lines name their printk
+ * caller. The signs are nested stacks, a stack below the end of the report, the names of two tasks, and a CPU line between two
+ * stacks. The last two signs do not count for stalls and hangs, whose reports show other tasks.
  */
 export function isMixed(
   { frame }: Rule,

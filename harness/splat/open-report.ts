@@ -8,20 +8,20 @@ import type { Rule } from './rules/rule.ts';
  */
 const mostLines = 3000;
 /**
- * A report ends after this many lines in a row that do not look like lines of a report: before its stack, after a frame of it,
- * and after `---[ end trace`. Only lines of the report's printk caller count.
+ * A report ends after this many lines in a row that do not look like lines of a report. The number differs above the stack, below a
+ * frame of the stack, and below `---[ end trace`. Only lines of the report's printk caller count.
  */
 const patience = { beforeTrace: 60, afterTrace: 14, afterEnd: 3 };
 /**
- * Some headers count only when a line of a report follows. This line must be among the next `own` lines of the same printk
- * caller, and at most `foreign` lines of other callers in a row may stand before it.
+ * Some headers count only when a line of a report follows. The line must be among the next `own` lines of the same printk caller,
+ * and at most `foreign` lines of other callers in a row may stand above the line.
  */
 const tentativePatience = { own: 4, foreign: 200 };
 /** A report ends after this many lines in a row of other printk callers. */
 const foreignPatience = 1500;
 /**
- * A report whose header names a printk caller ends after this many kernel lines without a caller. A kernel prints the caller on
- * all lines or on none, so these are lines of another kernel.
+ * A report whose header names a printk caller ends after this many kernel lines without a caller. A kernel prints the caller on all
+ * lines or on none, so lines without a caller are from another kernel.
  */
 const callerlessPatience = 20;
 
@@ -30,10 +30,10 @@ const reportLike =
 /** Matches lines that occur only in reports. */
 export const ofReport =
   /^\s*(?:\[<[0-9a-f]+>\] )?(?:\? )?[\w.$]+\+0x[0-9a-f]+\/0x|^\s*(?:CPU: \d+ |NIP: +\[?[0-9a-f]{8}|Call [Tt]race:|Modules linked in:|Hardware name:|<TASK>|<IRQ>)/;
-/** Matches lines that a program hardly writes below a line that looks like a header. */
+/** Matches lines below a header that a program is unlikely to write. */
 export const hintsAtReport =
   /\+0x[0-9a-f]+\/0x[0-9a-f]|\b[Tt]ainted\b|^\s*(?:CPU: \d|Call [Tt]race|Modules linked in|Hardware name|<TASK>|<IRQ>|[RE]IP: |NIP: |in_atomic\(\)|(?:Read|Write) of size|page:|raw: |flags: 0x|comm "|unreferenced object|#PF: |PGD |Oops|Internal error|Mem abort info|\[<[0-9a-f]+>\])/;
-/** A line of a stack, not of a register such as `    pc: c000000000301240: f+0x10/0x20` or ` RP(r2): f+0x10/0x20`. */
+/** Matches a line of a stack, but not a register line such as `    pc: c000000000301240: f+0x10/0x20` or ` RP(r2): f+0x10/0x20`. */
 const frameLike = /^[\s[(?](?!\s*[A-Za-z][\w()[\]]{0,8} ?: ).*\+0x[0-9a-f]+\/0x/;
 const traceEnd = '---[ end trace';
 const taskEnd = /^\s*<\/TASK>/;
@@ -117,12 +117,12 @@ function patienceOf(report: OpenReport): number {
 }
 
 /**
- * The first line of a report of the OOM killer, which has a trace of its own (mm/oom_kill.c, dump_header()). It ends the task's
- * open report.
+ * The first line of a report of the OOM killer, which has a trace of its own (mm/oom_kill.c, dump_header()). This line ends the
+ * task's open report.
  */
 const oomDump = / invoked oom-killer: gfp_mask=/;
 
-/** Passes the next line of the console to a report, whichever caller printed the line. */
+/** Gives a report the next line of the console, whichever caller printed the line. */
 export function feed(report: OpenReport, line: ReportLine, fromKernel: boolean): void {
   report.lines.push(line);
   if (report.lines.length >= mostLines) report.complete = true;

@@ -28,7 +28,10 @@ export function moduleOf(lines: readonly ReportLine[]): string | undefined {
   return undefined;
 }
 
-/** The source file, as its path in the kernel's tree, that the first lines of a report name; undefined when they name none. */
+/**
+ * Returns the source file that the first lines of a report name, as its path in the kernel tree. Returns undefined when these lines
+ * name no file.
+ */
 export function placeOf(lines: readonly ReportLine[]): string | undefined {
   for (const { text } of lines.slice(0, placeWithin)) {
     const place = sourcePlace.exec(text);
@@ -41,8 +44,8 @@ const topFolders =
   /\/((?:arch|block|crypto|drivers|fs|include|init|io_uring|ipc|kernel|lib|mm|net|rust|security|sound|virt)\/.*)$/;
 
 /**
- * The path of a file within its kernel tree, wherever the tree was built: `/build/linux-6.5/fs/x.c` becomes `fs/x.c`. Of a file
- * in no known folder of a tree, the last two parts of the path are kept.
+ * The path of a file within its kernel tree, wherever the tree was built: `/build/linux-6.5/fs/x.c` becomes `fs/x.c`. For a file in
+ * no known folder of a kernel tree, the last two parts of the path are kept.
  */
 function inTree(path: string): string {
   if (!path.startsWith('/')) return path;

@@ -2,7 +2,7 @@ import type { LinePlace, LineReader } from './line-reader.ts';
 
 /**
  * The first line of a piece of a kernel log that pstore saved: `Panic#1 Part2`. Part 1 has the last lines of the log, so files that
- * were joined in the order of their names have the newest lines first (pstore_dump(), fs/pstore/platform.c).
+ * were joined in order of name have the newest lines first (pstore_dump(), fs/pstore/platform.c).
  */
 const heading = /^(?:\xef\xbb\xbf)?([A-Z][a-z]{3,9}#\d{1,6}) Part(\d{1,4})\r?$/;
 /** The largest number of lines that are held. pstore saves the last 10 KiB of a log, unless it is told to save more. */
@@ -20,12 +20,12 @@ interface Piece {
 }
 
 /**
- * Passes lines on to a reader. The pieces of a log that pstore saved are passed on with the oldest lines first, whatever their order
- * in the file; the lines are held until all pieces have come.
+ * Passes lines on to a reader. The pieces of a log that pstore saved are passed on oldest first, whatever their order in the file.
+ * Their lines are held until all pieces have come.
  */
 export class PstorePieces {
   readonly #reader: LineReader;
-  /** What the headings of the pieces that are held begin with: `Panic#1`. Undefined when no piece is held. */
+  /** The beginning that the headings of the held pieces share: `Panic#1`. Undefined when no piece is held. */
   #dump: string | undefined;
   #pieces: Piece[] = [];
   #held = 0;

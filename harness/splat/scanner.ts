@@ -27,8 +27,8 @@ export interface Scanner {
    */
   push(chunk: Uint8Array | string): Finding[];
   /**
-   * Ends all open reports and returns their findings. The unfinished line counts as a whole line. To be called when the console
-   * has ended or has been silent for long; push() may follow.
+   * Ends all open reports and returns their findings. The unfinished line counts as a whole line. Call this when the console has
+   * ended or has been silent for long. push() may be called again afterwards.
    */
   end(): Finding[];
 }
@@ -41,7 +41,7 @@ export function createScanner(): Scanner {
   return new LineScanner();
 }
 
-/** All findings in a whole log, in the order of their first lines. */
+/** Returns all findings in a whole log, in the order of their first lines. */
 export function scanLog(log: Uint8Array | string): Finding[] {
   const scanner = createScanner();
   const findings = [...scanner.push(log), ...scanner.end()];
@@ -111,8 +111,8 @@ class LineScanner implements Scanner {
   }
 
   /**
-   * Returns a function that gives the lines above a line. This is a separate method so that a closure made for each line holds
-   * little.
+   * Returns a function that returns the lines above a line. This is a separate method so that the closure, which is made for each
+   * line, holds few variables.
    */
   #above(text: string, at: number): () => readonly string[] {
     return () => linesBefore(text, at, this.#tail);
@@ -170,7 +170,10 @@ class LineScanner implements Scanner {
   }
 }
 
-/** The position after whole lines of about `sliceBytes` that begin at `from`. A newline must follow `from`. */
+/**
+ * Returns the position that ends a slice of whole lines, which begins at `from` and has about `sliceBytes` bytes. A newline must
+ * follow `from`.
+ */
 function endOfSlice(bytes: Buffer, from: number): number {
   const last = bytes.lastIndexOf(newline, from + sliceBytes - 1);
   return (last < from ? bytes.indexOf(newline, from) : last) + 1;

@@ -1,6 +1,6 @@
 /**
  * FNV-1a with 64 bits, as 16 hexadecimal digits: short, equal on all platforms, not for secrets. The hash is kept as two numbers of
- * 32 bits, because a BigInt for each character would be slow; the prime is 2^40 + 0x1b3.
+ * 32 bits, because a BigInt for each character would be slow. The prime is 2^40 + 0x1b3.
  */
 function digest(text: string): string {
   let high = 0xcbf29ce4;
@@ -15,14 +15,14 @@ function digest(text: string): string {
 }
 
 /**
- * The version of the rules that make signatures. It is raised when a rule changes so that a splat gets another signature than
- * before. Records carry the version, and signatures of different versions are not compared.
+ * The version of the rules that make signatures. Raise this number when a change to the rules gives a splat another signature.
+ * Records carry the version, and signatures of different versions are not compared.
  */
 export const signatureScheme = 5;
 
 /**
- * A readable, stable name of a bug: words of its class, then a digest of the class and of `parts`. The parts tell the bugs of one
- * class apart.
+ * Returns a readable, stable name of a bug: words of the bug's class, then a digest of the class and of `parts`. `parts` are the
+ * values that tell the bugs of one class apart.
  */
 export function signatureOf(bugClass: string, parts: readonly string[]): string {
   const words = bugClass

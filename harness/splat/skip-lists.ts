@@ -1,7 +1,8 @@
 /**
  * Functions that are on the stack of a report without being its cause. Each entry is a regular expression for the bare name of a
- * function. The first frame that matches none of them is blamed. Each list has one reason; a comment names the sources that an
- * entry covers. Names are spelled to their end when a driver or file system uses the same first words.
+ * function. The first frame that matches none of them is blamed. Each list has one reason. The comment above an entry names the
+ * source files whose functions the entry covers. An entry spells a name to its end when functions of a driver or file system begin
+ * with the same words.
  */
 
 /** Functions that print the report. */
@@ -133,7 +134,7 @@ export const neverBlamed = union(
   tracing,
 );
 
-/** The functions that print a report. A stack trace with no other functions was cut short. */
+/** The functions that print a report. A stack trace that has only such functions was cut short. */
 export const reportingOnly = union(reporting, ['^\\(null\\)$']);
 
 const machinery = union(reporting, checkers);
@@ -145,7 +146,9 @@ export function isChecker(name: string): boolean {
   return checking.test(name);
 }
 
-/** The stack without the frames on top that detect and print the bug. A stack that has no other frames is returned whole. */
+/**
+ * Returns the stack without the frames at its top that detect and print the bug. A stack with only such frames is returned whole.
+ */
 export function withoutMachinery<T extends { readonly function: string }>(
   stack: readonly T[],
 ): readonly T[] {

@@ -1,6 +1,6 @@
 /**
- * Lists by which stalls and hangs are named. A stall is named after the function through which a CPU entered the code that it
- * does not leave. A hang is named after what a task waits for.
+ * Lists from which the titles of stalls and hangs are made. A stall is named after the function through which a CPU entered the
+ * code that it does not leave. A hang is named after what a task waits for.
  */
 
 function union(patterns: readonly string[]): RegExp {
@@ -22,7 +22,7 @@ export const stallAnchors = union([
   '^_{0,2}sock_(?:sendmsg|release|close)(?:_nosec)?$|^sock_(?:write)_iter$|^kernel_(?:sendmsg|setsockopt|connect|bind|listen)$|^sock_(?:common_)?setsockopt$|^__sys_(?:setsockopt|getsockopt|bind|connect|listen|accept|shutdown)|^do_sock_setsockopt',
   '^__fput$|^fput$|^task_work_run',
   '^_{0,2}do_fault$|^_{0,3}do_page_fault$|^exit_to_user|^do_notify_resume$|^prepare_exit_to|^syscall_exit_to|^mmap_region$',
-  // net: messages of user space enter here, whatever they ask for
+  // net: every netlink message from user space enters through these functions
   '^rtnetlink_rcv_msg$|^nfnetlink_rcv(?:_msg|_batch|_skb_batch)?$',
 ]);
 
@@ -39,7 +39,8 @@ export const hangBuckets = /^rtnl_lock|^_*synchronize_(?:rcu|srcu|net|sched)(?:_
 export const stallBuckets = /^smp_call_function/;
 
 /**
- * Functions of the timer tick, the watchdog or the NMI that detected a stall. The frames of the interrupted code are below them.
+ * Functions of the timer tick, the watchdog or the NMI that detected a stall. The frames of the interrupted code are below
+ * these functions.
  */
 export const stallReporters =
   /^(?:update_process_times|tick_|rcu_sched_clock_irq|rcu_check_callbacks|check_cpu_stall|print_cpu_stall|watchdog_timer_fn|sched_show_task|nmi_cpu_backtrace|handle_backtrace|rcu_dump_cpu_stacks|show_stack|dump_stack|unwind_backtrace|arch_timer_handler|timer_handler|local_apic_timer_interrupt|scheduler_tick|perf_event_task_tick)/;
@@ -52,6 +53,6 @@ export const interruptBoundary =
 export const interruptEntries =
   /hrtimer|timer_interrupt|apic_timer|_irq(?:$|_svc|_el)|irq_svc|handle_percpu_devid|gic_|domain_irq|generic_handle|handle_irq|irq_handler|el1_|el1h_|common_interrupt|arch_timer|tick_|sysvec_|retint_|ret_from_intr|timer_interrupt|decrementer|do_IRQ|ipi_|_interrupt$|interrupt_exit|exc_interrupt|call_on_(?:irq_)?stack|handle_exception|ret_from_exception/;
 
-/** Functions that only wait or lock. In the stack of a hung task they are skipped. */
+/** Functions that only wait or lock. They are skipped in the stack of a hung task. */
 export const hangSkip =
   /sched|_lock|_slowlock|_slowpath|(?:^|_)down(?:_|$)|rwsem|completion|kthread|wait|synchronize|context_switch|__switch_to|^_*(?:rt_)?mutex_|cancel_(?:delayed_)?work|rcu_barrier|^ret_from|^(?:0x)?[0-9a-f]+$/;

@@ -29,8 +29,8 @@ import type { Rule } from './rules/rule.ts';
 import { untangle } from './untangle.ts';
 
 /**
- * How long an event waits for the splat that it belongs to: for `own` lines of its printk caller, and at most for `anybody` lines
- * of all callers.
+ * How long an event waits for its splat: for `own` lines from the event's printk caller, and at most for `anybody` lines from
+ * all callers.
  */
 const eventPatience = { own: 4, anybody: 200 };
 /**
@@ -96,7 +96,7 @@ export class Tracker {
   #open: OpenReport[] = [];
   #waiting: WaitingEvent[] = [];
   #lastSplatLine = Number.NEGATIVE_INFINITY;
-  /** The last lines of the last splats of the tasks that had splats last, by `comm/pid`. */
+  /** For each task that had a splat lately, by `comm/pid`: the number of the last line of its last splat. */
   readonly #splatLines = new Map<string, number>();
   /** `comm/pid` of the process that the OOM killer killed last. The oom_reaper works for this process. */
   #victim: string | undefined;

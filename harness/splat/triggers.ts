@@ -13,7 +13,7 @@ export const triggerWords: readonly string[] = [
   'BUG:\r',
   'BUG at ',
   'WARNING: ',
-  // the end of a word that `grep --color=always` found; the word itself may end before the blank: `BUG:`
+  // the end of a word that `grep --color=always` marked. The word itself may end before the blank: `BUG:`
   '\x1b[m\x1b[K',
   // Web pages and mail programs may put a no-break space (U+00A0, here as latin1) in place of each blank.
   '&nbsp;',
@@ -74,7 +74,7 @@ export const triggerWords: readonly string[] = [
   'PANIC: ',
   'VFS: B',
   'VFS: C',
-  // the piece of a log with which joined files of pstore begin: `Panic#1 Part1`
+  // the heading with which joined pstore files begin: `Panic#1 Part1`
   ' Part1\n',
   ' Part1\r',
   'SYZFAI',

@@ -81,9 +81,9 @@ function splitHeads(first: ReportLine[], second: ReportLine[]): Untangled | unde
 }
 
 /**
- * Separates the lines of two reports that a kernel without CONFIG_PRINTK_CALLER printed at the same time. `first` is the report
- * as far as it had come when the header of `second` was printed; `second` has all lines from there on. Undefined when no line
- * shows that the first report went on: then it was cut.
+ * Separates the lines of two reports that a kernel without CONFIG_PRINTK_CALLER printed at the same time. `first` has the lines
+ * above the header of `second`, and `second` has all lines from that header on. Returns undefined when no line shows that the first
+ * report went on: the first report was then cut.
  */
 export function untangle(first: OpenReport, second: OpenReport): Untangled | undefined {
   const lines = [ownLines(first), ownLines(second)] as const;

@@ -1,8 +1,11 @@
-/** What word-search.ts uses of the WebAssembly JavaScript Interface, which TypeScript has in its library for browsers only. */
+/**
+ * The part of the WebAssembly JavaScript Interface that word-search.ts uses. TypeScript declares this interface only in its
+ * browser library.
+ */
 declare namespace WebAssembly {
   class Memory {
     constructor(size: { readonly initial: number });
-    /** The whole memory, a number of pages of 64 KiB. grow() replaces this buffer. */
+    /** The whole memory, in pages of 64 KiB. grow() replaces this buffer. */
     readonly buffer: ArrayBuffer;
     grow(pages: number): number;
   }

@@ -5,8 +5,8 @@ export interface WordSearch {
   /** Takes a copy of the text, which is searched until the next call. */
   load(text: Uint8Array): void;
   /**
-   * The position after a word that begins at or after `from`; the length of the text + 1 when there is no such word. Words may
-   * overlap, but no other word that begins at or after `from` ends before the returned word begins.
+   * Returns the position after a word that begins at or after `from`, or the length of the text + 1 when there is no such word.
+   * Words may overlap. No other word that begins at or after `from` ends before this word begins.
    */
   endOfNext(from: number): number;
   /** The number of newlines at the positions from `from` on and before `to`. */
@@ -20,8 +20,8 @@ interface Anchored {
 }
 
 /**
- * The nibbles that the fragments of a bucket have, for each byte of a fragment: the set of low nibbles (4 bits) and the set of
- * high nibbles. Each set is a bit mask.
+ * The nibbles (half bytes) that occur in the fragments of a bucket. For each byte of a fragment there are two bit masks: the set of
+ * low nibbles and the set of high nibbles.
  */
 type Nibbles = readonly { readonly low: number; readonly high: number }[];
 
@@ -40,7 +40,7 @@ const overrun = 32;
 const pageBytes = 65_536;
 
 /**
- * Makes a search for `words`, which are latin1 and have at least four characters. The search looks for the rarest four
+ * Makes a search for `words`. Each word is latin1 and has at least four characters. The search looks for the rarest four
  * neighbouring bytes of each word, at 16 positions at a time (the shuffles of "Teddy", Langdale's search in Hyperscan).
  */
 export function createWordSearch(words: readonly string[]): WordSearch {
@@ -50,7 +50,7 @@ export function createWordSearch(words: readonly string[]): WordSearch {
   const { next, newlines } = exports as Readonly<
     Record<'next' | 'newlines', (at: number, end: number) => number>
   >;
-  /** The words for which the search looks, by their fragment as a number. */
+  /** The words for which the search looks. The key is the word's fragment as a number. */
   const anchored = new Map<number, Anchored[]>();
   for (const word of words.map((text) => Buffer.from(text, 'latin1'))) {
     const offset = rarestFragment(word);
@@ -152,7 +152,7 @@ function merged(left: Nibbles, right: Nibbles): Nibbles {
   }));
 }
 
-/** The number of fragments that fit the nibbles of a bucket: the fragments in the bucket, and others that it lets through. */
+/** The number of fragments that fit the nibbles of a bucket: the fragments in the bucket, and others that also fit. */
 function combinations(nibbles: Nibbles): number {
   return nibbles.reduce((product, { low, high }) => product * bits(low) * bits(high), 1);
 }
@@ -163,7 +163,7 @@ function bits(mask: number): number {
   return count;
 }
 
-/** The same hash as in word-search.wat. */
+/** Returns the hash that word-search.wat also computes. */
 function hashOf(fragment: number): number {
   return Math.imul(fragment, 0x9e3779b1) >>> 20;
 }

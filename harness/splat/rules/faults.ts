@@ -21,7 +21,7 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    // BUG() of architectures without one of their own, include/asm-generic/bug.h; a panic with the word "BUG!" follows
+    // BUG() of architectures that have no BUG() of their own, include/asm-generic/bug.h. A panic with the word "BUG!" follows.
     header: /BUG: failure at \S*:\d+\/(?<frame>[\w.]+)\(\)!/,
     title: 'kernel BUG in {frame}',
     frame: named,
@@ -115,7 +115,8 @@ export const faultRules: readonly Rule[] = [
     title: 'CFI failure in {frame}',
     frame: { from: ['header', 'pc', 'trace'] },
   },
-  // The debugger of powerpc prints this line first, and die() prints its own only when the debugger is left (arch/powerpc/xmon).
+  // The debugger of powerpc prints this line first. die() prints its own line only after someone leaves the
+  // debugger (arch/powerpc/xmon).
   {
     header: /^cpu 0x[0-9a-f]+: Vector: 700 /,
     detail: /^kernel BUG at /,

@@ -1,8 +1,8 @@
 import type { Rule } from './rule.ts';
 
 /**
- * Rules for a GPU that hangs. The driver resets the GPU and goes on, and the program that gave it the work may be to blame, so each
- * is an event.
+ * Rules for a GPU that hangs. The driver resets the GPU and goes on, and the program that sent the work may be to blame, so each
+ * hang is an event, not a splat.
  */
 export const gpuRules: readonly Rule[] = [
   // drivers/gpu/drm/i915/i915_gpu_error.c

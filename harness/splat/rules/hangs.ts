@@ -2,7 +2,7 @@ import { hang, type Rule, stall } from './rule.ts';
 
 const stalled = ['stall in {frame}'];
 
-/** Rules for what does not come back: RCU stalls, lockups, hung tasks, lost devices. */
+/** Rules for CPUs, tasks and devices that no longer make progress: RCU stalls, lockups, hung tasks, lost devices. */
 export const hangRules: readonly Rule[] = [
   {
     header: /INFO: rcu_tasks\w* detected stalls on tasks/,
@@ -34,7 +34,7 @@ export const hangRules: readonly Rule[] = [
   { header: /BUG: workqueue lockup\b/, title: 'BUG: workqueue lockup', traceOptional: true },
   {
     header: /INFO: task /,
-    // A mail program may put what follows `for more` on the next line.
+    // A mail program may put the words after `for more` on the next line.
     detail: /:\d+ blocked (?:(?:on|in) .{0,80} )?for more\b/,
     title: 'INFO: task hung in {frame}',
     alt: ['hang in {frame}'],

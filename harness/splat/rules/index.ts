@@ -10,7 +10,7 @@ import { warningRules } from './warnings.ts';
 /** Rules for headers that fit no more particular rule. */
 const otherRules: readonly Rule[] = [
   {
-    // Deprecations and hints about hardware or firmware begin with the same word, but no lines of a report follow them.
+    // Notices about deprecation, hardware or firmware begin with the same word, but no lines of a report follow such a notice.
     header: /^WARNING: (?<text>\S+ \S+ \S.*)/,
     title: 'WARNING: {text}',
     fromKernel: true,
@@ -30,7 +30,8 @@ const otherRules: readonly Rule[] = [
     fromKernel: true,
   },
   {
-    // bad_page() and the reports of a bad page map count what they left out: `BUG: Bad page state: 12 messages suppressed`.
+    // bad_page() and the reports of a bad page map count the messages that they left out:
+    // `BUG: Bad page state: 12 messages suppressed`.
     header:
       /^(?!.*\b(?:BIOS|[Ff]irmware|ACPI|vendor|\d+ messages suppressed)\b).*?\bBUG: (?<text>\S.*)/,
     title: 'BUG: {text}',
@@ -53,8 +54,8 @@ const known: readonly Rule[] = [
 ];
 
 /**
- * All rules, the most particular first: one row for every class of splats. To add a class, add a row and a console log with the
- * expected title. When two CPUs printed an event and a splat on one line, the splat counts, so the events come last.
+ * All rules, one row for every class of splats. More particular rules come first. Events come last: when two CPUs printed an event
+ * and a splat on one line, the splat counts. To add a class, add a row and a console log with the expected title.
  */
 export const rules: readonly Rule[] = [
   ...known.filter((rule) => !rule.event),

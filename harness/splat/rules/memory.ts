@@ -6,15 +6,15 @@ const accessed = /\b(Read|Write) (?:of size \d|at addr )/;
 const symbol = /[\w.$]+\+0x[0-9a-f]+\//.source;
 
 /**
- * Skips allocators of objects and ids, whoever called them: their names begin or end with these words. A driver's own function with
- * such a word in the middle of its name may be the function that leaks.
+ * Skips allocators of objects and ids: functions whose names begin or end with these words. A driver's function with such a word in
+ * the middle of its name is not skipped, because this function may be the one that leaks.
  */
 const leak: FrameRule = {
   from: ['trace'],
   skip: /^_*k?v?m?alloc(?:_|$)|alloc(?:_(?:inode|node|noprof|trace|cache|skb|sock|lru|bulk|percpu|track_caller))*$|memdup|^idr_|^ida_|list_lru_init|^sget_userns|strn?dup|kv?asprintf|create_object|^mmap|_dup$/,
 };
 
-/** Ciphers, digests, copies and netlink's dispatcher, which pass on uninitialized bytes that they were given. */
+/** Ciphers, digests, copies and netlink's dispatcher. These functions only pass on uninitialized bytes of their callers. */
 const passedOn =
   /^copy_(?:page|folio)_(?:to|from)_iter|alloc_skb|^netlink_(?:ack|rcv_skb)$|^_*(?:crypto|rng|drbg|jent)_|^_*(?:cipher|skcipher|shash|ahash|aead|xts|cbc|ctr|ecb|gcm|ccm|aes\w*|chacha\w*|poly1305|sha\d\w*|blake2s|des3?|adiantum)_\w*(?:crypt|update|final|digest|block|transform|walk|arch|generic)/;
 
@@ -147,7 +147,7 @@ export const memoryRules: readonly Rule[] = [
     frame: trace,
   },
   {
-    // check_poison_mem(), mm/page_poison.c. The stack is of the next user of the page, who is not to blame.
+    // check_poison_mem(), mm/page_poison.c. The stack is of the next user of the page, which is not to blame.
     header: /pagealloc: (memory corruption|single bit error)/,
     title: 'pagealloc: {1}',
   },

@@ -1,10 +1,10 @@
 /**
- * One row for each splat class. A row says which console line opens a report, what must follow that line, how the report is titled,
- * and where its guilty function is found. Rows are tried in the order of rules/index.ts; the first row that fits wins.
+ * One row for each splat class. A row says which console line opens a report, which lines must follow, how the title is made, and
+ * where the guilty function is found. Rows are tried in the order of rules/index.ts; the first row that fits wins.
  *
  * Titles are templates: `{1}` is the first group of `header`, `{a}` the first group of `detail`, `{frame}` the guilty function,
- * `{pair}` the two functions of a race, and `{text}` the group `text` of the header with numbers and addresses replaced by NUM and
- * ADDR.
+ * `{pair}` the two functions of a race, and `{text}` the group `text` of the header with numbers and addresses replaced by NUM
+ * and ADDR.
  */
 export interface Rule {
   readonly header: RegExp;
@@ -31,7 +31,7 @@ export interface Rule {
   readonly mayBeMessage?: true;
   /** True when the report is about the test program, not about the kernel. */
   readonly suppressed?: true;
-  /** True for an event: it is worth noting but never a splat, and it does not end a report into which it is printed. */
+  /** True for an event. An event is worth noting but is never a splat, and does not end a report into which it is printed. */
   readonly event?: true;
   /** True when a program writes the line, not the kernel: the row fits only lines without a printk stamp. */
   readonly fromProgram?: true;
@@ -44,7 +44,7 @@ export interface FrameRule {
   /**
    * Where candidates are taken from, in order:
    * - header: `function+0x1/0x2` (or group `frame`) of the header line
-   * - detail: the same of the line that matches `detail`
+   * - detail: `function+0x1/0x2` (or group `frame`) of the line that matches `detail`
    * - pc: the register line of the fault (RIP, pc, NIP, epc, PSW)
    * - trace: the first stack trace with a frame that is not skipped
    * - alloc: the stack trace of the allocation
@@ -65,7 +65,7 @@ export interface FrameRule {
    * by the lists of stall-lists.ts. `deep`, for a recursion, chooses the function through which the recursion was entered.
    */
   readonly pick?: 'first' | 'stall' | 'hang' | 'deep';
-  /** True when only the first stack is of the task in question; the stacks below it are of other tasks. */
+  /** True when only the first stack is of the task in question, and the stacks below are of other tasks. */
   readonly ownStack?: true;
 }
 

@@ -52,7 +52,7 @@ export const warningRules: readonly Rule[] = [
     }),
   ),
   {
-    // Programs write `WARNING: at least one test failed`, so two words after `at` are no place.
+    // Programs write lines such as `WARNING: at least one test failed`, so two plain words after `at` are no source line.
     header: /WARNING: (?:CPU: \d+ PID: \d+ )?at (?![a-z]+ [a-z]+\b(?![+/]))/,
     title: 'WARNING in {frame}',
     frame: warned,

@@ -30,12 +30,13 @@ export type ApplyResult =
 
 /**
  * Applies several series in order to copies of the files that their patches touch. The copies are made in the folder `dir`, which
- * is emptied first; `tree` is only read. When a patch does not apply, the result is `untestable`. When the series of this patch
- * is optional (`Series.optional`), it is left out instead, and the other series are applied from the start. When the tree already
+ * is emptied first; `tree` is only read. When a patch does not apply, the result is `untestable`. When the series of this patch is
+ * optional (`Series.optional`), the series is left out instead, and the other series are applied anew. When the tree already
  * contains the first patches of a series with `maybeThere`, these patches are skipped.
  *
- * The patches are untrusted: git applies them outside of any repository, so it follows no link, leaves no folder and runs
- * nothing. As with `git am`, no fuzz is allowed: a hunk that fits elsewhere by chance proves nothing about the series.
+ * The patches are untrusted: git applies them outside of any repository, and then follows no link, writes nowhere outside of the
+ * folder and runs no program. As with `git am`, no fuzz is allowed: a hunk that fits elsewhere by chance proves nothing about
+ * the series.
  */
 export async function applySeries(
   tree: string,
@@ -94,9 +95,9 @@ async function applyOne(
 }
 
 /**
- * The number of leading patches of a series that the tree already contains. This is the largest number of patches that can be
- * reverted together, last patch first; 0 when not even the first patch can be reverted. The patches cannot be checked one by one,
- * because a later patch may change the same lines again.
+ * The number of leading patches of a series that the tree already contains: the largest number of leading patches that can be
+ * reverted together, last patch first. The patches cannot be checked one by one, because a later patch may change the same
+ * lines again.
  */
 async function countThere(tree: string, { patches }: Series, ground: Ground): Promise<number> {
   const dir = `${ground.dir}-reversed`;
@@ -112,8 +113,8 @@ async function countThere(tree: string, { patches }: Series, ground: Ground): Pr
 }
 
 /**
- * True when all `patches` can be reverted, last patch first. They are reverted in the folder `dir`, in copies of the files as the
- * patches that were applied so far left them.
+ * True when all `patches` can be reverted, last patch first. The patches are reverted in the folder `dir`, in copies of the files
+ * with all patches that were applied so far.
  */
 async function canTakeBack(
   tree: string,
@@ -162,8 +163,8 @@ async function refusal(tree: string, changes: readonly FileChange[]): Promise<st
 }
 
 /**
- * The first part of `path` below `tree` that is a symbolic link; a link may point anywhere on this host. Undefined when there is
- * none.
+ * Returns the first part of `path` below `tree` that is a symbolic link, because a link may point anywhere on this host. Returns
+ * undefined when there is no link.
  */
 async function linkInPath(tree: string, path: string): Promise<string | undefined> {
   const parts = path.split('/');
@@ -177,7 +178,8 @@ async function linkInPath(tree: string, path: string): Promise<string | undefine
 }
 
 /**
- * The first path of the changes that exists in `dir` and is not a regular file. Whatever created the file, it must not be copied.
+ * The first path of the changes that exists in `dir` and is not a regular file. Such a path must not be copied, whatever
+ * created it.
  */
 async function findOddFile(
   dir: string,
@@ -213,8 +215,8 @@ async function applyPatch(
 }
 
 /**
- * A hint for the message about a patch that does not apply; undefined when there is none. The harness does not act on the hint: a
- * hunk that nearly fits proves nothing.
+ * Returns a hint for the message about a patch that does not apply, or undefined. The harness does not act on the hint: a hunk that
+ * nearly fits proves nothing.
  */
 async function hintAt(
   patch: Patch,
@@ -253,8 +255,8 @@ async function gitApply(
 
 /**
  * The first failure in the output of `git apply`, as a message. The message names a hunk by its number in the file, from 1:
- * `error: patch failed: mm/foo.c:120` becomes `mm/foo.c: hunk 3 at line 120 does not apply`. It names a corrupt patch by its
- * line. Any other failure is told in git's words.
+ * `error: patch failed: mm/foo.c:120` becomes `mm/foo.c: hunk 3 at line 120 does not apply`. For a corrupt patch, the message names
+ * the line. Any other failure is told in git's words.
  */
 function explainFailure(
   stderr: string,

@@ -9,16 +9,15 @@ export interface Token {
 /** White space within a line, and line splices (a backslash at the end of a line). Like comments, they are skipped. */
 const blanks = /[ \t\r\f\v]+|\\[ \t]*\r?\n/y;
 /**
- * Words, punctuators of several characters (`a+ +b` is not `a++b`), and every other character. Long tokens with a
- * choice at every character (strings, numbers, comments) are read by loops instead, because a regular expression would
- * keep a stack as long as the token.
+ * Words, punctuators of several characters (`a+ +b` is not `a++b`), and every other character. Loops read the long tokens with a
+ * choice at every character (strings, numbers, comments), because a regular expression would keep a stack as long as the token.
  */
 const word = /[A-Za-z_$][\w$]*|<<=|>>=|\.\.\.|->|\+\+|--|<<|>>|[<>=!*/%+&|^-]=|&&|\|\||##|[\s\S]/y;
 
 /**
- * The tokens of a C file, without comments and white space. The end of a preprocessor directive is the token `\n`, because it has
- * a meaning in a directive. An empty token before the `(` of `#define f(x)` tells it from `#define f (x)`. Never throws; text
- * that is not C becomes single characters.
+ * Returns the tokens of a C file, without comments and white space. The token `\n` marks the end of a preprocessor directive. An
+ * empty token before the `(` of `#define f(x)` tells this directive from `#define f (x)`. Never throws; text that is not C becomes
+ * single characters.
  */
 export function tokenize(source: string): readonly Token[] {
   const tokens: Token[] = [];
@@ -117,8 +116,8 @@ export function isSameCode(before: string, after: string): boolean {
 export interface CFunction {
   readonly name: string;
   /**
-   * `start` is the first line, `end` the last, from 1. A function reaches from its name to its closing brace, a macro from its
-   * name to the end of the directive.
+   * `start` is the first line and `end` the last line, counted from 1. A function reaches from its name to its closing brace; a
+   * macro reaches from its name to the end of the directive.
    */
   readonly start: number;
   readonly end: number;
@@ -126,9 +125,9 @@ export interface CFunction {
 }
 
 /**
- * The functions and macros that a file defines, in the order of their ends. All arms of an #if are read. When the braces match in
- * only one arm, the count of open braces starts again at 0 at the next line that begins with a closing brace: in the kernel's
- * style such a line ends a function.
+ * Returns the functions and macros that a file defines, in the order of their last lines. All arms of an #if are read. When the
+ * braces match in only one arm, the count of open braces starts again at 0 at the next line that begins with a closing brace: in
+ * the kernel's style such a line ends a function.
  */
 export function listFunctions(source: string): readonly CFunction[] {
   const tokens = tokenize(source);
@@ -157,7 +156,7 @@ export function listFunctions(source: string): readonly CFunction[] {
   return found;
 }
 
-/** The index of the opening parenthesis as the value, with the index of the closing parenthesis as the key. */
+/** Maps the index of each closing parenthesis to the index of its opening parenthesis. */
 function matchParentheses(tokens: readonly Token[]): ReadonlyMap<number, number> {
   const openings = new Map<number, number>();
   const open: number[] = [];
@@ -199,8 +198,8 @@ function definitionAt(
   openings: ReadonlyMap<number, number>,
 ): Definition | undefined {
   let at = brace - 1;
-  // `SYSCALL_DEFINE1(x, int, y) {` has the name within the parentheses, `foo(void) __releases(lock) {` has words after
-  // them.
+  // `SYSCALL_DEFINE1(x, int, y) {` has the name within the parentheses. `foo(void) __releases(lock) {` has words after
+  // the parentheses.
   for (let tries = 0; tries < 4 && tokens[at]?.text === ')'; tries += 1) {
     const open = openings.get(at) ?? 0;
     const name = tokens[open - 1];
@@ -218,8 +217,8 @@ function isAttribute(name: string): boolean {
 }
 
 /**
- * The name of the function that a head defines. SYSCALL_DEFINE1(brk, ...) defines several functions; the body is that of
- * __do_sys_brk().
+ * The name of the function that a head defines. SYSCALL_DEFINE1(brk, ...) defines several functions; the body belongs
+ * to __do_sys_brk().
  */
 function nameOf(name: string, tokens: readonly Token[], open: number): string {
   return /^(?:COMPAT_)?SYSCALL_DEFINE\d$/.test(name) ? `__do_sys_${tokens[open + 1]?.text}` : name;

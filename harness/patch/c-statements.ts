@@ -55,7 +55,7 @@ interface Reader {
   tooDeep: boolean;
 }
 
-/** The statements of a C file. Undefined when its blocks are nested more than 200 levels deep. */
+/** Returns the statements of a C file, or undefined when blocks are nested more than 200 levels deep. */
 export function readStatements(source: string): readonly Statement[] | undefined {
   const lines = source.split('\n');
   const functions = listFunctions(source).filter(({ kind }) => kind === 'function');
@@ -261,7 +261,7 @@ function nameAmong({ tokens, at, names, depth }: Reader, start: number): string 
   return found === undefined ? undefined : names.get(found.line);
 }
 
-/** Makes one statement of an #if, its #endif and the statements between, when both are in one list. */
+/** Turns an #if, its #endif and the statements between into one statement, when the #if and the #endif are in one list. */
 function foldArms(list: readonly Statement[]): readonly Statement[] {
   const open: { readonly head: Statement | undefined; readonly inner: Statement[] }[] = [
     { head: undefined, inner: [] },

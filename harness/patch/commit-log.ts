@@ -8,7 +8,9 @@ export interface PrintedCommit {
   readonly id: string;
   readonly subject: string;
   readonly author?: string;
-  /** The committer's date if it is printed, else the author's, in milliseconds since 1970. Absent when no date can be read. */
+  /**
+   * The committer's date if it is printed, or else the author's date, in milliseconds since 1970. Absent when no date can be read.
+   */
   readonly dateMs?: number;
   readonly diff: string;
   /** The line of the input, from 1, at which the diff begins. For a commit without a diff, the first line of the commit. */
@@ -25,7 +27,7 @@ export interface CommitLog {
 
 /**
  * The first line of a commit in the full format: `commit 7a1c33d (HEAD)`. `--left-right`, `--cherry-mark` and `--boundary` put a
- * mark before the id, `--source` puts the name of a branch behind it. `startOfShort` matches the line in the format of
+ * mark before the id; `--source` puts the name of a branch behind the id. `startOfShort` matches the line in the format of
  * `--oneline`: `7a1c33d mm: unmap less`.
  */
 const startOfCommit = /^commit (?:([-+=<>]) )?([0-9a-f]{7,64})(?:[ \t].*)?$/;
@@ -42,8 +44,8 @@ export interface PrintedLog {
 }
 
 /**
- * Finds output of `git log -p` or `git show` in a text: a line names a commit; the lines below it name the author or tree of the
- * commit, or begin its diff. Undefined when there is none, or when a diff stands above it.
+ * Finds output of `git log -p` or `git show` in a text: a line names a commit, and the lines below name the author or tree of the
+ * commit, or begin the commit's diff. Returns undefined when the text has no such output, or has a diff above it.
  */
 export function findCommitLog(text: string): PrintedLog | undefined {
   let at = 0;
@@ -108,7 +110,7 @@ export function readCommitLog({ text, above }: PrintedLog, where: string): Commi
   }
   const dated = order === 'unknown' ? orderOfDates(commits) : order;
   return {
-    // Without any sign the order is that of git log and of git show of a range: newest first.
+    // Without any sign, the order counts as newest first, as of git log and of git show with a range.
     commits: dated === 'oldest-first' ? commits : commits.toReversed(),
     passedOver: [
       ...empty.map((one) =>
@@ -137,7 +139,10 @@ function orderOfDates(commits: readonly PrintedCommit[]): DiffOrder {
 }
 
 interface MarkedCommit extends PrintedCommit {
-  /** `<` and `>` for the side of `A...B`, `-` for a boundary commit, `=` and `+` for --cherry-mark. Else empty. */
+  /**
+   * `<` and `>` for the side of `A...B`, `-` for a boundary commit, `=` and `+` for --cherry-mark. An empty string when the commit
+   * has no mark.
+   */
   readonly mark: string;
   readonly isMerge: boolean;
 }
@@ -167,14 +172,14 @@ function splitCommits(text: string, where: string, linesAbove: number): readonly
 }
 
 /**
- * The lines of a commit from its diff on; `at` is -1 for a commit without a diff. White space at the end is kept: a hunk may end
- * in an empty line of context, which is a single space.
+ * The lines of a commit from its diff on; `at` is -1 for a commit without a diff. White space at the end is kept, because a hunk
+ * may end in an empty context line, which is a single space.
  */
 function textFrom(lines: readonly string[], at: number): string {
   return at < 0 ? '' : `${lines.slice(at).join('\n')}\n`;
 }
 
-/** True for the lines above the diff of a merge. The diff of a merge is not that of one patch. */
+/** True when the lines above a diff are those of a merge. The diff of a merge is not the diff of one patch. */
 function areOfMerge(head: readonly string[]): boolean {
   const parents = head.filter((line) => line.startsWith('parent '));
   return parents.length > 1 || head.some((line) => line.startsWith('Merge: '));

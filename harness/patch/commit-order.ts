@@ -4,8 +4,8 @@ import { changedLines } from './diff.ts';
 export type DiffOrder = 'oldest-first' | 'newest-first' | 'unknown' | 'neither';
 
 /**
- * Determines the order of a list of diffs from the blobs in their `index` lines: a later diff starts from a file as an earlier
- * diff left it. When a diff has no such line, the order is determined from the changed lines: later diffs remove lines that
+ * Determines the order of a list of diffs from the blobs in their `index` lines: a later diff starts from a file as an earlier diff
+ * left this file. When a diff has no such line, the order is determined from the changed lines: later diffs remove lines that
  * earlier diffs added. Pure.
  */
 export function orderOf(diffs: readonly string[]): DiffOrder {
@@ -16,8 +16,8 @@ export function orderOf(diffs: readonly string[]): DiffOrder {
 }
 
 /**
- * The number of signs that a list of diffs is in order, oldest first. A sign is a file that a diff takes as an earlier diff left
- * it. In diffs without blobs, a sign is a removed line that an earlier diff added.
+ * The number of signs that a list of diffs is in order, oldest first. A sign is a file whose blob before a diff is the blob after
+ * an earlier diff. In diffs without blobs, a sign is a removed line that an earlier diff added.
  */
 function evidence(diffs: readonly string[]): number {
   const hasBlobs = diffs.every((diff) => blobLine.test(diff));

@@ -1,6 +1,6 @@
 import { changedLines, endOfHunk, readHunk } from './diff.ts';
 
-/** A patch of one version of a series, as compareVersions() takes it. */
+/** A patch of one version of a series, as an argument of compareVersions(). */
 export interface VersionedPatch {
   /** The number of the patch in its version, from 1. */
   readonly index: number;
@@ -34,8 +34,8 @@ const leastCommon = 0.5;
 
 /**
  * Compares two versions of a series, patch by patch. `same`: an older patch has the same diff, apart from line numbers and white
- * space (as for git-patch-id(1)). `changed`: an older patch has the same subject, or at least half of the changed lines are
- * common to both. `new`: neither. Each older patch is the predecessor of at most one newer patch. Pure.
+ * space (as for git-patch-id(1)). `changed`: an older patch has the same subject, or has at least half of the changed lines in
+ * common. `new`: there is no such older patch. Each older patch is the predecessor of at most one newer patch. Pure.
  */
 export function compareVersions(
   older: readonly VersionedPatch[],
@@ -90,8 +90,8 @@ function identityOf(diff: string): string {
 }
 
 /**
- * The number of changed lines that two diffs have in common, divided by the number of lines that either diff changes. 1 when both
- * change the same lines, 0 when they change no common line.
+ * The number of changed lines that two diffs have in common, divided by the number of lines that either diff changes. The result is
+ * 1 when both diffs change the same lines, and 0 when they have no changed line in common.
  */
 function commonShare(one: string, other: string): number {
   const [ones, others] = [changedOf(one), changedOf(other)];

@@ -4,9 +4,9 @@ import { isDetectorCode, looksOnly } from './detector-statements.ts';
 import type { FileText, PatchChanges } from './patch-changes.ts';
 
 /**
- * For each patch of a series, in order: true when the patch changes detector code and nothing else. Detectors are the kernel's
- * own checks, such as lockdep and WARN_ON(). When a splat first appears with a patch of detector code, the cause of the splat was
- * there before the patch. Pure.
+ * Returns one boolean for each patch of a series, in order: true when the patch changes detector code and nothing else. Detectors
+ * are the kernel's own checks, such as lockdep and WARN_ON(). When a splat first appears with a patch of detector code, the cause
+ * of the splat was there before the patch. Pure.
  *
  * A file that isDetectorFile() names counts as detector code as a whole. Any other .c or .h file is read as statements, and any
  * other file counts as code of another kind. Detector code is:
@@ -16,9 +16,9 @@ import type { FileText, PatchChanges } from './patch-changes.ts';
  * - a function that names a detector and otherwise only reads and reports (looksOnly()); this function is then a detector itself
  *
  * With all detector code removed, both sides of a file must be equal, word by word, braces and preprocessor lines included, and
- * some removed code must differ. A detector may appear, disappear or change in place. It may not move to another place of its
- * function: a patch that moves a wait into a section that must not block looks the same as a patch that moves the section around
- * the wait.
+ * some removed code must differ. A detector may appear, disappear or change in place. A detector may not move to another place in
+ * its function, because a patch that moves a wait into a section that must not block looks the same as a patch that moves the
+ * section around the wait.
  */
 export function detectorPatches(
   patches: readonly Pick<PatchChanges, 'files' | 'kind'>[],
@@ -185,8 +185,8 @@ interface Residue {
 interface Taken {
   readonly text: string;
   /**
-   * One mark for each detector that the removed code names: the enclosing function, then the name of the detector. For a WARN or
-   * BUG, the whole text of the code stands in place of the name. Empty outside of functions.
+   * One mark for each detector that the removed code names. A mark is the enclosing function, then the name of the detector. For a
+   * WARN or BUG, the whole text of the code stands in place of the name. Empty outside of functions.
    */
   readonly marks: Words;
 }
@@ -211,7 +211,7 @@ function changeOf({ path, sides }: ReadFile, judged: Judged): 'detector' | 'code
   return isChanged ? 'detector' : 'same';
 }
 
-/** The marks (a function, and a detector that it names) that occur more often in `many` than in `few`. */
+/** The marks (see `Taken.marks`) that occur more often in `many` than in `few`. */
 function surplus(many: readonly Taken[], few: readonly Taken[]): Words {
   const rest = new Map<string, number>();
   for (const mark of few.flatMap(({ marks }) => marks)) rest.set(mark, (rest.get(mark) ?? 0) + 1);
@@ -257,7 +257,7 @@ function residueOf(list: readonly Statement[], judged: Judged): Residue {
 
 function takenOf(words: Words, owner: string | undefined, judged: Judged): Taken {
   const text = words.join(' ');
-  // Outside of functions there is no order of execution to keep.
+  // Outside of functions, the order of execution does not matter.
   if (owner === undefined) return { text, marks: [] };
   const named = new Set(words.filter((word) => isDetector(word, judged)));
   return {

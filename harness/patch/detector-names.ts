@@ -35,7 +35,7 @@ export const lockdepOption = /^CONFIG_(?:LOCKDEP|PROVE_LOCKING|DEBUG_LOCK_ALLOC)
 
 /**
  * Matches words that may stand before a parenthesis in the condition of detector code (the kernel's own checks). The words are
- * keywords, and calls without side effects. Names of detectors may stand there as well.
+ * keywords and the names of calls without side effects. Names of detectors are permitted as well.
  */
 const harmlessCalls =
   /^(?:if|sizeof|typeof|likely|unlikely|defined|IS_ENABLED|READ_ONCE|\w+_(?:blockable|enabled))$/;
@@ -46,14 +46,14 @@ export function isDetectorFile(path: string): boolean {
 }
 
 /**
- * Which of the functions and macros that patches define are detectors, judged by their bodies. The key is the name. A name that
- * is not in the map is judged by the table of symbols.
+ * For each function or macro that the patches define, by name: true when its body shows that it is a detector. The table of symbols
+ * judges all other names.
  */
 export type Judged = ReadonlyMap<string, boolean>;
 
 /**
- * True for the name of a detector, a function or macro. `judged` decides; for a name that is not in it, the table of symbols
- * decides.
+ * True for the name of a detector, which is a function or macro. `judged` decides first. For a name that is not in `judged`, the
+ * table of symbols decides.
  */
 export function isDetector(name: string | undefined, judged: Judged): boolean {
   if (name === undefined || !/^[A-Za-z_]/.test(name)) return false;

@@ -7,7 +7,7 @@ import {
   lockdepOption,
 } from './detector-names.ts';
 
-/** Which statements are detector code. Pure. */
+/** Decides which statements are detector code. Pure. */
 
 /**
  * True when every statement of a function body is detector code (the kernel's own checks), or only reads or reports. True for an
@@ -94,7 +94,7 @@ function isDetectorStatement(words: Words, judged: Judged): boolean {
   return type.some((word) => isDetector(word, judged)) && isHarmless(value, judged);
 }
 
-/** The index of the word that closes the parenthesis which the second of `words` opens; -1 when no word closes it. */
+/** The second of `words` is an opening parenthesis. Returns the index of its closing parenthesis, or -1 when there is none. */
 function closeOf(words: Words): number {
   let depth = 0;
   return words.findIndex((word, at) => {
@@ -105,8 +105,9 @@ function closeOf(words: Words): number {
 }
 
 /**
- * Splits a declaration such as `struct lockdep_map *map = &x;` or `extern void f(int);`. `type` has the words of its type and its
- * name. `value` has the words after the `=`; it is empty without a `=`. Both are empty for a statement that is no declaration.
+ * Splits a declaration such as `struct lockdep_map *map = &x;` or `extern void f(int);`. `type` has the words of the type and
+ * the declared name. `value` has the words after the `=`, and is empty without a `=`. Both are empty for a statement that is
+ * no declaration.
  */
 function declarationOf(words: Words): { readonly type: Words; readonly value: Words } {
   const equals = words.indexOf('=');

@@ -27,9 +27,9 @@ interface Draft {
 const hunkHeader = /^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@/;
 
 /**
- * The changes in a diff, in order; empty for text without a diff. Formats: `git diff`, `git format-patch`, and `diff -u` with one
- * folder in front of each path (`a/mm/oom_kill.c`). Text around the diffs is skipped. Within a hunk, lines are counted and not
- * interpreted.
+ * Returns the changes in a diff, in order, or an empty list for text without a diff. Formats: `git diff`, `git format-patch`, and
+ * `diff -u` with one folder in front of each path (`a/mm/oom_kill.c`). Text around the diffs is skipped. Within a hunk, lines are
+ * counted and not interpreted.
  */
 export function parseDiff(text: string): readonly FileChange[] {
   const lines = text.split('\n');
@@ -65,8 +65,8 @@ export function parseDiff(text: string): readonly FileChange[] {
 }
 
 /**
- * True when the lines at `at` are `---` and `+++` with a hunk below them, as git apply asks of them (apply.c, find_header()): a
- * message may hold such lines without a hunk. Below a `diff --git` line (`isGit`), no hunk is needed.
+ * True when the line at `at` and the next line are `---` and `+++` with a hunk below, as git apply requires (apply.c,
+ * find_header()). A commit message may contain such lines without a hunk. Below a `diff --git` line (`isGit`), no hunk is needed.
  */
 export function beginsFile(lines: readonly string[], at: number, isGit: boolean): boolean {
   const [old = '', young = '', below = ''] = lines.slice(at, at + 3);
@@ -80,11 +80,11 @@ export function touchedPaths(changes: readonly FileChange[]): readonly string[] 
 }
 
 /**
- * The reason why a change is refused; undefined for a permitted change. Refused are:
+ * Returns the reason why a change is refused, or undefined for a permitted change. Refused are:
  * - a path that leaves the tree or enters a .git folder
  * - a name that git had to quote or that has other unusual characters
  * - a symbolic link or submodule, because its target would be followed when the tree is copied
- * - any other mode that is not a regular file's
+ * - any other mode than that of a regular file
  */
 export function refuseChange(change: FileChange): string | undefined {
   for (const path of touchedPaths([change])) {
@@ -97,7 +97,7 @@ export function refuseChange(change: FileChange): string | undefined {
 }
 
 /**
- * The reason why the mode of a change is refused; undefined for a regular file. git reads a mode as strtoul(3) does (apply.c,
+ * The reason why the mode of a change is refused. Undefined for a regular file. git reads a mode as strtoul(3) does (apply.c,
  * parse_mode_line), so 0120000 is a symbolic link as well.
  */
 function refuseMode({ newMode, newPath }: FileChange): string | undefined {
@@ -113,7 +113,7 @@ function refuseMode({ newMode, newPath }: FileChange): string | undefined {
 
 /**
  * True when a `---` line with `paths` belongs to the change that a `diff --git` line began. False when the `---` line begins the
- * change of another file: the change before may be of the mode alone.
+ * change of another file, because the begun change is of the mode alone.
  */
 function isBegun(begun: Draft, paths: Pick<Draft, 'oldPath' | 'newPath'>): boolean {
   const name = begun.newPath ?? begun.oldPath;
@@ -123,8 +123,8 @@ function isBegun(begun: Draft, paths: Pick<Draft, 'oldPath' | 'newPath'>): boole
 }
 
 /**
- * Begins a change with the paths of `diff --git a/X b/X`. A change of the mode alone, and an empty file, name their paths only
- * there.
+ * Begins a change with the paths of `diff --git a/X b/X`. A change of the mode alone and an empty file have their paths only on
+ * this line.
  */
 function startGitChange(line: string): Draft {
   const same = /^diff --git a\/(.+) b\/\1\r?$/.exec(line)?.[1];
@@ -164,7 +164,7 @@ function pathOf(field: string): string | undefined {
   return slash > 0 ? name.slice(slash + 1) : name;
 }
 
-/** Reads a line such as `@@ -120,7 +120,8 @@ f()`; undefined for any other line. */
+/** Reads a line such as `@@ -120,7 +120,8 @@ f()`. Returns undefined for any other line. */
 export function readHunk(line: string): Hunk | undefined {
   const match = hunkHeader.exec(line);
   return match === null ? undefined : parseHunk(match);
@@ -181,8 +181,8 @@ function parseHunk(match: RegExpExecArray): Hunk {
 }
 
 /**
- * The lines that a diff removes from one file, with their numbers in the old file, and those that it adds, with their numbers in
- * the new file.
+ * The lines that a diff removes from one file, numbered as in the old file, and the lines that it adds, numbered as in the
+ * new file.
  */
 export interface ChangedLines extends Pick<FileChange, 'oldPath' | 'newPath'> {
   readonly removed: readonly NumberedLine[];
@@ -236,8 +236,8 @@ function hunkBodies(text: string): readonly (readonly string[])[] {
 }
 
 /**
- * The index in `lines` of the line after a hunk's body. The body begins at the index `start`, below the header `@@ -1,7 +1,8 @@`.
- * For a body that is cut short, the index is the number of `lines`.
+ * Returns the index in `lines` of the line after a hunk's body. The body begins at the index `start`, below the header
+ * `@@ -1,7 +1,8 @@`. For a body that is cut short, returns the length of `lines`.
  */
 export function endOfHunk(lines: readonly string[], start: number, hunk: Hunk): number {
   let oldLeft = hunk.oldLines;

@@ -8,10 +8,10 @@ import { count } from './thread-words.ts';
 const mostRefs = 400;
 
 /**
- * Finds the commit on which a series was made, in the git tree at `dir`. That is the base-commit that the series names, when the
- * tree has it. Otherwise it is the first commit that has the files from which the series starts: HEAD is tried first, then the
- * 400 newest branches and tags, newest first. A file is compared by its blob, which the first diff of the file in the series
- * names (`index 7a1c33d..b0f2d4e`). `because` is the reason in words. Throws `usage` when there is no such commit.
+ * Finds the commit on which a series was made, in the git tree at `dir`. If the tree has the base-commit that the series names,
+ * this is the commit. Otherwise, the first commit is taken that has the files from which the series starts: HEAD is tried first,
+ * then the 400 newest branches and tags, newest first. Files are compared by blob; the first diff of a file in the series names the
+ * blob (`index 7a1c33d..b0f2d4e`). `because` is the reason in words. Throws `usage` when no commit is found.
  */
 export async function findBase(
   series: Series,
@@ -53,7 +53,7 @@ export async function findBase(
 }
 
 /**
- * The blobs from which the series starts, in full or abbreviated, as the diffs name them. The key is the path of the file. Files
+ * The blobs from which the series starts, by the path of the file. The object names are full or abbreviated, as in the diffs. Files
  * that the series creates are left out.
  */
 function firstBlobs({ patches }: Series): ReadonlyMap<string, string> {

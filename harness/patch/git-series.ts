@@ -16,9 +16,9 @@ export interface GitRange {
 }
 
 /**
- * Parses `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B` (from HEAD). Undefined for other text, when `spec` itself names a file
- * or folder, and when DIR is not a folder. Throws `usage` when DIR is a folder but no range follows it: `DIR@A`, `DIR@A...B`, or
- * two ends that are written the same.
+ * Parses `DIR@A..B`, `DIR@A..` (up to HEAD) or `DIR@..B` (from HEAD). Returns undefined for other text, when `spec` itself names a
+ * file or folder, and when DIR is not a folder. Throws `usage` when DIR is a folder but no range follows it: `DIR@A`, `DIR@A...B`,
+ * or two ends that are written the same.
  */
 export async function parseGitRange(spec: string, cwd: string): Promise<GitRange | undefined> {
   if (await exists(resolve(cwd, spec))) return undefined;
@@ -36,8 +36,8 @@ export async function parseGitRange(spec: string, cwd: string): Promise<GitRange
 }
 
 /**
- * The folder before an `@` of the text, and the words behind it. Revisions have an `@` as well: `main@{1}`, and `@` for HEAD. The
- * last `@` with a folder before it counts.
+ * Splits the text at an `@` into the folder before and the words behind. Revisions have an `@` as well: `main@{1}`, and `@` for
+ * HEAD. The last `@` that has a folder before it counts.
  */
 async function findFolder(
   spec: string,
@@ -77,7 +77,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** A commit. It is read from git directly, because a mail would change some messages and line ends. */
+/** A commit, read from git directly, because a mail would change some messages and line ends. */
 export interface Commit {
   readonly subject: string;
   /** `Name <address>`. */
@@ -154,7 +154,7 @@ async function readCommitDiff(
   id: string,
   { scratch, signal }: { readonly scratch: string; readonly signal: AbortSignal },
 ): Promise<string> {
-  // git writes the diff to a file: its printed output would be decoded, but sources are in any encoding.
+  // git writes the diff to a file, because printed output would be decoded and sources may be in any encoding.
   const out = join(scratch, 'diff');
   const shape = ['-p', '--root', '-M', '--binary', '--full-index', '--no-commit-id'];
   const flags = [...shape, '--no-ext-diff', '--no-textconv', `--output=${out}`];
@@ -162,7 +162,10 @@ async function readCommitDiff(
   return readFile(out, 'latin1');
 }
 
-/** The `git patch-id --stable` of a diff: 40 or more hexadecimal digits. Undefined when git finds no diff in the text. */
+/**
+ * Returns the `git patch-id --stable` of a diff: 40 or more hexadecimal digits. Returns undefined when git finds no diff in
+ * the text.
+ */
 export async function patchId(diff: string, signal: AbortSignal): Promise<string | undefined> {
   const input = Buffer.from(diff, 'latin1');
   const end = await runGit(['patch-id', '--stable'], { signal, input, okCodes: [0, 1, 128] });

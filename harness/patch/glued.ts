@@ -1,13 +1,13 @@
 import { endOfHunk, readHunk } from './diff.ts';
 
-/** A line with which a patch of its own begins: a field of a mail, or a commit as git log and hg export print it. */
+/** The first line of a separate patch: a field of a mail, or a commit as git log and hg export print it. */
 const startOfPatch =
   /^(?:>?From [0-9a-f]{40,64} |(?:From|Subject|Date|Author): *\S|commit (?:[-+=<>] )?[0-9a-f]{7,64}\b|[0-9a-f]{40}$|# HG changeset patch)/;
 
 /**
- * The line of a diff with which a further patch begins: several patches were put together there, and applying them as one would
- * say nothing about each of them. The line is outside of all hunks, and hunks stand above and below it. Undefined for a diff of
- * one patch. Pure.
+ * Returns the line of a diff at which a further patch begins. Several patches were then put together, and applying them as one
+ * patch would say nothing about each patch. The line is outside of all hunks, with hunks above and below. Returns undefined for a
+ * diff of one patch. Pure.
  */
 export function findGlued(diff: string): string | undefined {
   const lines = diff.split('\n');

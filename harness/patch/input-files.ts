@@ -21,8 +21,8 @@ export interface InputFile {
 /** The files that the user gave as a series, before their content is read as patches. */
 export interface Input {
   /**
-   * `one`: a single file. `folder`: files of a folder or archive in the order of their names, cover letters (`*.cover`) first.
-   * `listed`: files in the order of a quilt list. `maildir`: the mails of a maildir(5).
+   * `one`: a single file. `folder`: files of a folder or archive in order of name, cover letters (`*.cover`) first. `listed`: files
+   * in the order of a quilt list. `maildir`: the mails of a maildir(5).
    */
   readonly kind: 'one' | 'folder' | 'listed' | 'maildir';
   readonly files: readonly InputFile[];
@@ -32,8 +32,8 @@ export interface Input {
 }
 
 /**
- * Opens the series at the absolute `path`; `typed` is the path as the user wrote it. Throws `usage` when nothing is there, for a
- * git tree, for an input that is too large, and for anything other than a file, pipe or folder.
+ * Opens the series at the absolute `path`; `typed` is the path as the user wrote it. Throws `usage` when the path does not exist,
+ * for a git tree, for an input that is too large, and for anything other than a file, pipe or folder.
  */
 export async function openInput(path: string, typed: string, signal: AbortSignal): Promise<Input> {
   const found = await stat(path).catch(() => undefined);
@@ -73,8 +73,9 @@ export async function openBytes(raw: Buffer, path: string, signal: AbortSignal):
 }
 
 /**
- * True when a file may be a list of patches. The first line that is neither empty nor a comment decides. It names another file,
- * in the folder of this file or in `patches`; or the file is named `series` and the line does not begin a mail or a diff.
+ * True when a file may be a list of patches. The first line that is neither empty nor a comment decides: the line names
+ * another file, in the folder of this file or in `patches`, or this file has the name `series` and the line does not begin a
+ * mail or a diff.
  */
 async function startsList(bytes: Buffer, path: string): Promise<boolean> {
   const first = bytes
@@ -94,7 +95,7 @@ async function startsList(bytes: Buffer, path: string): Promise<boolean> {
 async function readWhole(path: string, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  // A pipe has no size: it is read until the writer closes it.
+  // A pipe has no size and is read until the writer closes the pipe.
   for await (const chunk of createReadStream(path, { signal })) {
     chunks.push(chunk as Buffer);
     length += (chunk as Buffer).length;
@@ -137,8 +138,8 @@ function isMail(path: string): boolean {
 }
 
 /**
- * The folder that holds all paths, with a slash at its end: most archives have such a folder. Empty when there is none, and for a
- * maildir with all its mails in `cur`.
+ * Returns the folder that holds all paths, with a slash at its end. Most archives have such a folder. Returns an empty string when
+ * there is no such folder, and for a maildir with all its mails in `cur`.
  */
 function topOf(paths: readonly string[]): string {
   const [first = ''] = paths;
@@ -243,9 +244,8 @@ function byNumber(a: string, b: string): number {
 }
 
 /**
- * The files in the order of `ls` in the C locale, in which `git am *.patch`, OpenWrt and Buildroot take them: 020, 0302, 100. Files
- * that a person or a program counted (1, 2, ... 10 without a gap, or the bare numbers of an MH folder) are in the order of their
- * numbers.
+ * Sorts files as `ls` in the C locale does: 020, 0302, 100. `git am *.patch`, OpenWrt and Buildroot take files in this order. Files
+ * with consecutive numbers (1, 2, ... 10) and files of an MH folder, whose names are bare numbers, are sorted by number.
  */
 function inOrder(paths: readonly string[]): readonly string[] {
   const numbers = paths.map((path) => Number(/^(?:0|[1-9]\d*)(?=\D|$)/.exec(basename(path))?.[0]));
@@ -263,8 +263,8 @@ function noteOrder(paths: readonly string[]): readonly string[] {
 }
 
 /**
- * The likely patches in a folder in which no file has the name of a patch. git mailsplit, an MH folder and `--suffix=.txt` write
- * such files. Empty when the names of these files have different endings.
+ * Returns the likely patches in a folder in which no file has the name of a patch, as git mailsplit, an MH folder and
+ * `--suffix=.txt` leave it. Returns an empty list when the file names have different endings.
  */
 function likelyPatches(paths: readonly string[]): readonly string[] {
   const numbered = paths.filter((path) => /^\d+(?:[-_.].*)?$/.test(basename(path)));

@@ -3,9 +3,9 @@ import { endOfHeaders } from './mail-headers.ts';
 /** Tells the line ends of the wire (CRLF) from those of the patched files. Pure. */
 
 /**
- * A mail without the CR that mail transport puts before every LF (RFC 5322, 2.3). A mail has these line ends when each field of
- * its header, or each header line of its diff, has them. In any other mail a CR belongs to a patched file, and stays: git
- * format-patch writes such mails.
+ * Returns a mail without the CR that mail transport puts before every LF (RFC 5322, 2.3). A mail has these line ends when each
+ * field of its header, or each header line of its diff, ends in CRLF. In any other mail, a CR belongs to a patched file and stays:
+ * git format-patch writes such mails.
  */
 export function withoutWireEnds(raw: string): string {
   if (!raw.includes('\r\n')) return raw;

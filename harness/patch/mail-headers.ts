@@ -3,11 +3,11 @@
 /** The fields of one mail's header. */
 export interface Headers {
   /**
-   * The value of the first field with this name, unfolded and not decoded. Empty when there is no such field. `name` is in lower
-   * case.
+   * Returns the value of the first field with this name, unfolded and not decoded. `name` is in lower case. Returns an empty string
+   * when there is no such field.
    */
   readonly raw: (name: string) => string;
-  /** As `raw`, but decoded (RFC 2047) and on one line. */
+  /** Returns the same value decoded (RFC 2047) and on one line. */
   readonly text: (name: string) => string;
 }
 
@@ -38,8 +38,9 @@ export function readHeaders(mail: string): Headers {
 const headerLine = /^(?:[!-9;-~]+:|>?From )/;
 
 /**
- * The index at which the header of a mail ends: the first line that is neither a field nor the continuation of a field. As in git
- * mailinfo, no empty line is needed: a quilt patch may have its `---`, `diff` or `Index:` line right below the fields.
+ * Returns the index at which the header of a mail ends: that of the first line that is neither a field nor the continuation of
+ * a field. As in git mailinfo, no empty line is needed: a quilt patch may have its `---`, `diff` or `Index:` line right below
+ * the fields.
  */
 export function endOfHeaders(mail: string): number {
   let at = 0;
@@ -54,7 +55,7 @@ export function endOfHeaders(mail: string): number {
   return mail.length;
 }
 
-/** The boundary that a Content-Type field names (RFC 2046, 5.1.1). Undefined for a mail without parts. */
+/** Returns the boundary that a Content-Type field names (RFC 2046, 5.1.1). Returns undefined for a mail without parts. */
 export function boundaryOf(type: string): string | undefined {
   const [, quoted, plain] =
     /^multipart\/.*?[;\s]boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))/i.exec(
@@ -63,7 +64,7 @@ export function boundaryOf(type: string): string | undefined {
   return quoted ?? plain;
 }
 
-/** Every `<id@host>` of a field, in order, without the angle brackets. Only the first 64 KiB of the field are read. */
+/** Returns every `<id@host>` of a field, in order, without the angle brackets. Only the first 64 KiB of the field are read. */
 export function messageIds(field: string): readonly string[] {
   return [...field.slice(0, 64 * 1024).matchAll(/<([^<>\s]{1,998})>/g)].map(([, id = '']) => id);
 }

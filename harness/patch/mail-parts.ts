@@ -5,17 +5,17 @@ import { fromLine } from './mbox.ts';
 export interface Wrapper {
   /** The mail without the parts that are mails. */
   readonly outer: string;
-  /** An mbox of the mails in it, in their order. */
+  /** An mbox of the mails that were parts, in order. */
   readonly inner: string;
 }
 
 /** A part of a multipart mail (RFC 2046, 5.1). */
 interface MailPart {
-  /** Where the part begins and ends in the mail, its header included. */
+  /** The positions in the mail at which the part, with its header, begins (`from`) and ends. */
   readonly from: number;
   readonly to: number;
   readonly type: string;
-  /** The Content-Type field as the part has it. Empty when it has none. */
+  /** The Content-Type field as the part has it. An empty string when the part has no such field. */
   readonly typeField: string;
   /** The content, decoded, one character per byte. */
   readonly content: string;
@@ -23,7 +23,7 @@ interface MailPart {
 
 /**
  * Takes the mails out of a mail: forwarded mails, the mails of a digest, and attached files of git format-patch when there are
- * several. git mailinfo would read all of them as one patch. Undefined for a mail that holds no further mails. Pure.
+ * several. git mailinfo would read all of them as one patch. Returns undefined for a mail that holds no further mails. Pure.
  */
 export function unwrapMail(raw: string): Wrapper | undefined {
   if (!/^content-type:/im.test(raw.slice(0, 64 * 1024))) return undefined;
@@ -45,9 +45,9 @@ export function unwrapMail(raw: string): Wrapper | undefined {
 }
 
 /**
- * A mail in which each diff stands once, for git mailinfo, which puts the parts of a mail one behind the other. Two kinds of parts
- * are cut: the HTML form of a text, and a diff in a text that a later part has as well, apart from white space. The later one is
- * kept: people attach what their mail program damages in a text. Pure.
+ * Returns the mail with each diff only once, because git mailinfo joins the parts of a mail. Two kinds of parts are cut: the HTML
+ * form of a text, and a diff in a text that a later part repeats, apart from white space. The later diff is kept, because people
+ * attach a diff that their mail program damages in a text. Pure.
  */
 export function withoutRepeats(raw: string): string {
   if (!/^content-type:\s*multipart\//im.test(raw.slice(0, 64 * 1024))) return raw;
@@ -77,8 +77,8 @@ function isHtml({ type }: MailPart): boolean {
 }
 
 /**
- * The place of the diff in a text, and the diff without white space and without the signature below it. Undefined when no diff is
- * in the text.
+ * The place of the diff in a text, and the diff without white space and without the signature below. Undefined for a text without
+ * a diff.
  */
 function diffIn(text: string): { readonly from: number; readonly bare: string } | undefined {
   const from = text.search(/^(?:diff -|Index: |--- \S)/m);
@@ -93,7 +93,10 @@ const signed = {
   below: '-----BEGIN PGP SIGNATURE-----',
 };
 
-/** A mail without the `- ` that PGP puts before each line of a signed text that begins with a dash. All lines keep their numbers. */
+/**
+ * Returns a mail without the `- ` that PGP puts before a line of a signed text when the line begins with a dash. All lines keep
+ * their numbers.
+ */
 export function withoutDashEscapes(raw: string): string {
   const from = raw.indexOf(`\n${signed.above}`);
   const to = from < 0 ? -1 : raw.indexOf(`\n${signed.below}`, from);
@@ -116,7 +119,7 @@ function countMails(parts: readonly MailPart[]): number {
 /** The deepest nesting of multipart bodies that is read. */
 const deepest = 8;
 
-/** All parts of the multipart mail (or part) between two places; those of an inner multipart part stand for that part. */
+/** All parts of the multipart mail (or part) between two positions. An inner multipart part is replaced by its own parts. */
 function partsOf(mail: string, from: number, to: number, depth: number): readonly MailPart[] {
   const whole = mail.slice(from, to);
   const body = endOfHeaders(whole);
@@ -135,7 +138,10 @@ interface Span {
   readonly to: number;
 }
 
-/** The parts between the lines `--boundary`. The last one ends at `--boundary--` or, in a mail that was cut, at its end. */
+/**
+ * The parts between the lines `--boundary`. The last part ends at `--boundary--` or, in a mail that was cut, at the end of
+ * the mail.
+ */
 function spans(mail: string, body: Span & { readonly boundary: string }): readonly Span[] {
   const { to, boundary } = body;
   const found: Span[] = [];

@@ -12,22 +12,22 @@ import { parseSubject, type SubjectTag } from './subject.ts';
 
 /** One mail that may hold a patch. */
 export interface Mail extends Sender {
-  /** The subject without its `[PATCH v2 3/7]`. */
+  /** The subject without a prefix such as `[PATCH v2 3/7]`. */
   readonly subject: string;
   /** The whole subject line, decoded, on one line. */
   readonly subjectLine: string;
   readonly tag: SubjectTag;
   readonly messageId: string | undefined;
   /**
-   * Message-ID of the mail that this mail answers: from In-Reply-To, else the last of References. Absent when the mail answers
-   * none.
+   * The Message-ID of the mail that this mail answers: from In-Reply-To, or else the last Message-ID in References. Absent when the
+   * mail answers no mail.
    */
   readonly inReplyTo?: string;
   /** Message-IDs of the mails above this mail in the thread, from References. Absent when the mail has no References. */
   readonly references?: readonly string[];
   /**
-   * The author of the patch, `Name <address>`: from a `From:` line in the text, else from the header. Absent when the mail names
-   * nobody.
+   * The author of the patch, `Name <address>`: from a `From:` line in the text, or else from the header. Absent when the mail names
+   * no author.
    */
   readonly author?: string;
   /** The time of the mail's Date header, in milliseconds since 1970. Absent when no date can be read. */
@@ -42,7 +42,10 @@ export interface Mail extends Sender {
   readonly diffLine?: number;
 }
 
-/** What git format-patch --base writes below a cover letter or a first patch (git-format-patch(1), "Base tree information"). */
+/**
+ * The lines that git format-patch --base writes below a cover letter or a first patch (git-format-patch(1), "Base
+ * tree information").
+ */
 export interface Trailers {
   readonly baseCommit?: string;
   /** Ids of the patches that the series builds on, as `git patch-id --stable` makes them. */
@@ -57,8 +60,8 @@ const deepest = 4;
 
 /**
  * Splits an mbox (or one mail) with git and decodes each mail. git decodes MIME, quoted-printable and charsets. A mail in 7bit or
- * 8bit (RFC 2045, 6.2) needs no decoding and is read without git. The mails that a mail holds as its parts stand behind that mail
- * (unwrapMail()). `file` is the path of the mbox; every mail gets it.
+ * 8bit (RFC 2045, 6.2) needs no decoding and is read without git. The mails that are parts of a mail stand behind that mail
+ * (unwrapMail()). `file` is the path of the mbox and becomes the `file` of every mail.
  */
 export async function readMails(
   bytes: Buffer,
@@ -98,7 +101,9 @@ export async function readMails(
   }
 }
 
-/** Decodes a mail, and the mails that are parts of it. A part without an id of its own answers the mail that it came in. */
+/**
+ * Decodes a mail and the mails that are parts of this mail. A part without a Message-ID counts as an answer to the enclosing mail.
+ */
 async function decodeAll(raw: Buffer, name: string, place: Place): Promise<readonly Mail[]> {
   const wrapper = place.depth < deepest ? unwrapMail(raw.toString('latin1')) : undefined;
   if (wrapper === undefined) return [await decodeMail(raw, name, place)];
@@ -126,7 +131,7 @@ interface Place {
   readonly signal: AbortSignal;
   /** The line of the mbox, from 1, at which the mail begins. */
   readonly line: number;
-  /** In how many mails this mail lies. */
+  /** The number of mails that enclose this mail. */
   readonly depth: number;
 }
 
@@ -145,7 +150,7 @@ async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Ma
   const { subject, tag } = parseSubject(subjectLine);
   const diffLine = lineOfDiff(raw, parts.diff);
   return {
-    // A `Subject:` line in the text names the patch; the place in the series comes from the mail's own subject.
+    // A `Subject:` line in the text names the patch. The place in the series comes from the mail's own subject.
     subject: parts.subject === undefined ? subject : parseSubject(parts.subject).subject,
     subjectLine,
     tag: { ...tag, reply: tag.reply || (tag.mayReply && inReplyTo !== undefined) },
@@ -162,8 +167,8 @@ async function decodeMail(bytes: Buffer, file: string, place: Place): Promise<Ma
 }
 
 /**
- * The number of lines of the mail before the diff; the header of the mail counts. Undefined when the mail has no diff, or has it
- * encoded.
+ * The number of lines above the diff in the mail, including the lines of the header. Undefined when the mail has no diff or an
+ * encoded diff.
  */
 function lineOfDiff(raw: string, diff: string): number | undefined {
   if (diff === '') return undefined;
@@ -183,7 +188,7 @@ interface MailParts {
 /** The line with which the patch in a mail begins, as git sees it (mailinfo.c, patchbreak()). */
 const patchBreak = /^(?:diff -|Index: |---(?:[ \t]*$| [^ \t\n]))/m;
 const inBody = /^\s*(?:>?From|Subject|Date):/;
-/** The length of a From field, in characters, above which it names nobody. */
+/** A From field with more characters than this names no author. */
 const longestFrom = 10_000;
 const plainAddress = /^([^"<>(),@]*[^"<>(),@\s])\s+<([^<>\s]+@[^<>\s]+)>$/;
 
@@ -240,20 +245,20 @@ async function runMailinfo(raw: Buffer, file: string, { dir, signal }: Place): P
   return { author: undefined, text: '', diff: '' };
 }
 
-/** The content of a file, one character per byte. Empty when there is no such file. */
+/** Returns the content of a file, one character per byte. Returns an empty string when there is no such file. */
 async function readBytes(path: string): Promise<string> {
   return (await readIfThere(readFile(path, 'latin1'))) ?? '';
 }
 
 /**
- * The base that the mails of a series name: the first base-commit, and the ids of all prerequisite patches, each id once. Quoted
- * lines (`> base-commit:`) belong to other mails and are skipped.
+ * Reads the base that the mails of a series name: the first base-commit, and the ids of all prerequisite patches without
+ * duplicates. Quoted lines (`> base-commit:`) belong to other mails and are skipped.
  */
 export function readTrailers(mails: readonly Pick<Mail, 'text' | 'diff'>[]): Trailers {
   const lines = mails.flatMap(({ text, diff }) => `${text ?? ''}\n${diff}`.split('\n'));
   const values = (pattern: RegExp): readonly string[] =>
     lines.flatMap((line) => pattern.exec(line)?.[1] ?? []);
-  // People also write the line themselves, with a short id or with the name of the release behind it.
+  // People also write the line themselves, with a short id, or with the name of a release behind the id.
   const [baseCommit] = values(/^base-commit:[ \t]+([0-9a-f]{12,64})(?=\s|$)/i);
   return {
     ...(baseCommit === undefined ? {} : { baseCommit }),

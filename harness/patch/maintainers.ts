@@ -4,9 +4,9 @@ import { readIfThere } from '../host/disk.ts';
 import { runSandboxed, type Sandbox } from '../host/sandbox.ts';
 
 /**
- * The recipients for a change of `files`, as scripts/get_maintainer.pl of the tree names them: addresses of maintainers,
+ * Returns the recipients for a change of `files`, as scripts/get_maintainer.pl of the tree names them: addresses of maintainers,
  * reviewers and lists. For a file that the tree lacks, the nearest existing folder is used. The script is code of the tree, so it
- * runs in the sandbox. Empty when the script is missing or fails, for example without perl.
+ * runs in the sandbox. Returns an empty list when the script is missing or fails, for example without perl.
  */
 export async function findMaintainers(
   tree: string,
@@ -32,7 +32,7 @@ export async function findMaintainers(
 }
 
 /**
- * The path, when the tree has it; else the nearest folder above it that the tree has, because the script stops at a missing file.
+ * The path if it exists in the tree, or else the nearest folder above it that exists, because the script stops at a missing file.
  * Undefined for a path that leaves the tree.
  */
 async function nearestKnown(tree: string, path: string): Promise<string | undefined> {

@@ -2,13 +2,13 @@ import { boundaryOf, endOfHeaders, readHeaders } from './mail-headers.ts';
 
 /** Makes an mbox that git mailsplit splits wholly. Pure. */
 
-/** A line before a mail in an mbox. Public archives write this one. */
+/** A line that marks the beginning of a mail in an mbox, as public archives write it. */
 export const fromLine = 'From mboxrd@z Thu Jan  1 00:00:00 1970';
 
-/** A line before a mail, in any spelling: a header field stands below it. */
+/** A line before a mail, in any spelling. A header field must stand below the line. */
 const anyFromLine = /^From \S[^\n]*(?=\n[!-9;-~]+:)/gm;
 
-/** A byte order mark before a mail that is not the first: `cat` keeps the mark of each file. */
+/** A byte order mark before a further mail: `cat` keeps the mark of each file. */
 const inner = /^\u00ef\u00bb\u00bf(?=From )/gm;
 
 /** The fields that the header of every delivered mail has. */
@@ -22,10 +22,10 @@ interface Marked {
 }
 
 /**
- * The same mails, with a line before each mail by which git mailsplit recognises it. Google Takeout and other programs write lines
- * that mailsplit does not recognise, such as `From 1787@xxx Mon Jan 01 10:02:00 +0000 2024` (mailsplit.c, is_from_line()). Mails
- * that were put together without such lines (`cat *.eml`, a digest in plain text) get them: a mail begins where all fields of a
- * delivered mail stand below an empty line.
+ * Returns the same mails, each below a line by which git mailsplit recognises a mail. Google Takeout and other programs write lines
+ * that mailsplit does not recognise, such as `From 1787@xxx Mon Jan 01 10:02:00 +0000 2024` (mailsplit.c, is_from_line()). Such
+ * lines are added to mails that were put together without them (`cat *.eml`, a digest in plain text): a mail begins where all
+ * fields of a delivered mail stand below an empty line.
  */
 export function markMails(bytes: Buffer): Marked {
   const text = bytes.toString('latin1');
@@ -51,11 +51,11 @@ function isDated(line: string): boolean {
   return /\d:\d\d/.test(start) && year.test(start) && month.test(start);
 }
 
-/** Puts `fromLine` in the place of the empty line before each mail that has no such line. */
+/** Replaces the empty line before a mail by `fromLine`, where such a line is missing. */
 function markGlued(text: string): string {
   const places: number[] = [];
   let empty: number | undefined;
-  // Below a multipart header, its parts are skipped: mail-parts.ts reads them. This is the line behind the last part.
+  // The line behind the last part of a multipart mail. The parts are skipped here, because mail-parts.ts reads them.
   let closing: string | undefined;
   for (let at = 0; at < text.length; ) {
     let end = endOfLine(text, at);

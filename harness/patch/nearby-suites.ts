@@ -9,14 +9,14 @@ export interface NearbySuite {
   readonly name: string;
   /** The changed files that the suite covers. */
   readonly files: readonly string[];
-  /** The command that runs the suite, for the tree's top folder. */
+  /** The command that runs the suite, from the tree's top folder. */
   readonly command: string;
 }
 
 /**
- * Finds the test suites for changed files; only files that end in .c, .h or .S count. KUnit suites are found by place: the suite
- * named after the file, else the nearest folder with a .kunitconfig (Documentation/dev-tools/kunit/run_wrapper.rst). kselftest
- * suites are found by the sections of MAINTAINERS that cover both the file and the suite. Empty when no suite is found.
+ * Finds the test suites for changed files; only files that end in .c, .h or .S count. For KUnit, the suite named after the file is
+ * taken, or else the nearest folder with a .kunitconfig (Documentation/dev-tools/kunit/run_wrapper.rst). For kselftest, the
+ * sections of MAINTAINERS that cover both the file and a suite name the suites. Returns an empty list when no suite is found.
  */
 export async function findNearbySuites(
   tree: string,
@@ -81,8 +81,8 @@ async function findOwnKunit(tree: string, dir: string, stem: string): Promise<Su
 }
 
 /**
- * A file of the tree, one character per byte. Undefined for anything but a regular file: the tree is untrusted, and links and
- * pipes are not read.
+ * Returns the text of a file in the tree, one character per byte. Returns undefined for anything but a regular file: links and
+ * pipes are not read, because the tree is untrusted.
  */
 async function readText(tree: string, path: string): Promise<string | undefined> {
   const found = await readIfThere(lstat(join(tree, path)));
@@ -91,8 +91,8 @@ async function readText(tree: string, path: string): Promise<string | undefined>
 }
 
 /**
- * The option in the line `obj-$(CONFIG_X) += NAME.o` of a Makefile: `CONFIG_X`. The line may be continued. Undefined without such
- * a line.
+ * The config option in a Makefile's line `obj-$(CONFIG_X) += NAME.o`: `CONFIG_X`. The line may be continued. Undefined when the
+ * Makefile has no such line.
  */
 function symbolOf(makefile: string, name: string): string | undefined {
   const lines = makefile.replaceAll(/\\\n/g, ' ').split('\n');
@@ -129,8 +129,8 @@ function parseMaintainers(text: string): readonly (readonly string[])[] {
 }
 
 /**
- * True when a pattern of MAINTAINERS covers the path of a file. `net/` covers everything below the folder, `net/*` what is
- * directly in it. `*` and `?` never match a slash.
+ * True when a pattern of MAINTAINERS covers the path of a file. `net/` covers everything below the folder; `net/*` covers only
+ * files directly in the folder. `*` and `?` never match a slash.
  */
 export function covers(pattern: string, path: string): boolean {
   const all = pattern.endsWith('/');
@@ -141,8 +141,8 @@ export function covers(pattern: string, path: string): boolean {
 }
 
 /**
- * Matches a name against a pattern with `*` and `?`. The time is at most proportional to the product of both lengths, for every
- * pattern.
+ * Matches a name against a pattern with `*` and `?`. For every pattern, the time is at most proportional to the product of
+ * both lengths.
  */
 function matchesName(pattern: string, name: string): boolean {
   let row = [true, ...Array.from(name, () => false)];

@@ -17,18 +17,18 @@ import type { Patch, Series } from './series.ts';
 export interface PatchChanges {
   readonly files: readonly FileText[];
   /**
-   * Functions and macros of .c and .h files with a changed line, sorted by name; removed functions are among them. A name occurs
-   * once, even if several files define it. Empty when `kind` is not `code`.
+   * The functions and macros with a changed line in .c and .h files, sorted by name. Removed functions are included. A name occurs
+   * once, even if several files define the name. An empty list when `kind` is not `code`.
    */
   readonly functions: readonly ChangedFunction[];
   /**
-   * `comments`: the patch changes only comments and white space of .c, .h and .S files, and perhaps documents. `documents`: it
-   * changes only files that are never compiled. `code`: anything else.
+   * `comments`: the patch changes only comments and white space of .c, .h and .S files, and perhaps documents. `documents`: the
+   * patch changes only files that are never compiled. `code`: anything else.
    */
   readonly kind: 'code' | 'comments' | 'documents';
   /**
    * Files in which the patch changes code outside of functions: a structure, an initialiser, an option. A changed file that is
-   * built and is not named .c or .h always counts. Absent when there is none.
+   * built and is no .c or .h file always counts. Absent when there is no such file.
    */
   readonly outside?: readonly string[];
   /**
@@ -55,9 +55,9 @@ export interface FileText {
 }
 
 /**
- * The changes of each patch of `patches`, in order. They are read in `tree` with the series `under` applied below the patches.
- * The list ends before the first patch that does not apply; it is empty when `under` does not apply. `scratch` is a folder for
- * temporary files and is removed.
+ * Returns the changes of each patch of `patches`, in order, as made to `tree` with the series `under` applied first. The list ends
+ * before the first patch that does not apply, and is empty when `under` does not apply. `scratch` is a folder for temporary files
+ * and is removed.
  */
 export async function readChanges(
   tree: string,
@@ -195,8 +195,8 @@ interface Side {
   readonly path: string;
   readonly text: string;
   /**
-   * The changed lines of this side. In the old file, these are the lines that the patch removes; in the new file, those that it
-   * adds.
+   * The changed lines of this side. In the old file, these are the lines that the patch removes; in the new file, the lines that
+   * the patch adds.
    */
   readonly lines: readonly NumberedLine[];
 }

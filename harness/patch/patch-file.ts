@@ -27,9 +27,9 @@ export function isPatchMail({ diff }: Mail): boolean {
 }
 
 /**
- * Reads the patches in the bytes of a file: an mbox, a mail, output of `git log -p`, or a diff. `file` is the path shown to
- * people. Throws `usage` for a web page, a zip archive, coloured output and output of `git log --graph`, which it recognises by
- * their beginning. For output of `git log -p` it throws as readCommitLog() does.
+ * Reads the patches in the bytes of a file: an mbox, a mail, output of `git log -p`, or a diff. `file` is the path shown to people.
+ * Throws `usage` for a web page, a zip archive, coloured output and output of `git log --graph`, which are recognised by their
+ * beginnings. Throws for output of `git log -p` as readCommitLog() does.
  */
 export async function parsePatchFile(
   bytes: Buffer,
@@ -43,7 +43,8 @@ export async function parsePatchFile(
   if (looksLikeMail(start) && !hasOnlyWords(log?.above)) {
     const mails = (await readMails(start, signal, file)).map((mail) => moved(mail, skippedLines));
     const isCover = mails.some(({ tag }) => tag.index === 0);
-    // Several delivered mails without a diff that can be read are no plain diff: an HTML text may hold what looks like one.
+    // Several delivered mails without a readable diff are never read as a plain diff: an HTML text may contain lines that look like
+    // a diff.
     const areDelivered =
       mails.length > 1 && mails.every(({ messageId }) => messageId !== undefined);
     if (isCover || areDelivered || mails.some(isPatchMail))
@@ -71,7 +72,7 @@ export async function parsePatchFile(
   };
 }
 
-/** True when the lines above a commit are no header of a mail: git's own `warning: ...` has the form of a header field. */
+/** True when the lines above a commit are not a mail's header. git's own `warning: ...` has the form of a header field. */
 function hasOnlyWords(above: readonly string[] | undefined): boolean {
   return above?.every((line) => !/^(?:From|Subject|Description)[: ]/i.test(line)) === true;
 }
@@ -95,7 +96,7 @@ function withoutByteOrderMark(bytes: Buffer): Buffer {
   return Buffer.from(Buffer.from(even).swap16().toString('utf16le'), 'utf8');
 }
 
-/** The line before a mail in an mbox, as git recognises it (mailsplit.c, is_from_line()): it contains a time and a year. */
+/** The line before a mail in an mbox, with a time and a year, as git recognises such a line (mailsplit.c, is_from_line()). */
 const fromLine = /^From \S.*\d{1,2}:\d{2}.* \d{4}/;
 
 /**
@@ -120,7 +121,7 @@ function looksLikeMail(bytes: Buffer): boolean {
   return /^(?:From |[A-Za-z][A-Za-z-]*:[ \t])/.test(head) && !head.startsWith('Index: ');
 }
 
-/** The first bytes, in hex, of containers that splat does not read, each with its name and with what to give instead. */
+/** The first bytes, in hex, of containers that splat does not read. Each has its name and the advice for the user. */
 const containers = [
   { magic: '504b0304', name: 'a zip archive', next: 'unpack it, or give a tar archive' },
   { magic: '377abcaf', name: 'a 7z archive', next: 'unpack it, or give a tar archive' },

@@ -10,13 +10,13 @@ export interface Series {
   readonly notes?: readonly string[];
   /** The parts of the input that are not tested. Absent: none. */
   readonly passedOver?: readonly PassedOver[];
-  /** The cover letter. Absent: there is none, or several. */
+  /** The cover letter. Absent when there is no cover letter or more than one. */
   readonly cover?: {
     readonly subject: string;
     readonly subjectLine: string;
     readonly messageId?: string;
   };
-  /** What the mails of the series say of its base. Absent for input without mails. */
+  /** The base that the mails of the series name. Absent for input without mails. */
   readonly trailers?: Trailers;
   /**
    * True when a list gives the order of the patches, such as a quilt list or a git range. Each patch then belongs to the series,
@@ -24,8 +24,8 @@ export interface Series {
    */
   readonly listed?: boolean;
   /**
-   * True when the series is left out, with a note, if it does not apply. This is for splat's own driver, on a tree that the
-   * driver was not written for. Default false.
+   * True when a series that does not apply is left out, with a note. This is for splat's own driver on a tree for which the driver
+   * was not written. Default false.
    */
   readonly optional?: boolean;
   /**

@@ -25,8 +25,8 @@ interface HeadLine {
 type Strip = number | 'unknown';
 
 /**
- * Writes `a/` and `b/` before every path of a patch, as far as that is certain without a tree. A patch that has these prefixes
- * already is returned unchanged, and so is a patch for which only the tree can decide. Pure.
+ * Writes `a/` and `b/` before every path of a patch when this is certain without a tree. Returns a patch unchanged when it has
+ * these prefixes already, or when only the tree can decide. Pure.
  */
 export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'index'> {
   const heads = readHeads(patch.diff);
@@ -37,9 +37,9 @@ export function withKnownPrefixes(patch: Omit<Patch, 'index'>): Omit<Patch, 'ind
 }
 
 /**
- * Completes the paths that withKnownPrefixes() left unchanged. The files that `tree` has, and those that the series `under` and
- * the earlier patches write, decide. Throws `usage` for a patch whose paths fit the tree both with and without their first
- * folder, and for a patch whose paths fit neither way.
+ * Completes the paths that withKnownPrefixes() left unchanged. The files decide that `tree` has, or that the series `under` or an
+ * earlier patch writes. Throws `usage` for a patch whose paths fit the tree both with and without their first folder, and for a
+ * patch whose paths fit neither way.
  */
 export async function settlePrefixes(
   tree: string,
@@ -89,7 +89,7 @@ function createdPaths({ diff }: Pick<Patch, 'diff'>): readonly string[] {
 
 const nowhere = '/dev/null';
 
-/** The lines of a diff that name files. A similar line within a hunk is not one of them. */
+/** The lines of a diff that name files. Similar lines within a hunk are left out. */
 function readHeads(diff: string): readonly HeadLine[] {
   const lines = diff.split('\n');
   const heads: HeadLine[] = [];
@@ -110,7 +110,7 @@ function readHeads(diff: string): readonly HeadLine[] {
   return heads;
 }
 
-/** The two names without a suffix of a backup: `--- mm/x.c.orig` beside `+++ mm/x.c` names the same file before it was edited. */
+/** The two names without the suffix of a backup: `--- mm/x.c.orig` above `+++ mm/x.c` names the unedited copy of mm/x.c. */
 function withoutSuffix(old: string, young: string): readonly [string, string] {
   const isBackup = ['.orig', '.old', '.bak', '~'].some((suffix) => old === `${young}${suffix}`);
   return [isBackup ? young : old, young];
@@ -165,7 +165,7 @@ function rewrite<T extends Omit<Patch, 'index'>>(
   };
   for (const { at, kind, names } of heads) {
     const [one = '', other = ''] = names;
-    // A time stamp of 1970 says that the file is not there on this side.
+    // A time stamp of 1970 says that the file does not exist on this side.
     const stamp = /\t.*$/s.exec(lines[at] ?? '')?.[0] ?? '';
     if (kind === 'old') lines[at] = `--- ${put('a', one)}${stamp}`;
     else if (kind === 'new') lines[at] = `+++ ${put('b', one)}${stamp}`;

@@ -7,7 +7,7 @@ import { isOtherSender, sameWords, shown, versionName } from './thread-words.ts'
 /** The name that git format-patch gives to a file: `0002-mm-fix.patch`, or `v3-0002-mm-fix.patch` with `-v3`. */
 const formatPatchName = /^(?:v(\d{1,3})-)?(\d{4,})-[^/]*\.patch$/;
 
-/** Version and number in the name of a file of git format-patch. Undefined for any other name. */
+/** Returns the version and number in the name of a file of git format-patch. Returns undefined for any other name. */
 export function readFileName(
   file: string,
 ): { readonly version: number | undefined; readonly number: number } | undefined {
@@ -16,7 +16,7 @@ export function readFileName(
   return { version: version === undefined ? undefined : Number(version), number: Number(number) };
 }
 
-/** Gives a mail the version of its file's name when its subject names none: `git format-patch -k -v2` writes no brackets. */
+/** Gives a mail the version in its file's name when its subject names no version: `git format-patch -k -v2` writes no brackets. */
 export function withFileVersion(mail: Mail): Mail {
   const version = readFileName(mail.file ?? '')?.version;
   if (version === undefined || mail.tag.isVersioned) return mail;
@@ -26,7 +26,7 @@ export function withFileVersion(mail: Mail): Mail {
 /**
  * True for mails that are several versions of the same patches, such as the output of `git format-patch -v2` beside that of the
  * first version. Each version must be complete by its numbers, or be a single patch without a number. Each version must share a
- * patch with the newest version: a patch of the same sender and subject.
+ * patch with the newest version. A shared patch has the same sender and the same subject.
  */
 export function areVersionsOfOne(patches: readonly Mail[]): boolean {
   const versions = versionsOf(patches);
@@ -38,10 +38,10 @@ export function areVersionsOfOne(patches: readonly Mail[]): boolean {
 }
 
 /**
- * The newest version of patches without numbers (`git format-patch -N`, `-k`), when it has every patch of the versions before it,
- * or when the names of the files number each version from 1 on. Undefined when the patches are no versions of one series: no two
- * versions share a patch. Throws `usage`, with `where` first, when an older version has only some of its patches in the newest,
- * and when git format-patch wrote two versions with different subjects into one folder.
+ * Returns the newest version of patches without numbers (`git format-patch -N`, `-k`), if this version has every patch of the older
+ * versions, or if the file names number the patches of each version from 1. Returns undefined when no two versions share a patch:
+ * the patches are then no versions of one series. Throws `usage`, with `where` first, when only some patches of an older version
+ * are in the newest version, and when git format-patch wrote two versions with different subjects into one folder.
  */
 export function newestVersion(
   patches: readonly Mail[],
@@ -77,7 +77,7 @@ function isAmong(patches: readonly Mail[], mail: Mail): boolean {
   return patches.some((one) => sameWords(one) === sameWords(mail) && !isOtherSender(one, mail));
 }
 
-/** True when git format-patch wrote the files, and their names number the patches from 1 on. */
+/** True when git format-patch wrote the files, and the file names number the patches from 1. */
 function isCounted(patches: readonly Mail[]): boolean {
   const names = patches.map(({ file = '' }) => readFileName(file));
   const first = names[0]?.version;

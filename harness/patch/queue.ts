@@ -10,10 +10,10 @@ import { noDiff, passOver, patchRanges, sameWords, shown } from './thread-words.
 
 /** How several mails are read: as one queue, or as a thread from which patches are chosen. */
 export type Reading =
-  /** `queue`: all mails in their order, as git am takes them. `thread`: one series is chosen from them. */
+  /** `queue`: all mails are taken in order, as git am does. `thread`: one series is chosen from the mails. */
   | { readonly kind: 'queue' }
   | { readonly kind: 'thread' }
-  /** The mails of this version are taken as a queue; those of other versions are passed over. */
+  /** The mails of this version are taken as a queue, and mails of other versions are passed over. */
   | { readonly kind: 'newest'; readonly version: number };
 
 export interface QueueOptions {
@@ -24,12 +24,13 @@ export interface QueueOptions {
 }
 
 /**
- * Decides how mails are read: as a thread, from which one series is chosen, or as a queue, which is taken whole. Mails are a
- * thread when their Message-Ids tie them together, or when their subjects number one whole series. Mails without Message-Ids,
- * such as output of git format-patch, are a thread only when they are several versions of the same patches, or a whole series out
- * of the order of its numbers; without numbers, the newest version is a queue. The files of a folder are a queue when git format-patch named and numbered them, also if it tied the mails (`--thread`). When a folder or a
- * list gives the order of the mails, they are a queue even so if every patch of every thread would be taken. Throws `usage`, with
- * `where` first, when the mails hold several threads and none of these rules decides.
+ * Decides how mails are read: as a thread, from which one series is chosen, or as a queue, which is taken whole. Mails are a thread
+ * when their Message-Ids tie them together, or when their subjects number one whole series. Mails without Message-Ids, such as
+ * output of git format-patch, are a thread only when they are several versions of the same patches, or a whole series that is not
+ * in the order of its numbers. Without numbers, the newest version is a queue. Files in a folder with the names and rising numbers
+ * of git format-patch are a queue, even if Message-Ids tie the mails (`--thread`). When a folder or a list gives the order of mails
+ * from several threads, the mails are a queue if every patch of every thread would be taken. Throws `usage`, with `where` first,
+ * when the mails hold several threads and none of these rules decides.
  */
 export function readingOf(mails: readonly Mail[], options: QueueOptions): Reading {
   const { where, kind } = options;
@@ -44,21 +45,23 @@ export function readingOf(mails: readonly Mail[], options: QueueOptions): Readin
   }
   if (areNumberedFiles(patches, kind)) return { kind: 'queue' };
   if (threads.length === 1 && kind !== 'listed') return { kind: 'thread' };
-  // Every patch of every thread is taken, so nothing is in doubt: a person put mails from several threads in order.
+  // A person put mails from several threads in order. Every patch of every thread is taken, so nothing is in doubt.
   const isOrdered = kind === 'folder' || kind === 'listed';
   if (isOrdered && threads.every((thread) => takesAll(thread, options))) return { kind: 'queue' };
   if (threads.length === 1 || isWhole(patches, kind)) return { kind: 'thread' };
   throw severalThreads(threads, where);
 }
 
-/** True when the numbers in the subjects alone tell that mails of several threads are one series, or whole versions of one. */
+/**
+ * True when the numbers in the subjects alone show that mails of several threads are one series, or whole versions of one series.
+ */
 function isWhole(patches: readonly Mail[], kind: Input['kind']): boolean {
   const posted = kind === 'listed' ? [] : patches.filter(({ tag }) => !tag.reply);
   return isOneSeries(patches) || areVersionsOfOne(posted);
 }
 
 /**
- * True for a folder with files of git format-patch: each patch is in a file of its own, all are of one version by their names, and
+ * True for a folder with files of git format-patch: each patch is in a file of its own, all file names have the same version, and
  * the numbers in the names rise.
  */
 function areNumberedFiles(patches: readonly Mail[], kind: Input['kind']): boolean {
@@ -81,8 +84,8 @@ function readUnnamed(patches: readonly Mail[], { kind, where }: QueueOptions): R
 
 /**
  * True for a whole series whose files or mails are not in the order of the numbers in the subjects: `ring.patch` with `[PATCH 2/2]`
- * stands before `use.patch` with `[PATCH 1/2]` only by its name. Files with numbers in front of their names were put in order by a
- * person.
+ * stands before `use.patch` with `[PATCH 1/2]` only because of its name. False for a folder whose file names begin with numbers: a
+ * person chose that order.
  */
 function isMisnamedSeries(patches: readonly Mail[], kind: Input['kind']): boolean {
   const isNumbered = patches.every(({ file = '' }) => /^\D{0,2}\d/.test(basename(file)));
@@ -93,8 +96,8 @@ function isMisnamedSeries(patches: readonly Mail[], kind: Input['kind']): boolea
 }
 
 /**
- * True when the only patch is in a mail of a mailing list: it may be a reply, or a part of a series that is not there. Patches of a
- * list, and files of git format-patch, are taken as they are.
+ * True when the only patch is in a mail of a mailing list: the patch may be a reply, or a part of a series whose other mails are
+ * missing. False for a patch of a quilt list and for a file of git format-patch, which are taken as they are.
  */
 function isPartOfThread(patches: readonly Mail[], kind: Input['kind']): boolean {
   if (kind === 'listed' || patches.length === 0) return false;
@@ -136,9 +139,9 @@ function versionKey({ tag }: Mail): string {
 }
 
 /**
- * True for a whole series in a file that is not in order: its mails are out of order or have replies among them, and lack their
- * In-Reply-To. Some archives store mails so. The numbers in the subjects show that the series is whole. Nobody applies such a
- * file from its first mail to its last.
+ * True for a whole series whose mails are out of order or have replies among them, and lack their In-Reply-To. Some archives store
+ * mails in this way. The numbers in the subjects show that the series is whole. Nobody applies such a file from its first mail to
+ * its last.
  */
 function isJumbledSeries(patches: readonly Mail[]): boolean {
   const posted = patches.filter(({ tag }) => !tag.reply);
@@ -154,8 +157,8 @@ function isJumbledSeries(patches: readonly Mail[]): boolean {
 }
 
 /**
- * The patches of each thread. Two mails are in one thread when one answers or refers to the other, when both refer to the same
- * missing mail, or when one sender posted both with the same subject: from one address or by one name.
+ * The patches of each thread. Two mails are in one thread when one mail answers or refers to the other, when both refer to the same
+ * missing mail, or when one sender (one address or one name) posted both with the same subject.
  */
 function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (readonly Mail[])[] {
   const parent = new Map<string, string>();
@@ -195,8 +198,8 @@ function threadsOf(mails: readonly Mail[], patches: readonly Mail[]): readonly (
 }
 
 /**
- * A line that names the patches that a queue lacks, when its patches are numbered as parts of one series. `patches` are the mails of
- * the whole queue that have a diff.
+ * Names the patches that a queue lacks, in one line, when the subjects number the queue's patches as parts of one series. `patches`
+ * are all mails of the queue that have a diff.
  */
 export function missingNotes(patches: readonly Mail[]): readonly string[] {
   const total = patches[0]?.tag.total;
@@ -208,10 +211,10 @@ export function missingNotes(patches: readonly Mail[]): readonly string[] {
 }
 
 /**
- * Takes all mails of a queue with a diff, except cover letters and, unless `isListed`, replies. `cover` is the only cover letter;
- * it is absent when there are several. `passedOver` names the replies with a diff, and the mails without a diff that say that they
- * are patches or have no Message-Id. `git log --format=email` prints mails without numbers, newest first. When the diffs or the
- * dates show that order, the mails are taken oldest first.
+ * Takes all mails of a queue with a diff, except cover letters and, unless `isListed`, replies. `cover` is the only cover letter,
+ * and is absent when there are several. `passedOver` names the replies with a diff. It also names each mail without a diff that has
+ * no Message-Id or whose subject says that the mail is a patch. `git log --format=email` prints mails without numbers, newest
+ * first; when the diffs or the dates show that order, the mails are taken oldest first.
  */
 export function takeQueue(mails: readonly Mail[], isListed = false): Posting {
   const withDiff = mails.filter((mail) => mail.tag.index !== 0 && isPatchMail(mail));
@@ -233,7 +236,7 @@ export function takeQueue(mails: readonly Mail[], isListed = false): Posting {
   };
 }
 
-/** True for a reply on a mailing list. git format-patch may write `Re:` too, when the subject of a commit begins with it. */
+/** True for a reply on a mailing list. git format-patch writes `Re:`, too, for a commit whose subject begins with `Re:`. */
 function isReply({ tag, messageId }: Mail): boolean {
   return tag.reply && (tag.patch || messageId !== undefined);
 }
@@ -244,7 +247,10 @@ function lacksDiff(mail: Mail): boolean {
   return isMeant && tag.index !== 0 && !isPatchMail(mail);
 }
 
-/** True for mails without numbers in the order of `git log --format=email`: the diffs show it, else the dates. */
+/**
+ * True for mails without numbers in the order of `git log --format=email`, newest first. The diffs show the order, or else
+ * the dates.
+ */
 function areNewestFirst(mails: readonly Mail[]): boolean {
   if (!mails.every(({ messageId, tag }) => messageId === undefined && tag.index === undefined)) {
     return false;

@@ -5,7 +5,7 @@ import type { Shelf } from './shelf.ts';
 /** A line of a quilt(1) `series` file. */
 export interface QuiltLine {
   readonly name: string;
-  /** The number N of the flag `-pN` on the line. Absent for 1, which is quilt's default, and for `-pab`. */
+  /** The number N of the flag `-pN` on the line. Absent when N is 1, quilt's default, and for `-pab`. */
   readonly strip?: number;
 }
 
@@ -13,7 +13,7 @@ export interface QuiltLine {
 const largestListBytes = 4 * 1024 * 1024;
 
 /**
- * Reads a quilt(1) `series` file, with lines such as `fix.patch -p1 # comment`; empty lines and comments are skipped. Throws
+ * Reads a quilt(1) `series` file, with lines such as `fix.patch -p1 # comment`. Empty lines and comments are skipped. Throws
  * `usage`, with `file` and the line, for a name that leads out of the folder of the list, a repeated name, a guard (`+` or `-`
  * before a name), and any flag other than -p0 to -p9 and -pab.
  */
@@ -49,9 +49,9 @@ function words(line: string): readonly string[] {
 }
 
 /**
- * True for a list of patches: every line that is neither empty nor a comment names a file of `paths`, in the folder of the list
- * or in `patches/` below it. False for a list without names, for binary content, and above 4 MiB. `folder` is the folder of the
- * list, empty or with a slash at its end.
+ * True for a list of patches: every line that is neither empty nor a comment names a file of `paths`, in the folder of the list or
+ * in its subfolder `patches/`. False for a list without names, for binary content, and for more than 4 MiB. `folder` is the folder
+ * of the list, an empty string or with a slash at its end.
  */
 export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''): boolean {
   if (bytes.length === 0 || bytes.length > largestListBytes || bytes.includes(0)) return false;
@@ -68,10 +68,11 @@ export function isQuiltList(bytes: Buffer, paths: readonly string[], folder = ''
 }
 
 /**
- * Finds the list in a folder or archive of patches. Returns the path of the list below the folder or archive; undefined when
- * there is no list. `others` are the files that may be the list. All of them are tried, because distributions use other names
- * than `series`; but a file above 4 MiB is read only if it is named `series`. Only the lists nearest to the top count. When these
- * differ, or name files of different content, throws `usage` with their names. When they are equal, a list named `series` is preferred.
+ * Finds the list in a folder or archive of patches. Returns the path of the list below the folder or archive, or undefined when
+ * there is no list. `others` are the files that may be the list. All of them are tried, because distributions use other names than
+ * `series`, but a file above 4 MiB is read only if its name is `series`. Only the lists nearest to the top count. Throws `usage`
+ * with the names of these lists when they differ or name files with different content. Of equal lists, a list with the name
+ * `series` is preferred.
  */
 export async function findQuiltSeries(
   shelf: Shelf,

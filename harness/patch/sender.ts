@@ -1,6 +1,6 @@
 import type { Headers } from './mail-headers.ts';
 
-/** The person who sent a mail, as the header of the mail names them. */
+/** The person who sent a mail, as named in the mail's header. */
 export interface Sender {
   /**
    * The address, in lower case. A list that writes its own address into From (`Ann via demo-list <demo-list@x>`) has the person's
@@ -11,7 +11,7 @@ export interface Sender {
   readonly senderName?: string;
 }
 
-/** Reads who sent a mail. The time is linear in the length of the fields, because anybody can send a long one. Pure. */
+/** Reads the sender of a mail. The time is linear in the length of the fields, because anybody can send a long field. Pure. */
 export function readSender(headers: Headers): Sender {
   const from = headers.text('from');
   const address = addressesIn(from).at(-1);
@@ -28,7 +28,7 @@ export function readSender(headers: Headers): Sender {
   };
 }
 
-/** All addresses of a field, in lower case. When some of them stand in angle brackets, only these. */
+/** All addresses of a field, in lower case. When some addresses stand in angle brackets, only those. */
 function addressesIn(field: string): readonly string[] {
   const words = field.toLowerCase().split(/(?=<)|[\s>"(),;]+/);
   const addresses = words.filter((word) => /^<?[^<@]{1,256}@[^@]/.test(word));
@@ -36,7 +36,10 @@ function addressesIn(field: string): readonly string[] {
   return inBrackets.length > 0 ? inBrackets.map((word) => word.slice(1)) : addresses;
 }
 
-/** The name in front of the address, or in round brackets behind it, in lower case: `ann author` for `"Author, Ann" <ann@x>`. */
+/**
+ * The name in front of the address, or in round brackets behind the address, in lower case: `ann author`
+ * for `"Author, Ann" <ann@x>`.
+ */
 function nameIn(field: string): string {
   const at = field.lastIndexOf('<');
   const comment = field.indexOf('(');

@@ -32,8 +32,8 @@ export interface ReadOptions {
  * - a tar archive of such files
  * - or `DIR@A..B`, the commits of a git tree
  *
- * Files and archives may be compressed. From a thread of mails, one series is taken, in its newest complete version. Mails that
- * are no thread, a queue, are all taken. Throws `usage` for a missing input, an input without a patch, and an input that can be
+ * Files and archives may be compressed. From a thread of mails, the newest complete version of one series is taken. Mails that are
+ * no thread are a queue and are all taken. Throws `usage` for a missing input, an input without a patch, and an input that can be
  * read in two ways.
  */
 export async function readSeries(path: string, options: ReadOptions): Promise<Series> {
@@ -49,7 +49,7 @@ export async function readSeries(path: string, options: ReadOptions): Promise<Se
   };
 }
 
-/** Reads a series from the bytes of a pipe; `name` is the name shown to people. */
+/** Reads a series from the bytes of a pipe. `name` is the name shown to people. */
 export async function parseSeries(
   bytes: Buffer,
   name: string,
@@ -60,7 +60,7 @@ export async function parseSeries(
 
 type Reader = Omit<ReadOptions, 'cwd'>;
 
-/** The patches of one part of the input, such as a file of a list, and what was noted about this part. */
+/** The patches of one part of the input, such as a file of a list, and the notes about this part. */
 interface Part extends Pick<Series, 'cover'> {
   readonly patches: readonly Unplaced[];
   /** Mails that belong to the series, the cover letter first. */
@@ -84,7 +84,7 @@ async function seriesOf(input: Input, path: string, reader: Reader): Promise<Ser
   return input.kind === 'listed' ? { ...series, listed: true } : series;
 }
 
-/** Reads the files of a quilt list in their order, each file as a part by itself. */
+/** Reads the files of a quilt list in order, each as a separate part. */
 async function readListed(
   files: readonly InputFile[],
   path: string,
@@ -119,7 +119,7 @@ async function readTogether(
   const parsed = [];
   for (const { file, bytes } of files) {
     const one = await parsePatchFile(bytes, file, reader.signal);
-    // In a folder, git format-patch -v2 tells the version by the names of the files.
+    // In a folder, the file names of git format-patch -v2 tell the version.
     parsed.push({
       file,
       ...one,
@@ -209,7 +209,7 @@ function fromThread(mails: readonly Mail[], { where, base }: QueueOptions): Part
   };
 }
 
-/** A line that tells that files or mails without Message-Ids are not taken in the order in which they stand. */
+/** A line that says that files or mails without Message-Ids are taken in another order than that of the input. */
 function reorderNotes(mails: readonly Mail[], patches: readonly Mail[]): readonly string[] {
   if (mails.some(({ messageId }) => messageId !== undefined)) return [];
   const places = patches.map((mail) => mails.indexOf(mail));
@@ -259,7 +259,10 @@ function asSeries(path: string, parts: readonly Part[]): Series {
   };
 }
 
-/** The patch with a line end behind its last line: the clipboard and `$(git diff)` take it away, and git apply needs it. */
+/**
+ * Returns the patch with a line end behind its last line. git apply needs this line end, which the clipboard and
+ * `$(git diff)` remove.
+ */
 function ended(patch: Unplaced): Unplaced {
   return patch.diff.endsWith('\n') ? patch : { ...patch, diff: `${patch.diff}\n` };
 }

@@ -4,8 +4,8 @@ import { HarnessError } from '../errors.ts';
 import { readTar } from '../host/unpack.ts';
 
 /**
- * The largest input that is read, in decompressed bytes; for a folder, all its files together. No posted series is so large, but
- * a decompression bomb is.
+ * The largest input that is read, in decompressed bytes. For a folder, all its files count together. No posted series is so large,
+ * but a decompression bomb is.
  */
 export const largestSeriesBytes = 128 * 1024 * 1024;
 export const tooLarge = `larger than ${largestSeriesBytes / 1024 / 1024} MiB, and splat reads no larger series`;
@@ -15,13 +15,13 @@ export interface Shelf {
   /** The path of the folder or archive, as people see it in messages. */
   readonly place: string;
   /**
-   * Paths of regular files and of links to regular files, sorted by name as `ls` in the C locale does. Files on disk are found at most two subfolders deep,
-   * and not in .git and .pc.
+   * Paths of regular files and of links to regular files, sorted by name as `ls` in the C locale does. Files on disk are found at
+   * most two subfolders deep. Files in .git and .pc are left out.
    */
   readonly paths: readonly string[];
-  /** What is no file and no folder that is read, with the reason: a link to a folder or to nothing, a folder too deep. */
+  /** Entries that are not read, with the reason: a link to a folder or to nothing, a folder that is too deep. */
   readonly left: readonly { readonly path: string; readonly why: string }[];
-  /** The size of a file in bytes; 0 when there is no such file. */
+  /** Returns the size of a file in bytes, or 0 when there is no such file. */
   readonly sizeOf: (path: string) => Promise<number>;
   readonly read: (path: string) => Promise<Buffer>;
 }
@@ -82,7 +82,7 @@ function isOfMac(path: string): boolean {
   return posix.basename(path).startsWith('._');
 }
 
-/** The members of a tar archive. `place` is the path of the archive for messages. */
+/** Opens the members of a tar archive. `place` is the path of the archive for messages. */
 export function tarShelf(bytes: Buffer, place: string): Shelf {
   const { members: all, left: unread } = readTar(bytes, place);
   const files = all.filter(({ path }) => !isOfMac(path));

@@ -1,20 +1,20 @@
 /** Reads the subject line of a patch mail. Pure. */
 
-/** What stands before the subject of a patch: `Re: [RFC PATCH v2 3/7] ` in `Re: [RFC PATCH v2 3/7] mm: x`. */
+/** The facts in the prefix of a patch's subject: in `Re: [RFC PATCH v2 3/7] ` of `Re: [RFC PATCH v2 3/7] mm: x`. */
 export interface SubjectTag {
   /** True when a reply word such as `Re:` stands before the brackets of the patch, or before a subject without such brackets. */
   readonly reply: boolean;
   /**
-   * True when an unknown word such as `R:` stands before the brackets of the patch: it may be the reply prefix of some language.
-   * The mail is then a reply if it answers another mail.
+   * True when an unknown word such as `R:` stands before the brackets of the patch: the word may be the reply prefix of some
+   * language. The mail is then a reply if it answers another mail.
    */
   readonly mayReply: boolean;
   /** True when brackets before the subject say that the mail is a patch or a cover letter: `[PATCH]`, `[v2 1/2]`. */
   readonly patch: boolean;
   readonly rfc: boolean;
   /**
-   * The version of the series: 2 for `v2`, 1 when the subject names no version. When `v3.1` is a version, thread-trees.ts makes
-   * it 3.001.
+   * The version of the series: 2 for `v2`, 1 when the subject names no version. thread-trees.ts writes 3.001 for `v3.1` where
+   * `v3.1` is a version.
    */
   readonly version: number;
   /** True when the subject names a version. */
@@ -35,8 +35,8 @@ export interface SubjectTag {
   /** True when the brackets say RESEND or REPOST: the same patch was sent before. */
   readonly resend: boolean;
   /**
-   * The words of the brackets that say nothing of the above, in lower case: `sru` and `n` in `[SRU][N][PATCH 1/2]`. They name a
-   * tree, a list or a release.
+   * All other words of the brackets, in lower case: `sru` and `n` in `[SRU][N][PATCH 1/2]`. Such words name a tree, a list or
+   * a release.
    */
   readonly marks: readonly string[];
 }
@@ -53,7 +53,7 @@ const bracket = /^\[((?:[^[\]]|\[[^[\]]*\])*)\][\s:：]*/u;
 /** A mark that a mail gateway or a spam filter puts before a subject: `***SPAM*** `, `{Spam?} `, `EXTERNAL: `. */
 const gateMark =
   /^(?:\*{2,}[\w ?-]{1,30}\*{2,}|\{[\w ?-]{1,30}\}|(?:ext(?:ern(?:al)?)?(?: e-?mail)?|spam|bulk|junk|suspicious|caution|warning)\s*:)\s*/i;
-/** The bracket of a patch, anywhere. */
+/** A bracket with the word PATCH, anywhere in the text. */
 const patchBelow = /\[[^\]]*PATCH/i;
 /** A bracket that describes a patch; other brackets name a list. */
 const ofPatch =
@@ -67,7 +67,10 @@ const versionWord = new RegExp(
   'i',
 );
 const dottedWord = new RegExp(`^${marks}v(\\d{1,3})\\.(\\d{1,3})(?:\\.\\d+)?$`, 'i');
-/** Words that name a kernel: `6.1`, `v6.1`, `6.1.y`, `linux-6.1.y`, `stable-6.1`, `6.1-stable`, `6.1.y-cip`, `for-6.1`, `OLK-5.10`. */
+/**
+ * Words that name a kernel: `6.1`, `v6.1`, `6.1.y`, `linux-6.1.y`, `stable-6.1`, `6.1-stable`, `6.1.y-cip`, `for-6.1`
+ * and `OLK-5.10`.
+ */
 const treeWord =
   /^(?:(?!patch|rfc|resend)[a-z][a-z\d]*[-_])*v?([2-9]|[1-9]\d)\.(\d{1,2})(?:\.\d+|[-_.](?:y|stable|lts|longterm|cip|rt|android|backports?|queue)\d*)*$/i;
 /**
@@ -82,14 +85,14 @@ const spellings: readonly (readonly [RegExp, string])[] = [
   [/(^|[\s,;(])(\d{1,3})(?:st|nd|rd|th)\s+(?:version|revision|take|try)(?=$|[\s,;:)])/gi, '$1v$2'],
   [/(^|[\s,;(])(\d{1,4})(?:\s+of\s+|\s*\/\s*)(\d{1,4})(?=$|[\s,;:)])/gi, '$1$2/$3'],
 ];
-/** Words that every posting may have, and that name no tree. */
+/** Words that any posting may have and that name no tree. */
 const ofTag = /PATCH|RFC|RESEN[DT]|REPOST|UPDATED?|REBASED?|^-*v?\d|^v(?:er)?\.?\d/i;
 /** The largest number of patches in a series; a larger number in a subject means something else. */
 const largestTotal = 9999;
 
 /**
- * Splits a subject line such as `Re: [RFC PATCH v2 3/7] mm: unmap less`: `subject` is `mm: unmap less`, and `tag` tells what
- * stands before it.
+ * Splits a subject line such as `Re: [RFC PATCH v2 3/7] mm: unmap less`. `subject` is `mm: unmap less`, and `tag` has the facts in
+ * the prefix.
  */
 export function parseSubject(text: string): { readonly subject: string; readonly tag: SubjectTag } {
   const { words, rest, reply, mayReply, isTagged } = readLead(text.trim());
@@ -136,8 +139,8 @@ interface Lead {
 }
 
 /**
- * Reads leading brackets and reply words in any order: lists put their tag before `Re:`, mail programs after it. After the bracket
- * of a patch a reply word belongs to the subject itself.
+ * Reads leading brackets and reply words in any order, because lists put their tag before `Re:` and mail programs put `Re:` before
+ * the tag. A reply word after the bracket of a patch belongs to the subject itself.
  */
 function readLead(text: string): Lead {
   const words: string[] = [];
@@ -168,7 +171,7 @@ function readLead(text: string): Lead {
 /** The largest number of gateways that mark one subject. */
 const mostMarks = 4;
 
-/** The text without the marks of gateways at its beginning, when the bracket of a patch stands behind them. */
+/** Returns the text without the marks of gateways at its beginning, when the bracket of a patch stands behind these marks. */
 function withoutGateMarks(text: string): string {
   let rest = text;
   for (let count = 0; count < mostMarks; count += 1) {

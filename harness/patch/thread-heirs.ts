@@ -2,12 +2,12 @@ import type { Mail } from './mail.ts';
 import { withTag } from './thread-trees.ts';
 import { bySentTime, isAtOnce, isSameSender } from './thread-words.ts';
 
-/** The mails of one version of a series: those whose subjects name the version, and those that inherit it. */
+/** The mails of one version of a series: mails whose subjects name the version, and mails that inherit the version. */
 interface Family {
   readonly first: Mail;
   readonly taken: Set<number | undefined>;
   readonly byId: Map<string, Mail>;
-  /** The key is the Message-ID of a mail, the value is one mail that answers it. */
+  /** Maps the Message-ID of a mail to one mail that answers this mail. */
   readonly byParent: Map<string, Mail>;
 }
 
@@ -20,7 +20,7 @@ const mostPasses = 50;
 /**
  * Gives mails without a version the version of their posting, because some people write `v2` only on the first patch or the cover
  * letter. A mail inherits the version of a mail with a version when all of this holds:
- * - one of the two answers the other, or both answer the same mail
+ * - one mail answers the other, or both answer the same mail
  * - both have the same sender and were sent within ten minutes (isAtOnce())
  * - both belong to series of the same length
  * - no mail of that version has the index of the mail that inherits

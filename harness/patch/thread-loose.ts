@@ -19,9 +19,9 @@ interface Loose {
 }
 
 /**
- * Chooses among the unnumbered patches of a thread. They are a series only when one author sent them at once. A patch by another
- * author is a separate idea and is passed over. A later patch by the same author replaces an earlier patch. `answers` are the
- * patches that answer a mail of the thread. When the patches cannot be chosen, `doubt` explains why.
+ * Chooses among the unnumbered patches of a thread. Such patches are a series only when one author sent them at once. A patch by
+ * another author is a separate idea and is passed over. A later patch by the same author replaces an earlier patch. `answers` are
+ * the patches that answer a mail of the thread. When the patches cannot be chosen, `doubt` explains why.
  */
 export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], name: string): Loose {
   if (loose.length < 2) return { patches: loose, passedOver: [], notes: [] };
@@ -52,7 +52,9 @@ export function chooseLoose(loose: readonly Mail[], answers: readonly Mail[], na
   return { patches, passedOver, notes: [] };
 }
 
-/** Groups of mails that were sent at once, in order. A repeated subject begins a new group, and so does a change to or from RESEND. */
+/**
+ * Groups of mails that were sent at once, in order. A new group begins at a repeated subject, and at a change to or from RESEND.
+ */
 function batchesOf(mails: readonly Mail[]): readonly (readonly Mail[])[] {
   const batches: Mail[][] = [];
   let words = new Set<string>();
@@ -75,8 +77,8 @@ function batchesOf(mails: readonly Mail[]): readonly (readonly Mail[])[] {
 }
 
 /**
- * `patches` with the mails of `later` in place of the patches that these mails replace. Undefined when it is not clear what is
- * replaced.
+ * Returns `patches` with the mails of `later` in place of the patches that these mails replace. Returns undefined when it is not
+ * clear which patch a mail replaces.
  */
 function replace(
   patches: readonly Mail[],
@@ -84,7 +86,7 @@ function replace(
   answering: ReadonlySet<Mail>,
 ): readonly Mail[] | undefined {
   const byWords = new Map(later.map((mail) => [sameWords(mail), mail]));
-  // Two patches of one series may have the same subject; then they were sent within a minute.
+  // Two patches of one series may have the same subject. Such patches were sent within a minute.
   const isTwin = (mail: Mail): boolean => {
     const other = byWords.get(sameWords(mail));
     const isResend = other === undefined || other.tag.resend || other.diff === mail.diff;

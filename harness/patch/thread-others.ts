@@ -30,8 +30,8 @@ export function onlyOfSeries(mails: readonly Mail[], isPatch: IsPatch): Sorted {
 }
 
 /**
- * In a thread with subjects such as `[PATCH] x`, a mail without these brackets is a notice, unless its sender posted patches, too:
- * some people leave the brackets out.
+ * In a thread with subjects such as `[PATCH] x`, a mail without these brackets is a notice. A mail from a sender of other patches
+ * is no notice, because some people leave the brackets out.
  */
 function findNotices(posted: readonly Mail[]): readonly Mail[] {
   const tagged = posted.filter(({ tag }) => tag.patch);
@@ -50,7 +50,9 @@ function placeOf({ tag }: Mail): string {
   return `${tag.version} ${tag.rfc} ${tag.index} ${tag.total}`;
 }
 
-/** The fix-ups of a thread that has other patches, too. One that has a number of its own is a patch of the series. */
+/**
+ * The fix-ups of a thread that has other patches, too. A fix-up with a number of its own is a patch of the series and is left out.
+ */
 function findFixups(posted: readonly Mail[]): readonly Mail[] {
   const ids = new Set(posted.map(({ messageId }) => messageId));
   const isFixup = ({ subject, inReplyTo }: Mail): boolean =>
@@ -64,8 +66,8 @@ function findFixups(posted: readonly Mail[]): readonly Mail[] {
 }
 
 /**
- * Names the mails that should be patches and have no diff that can be read: an archive took it away, it is compressed or HTML.
- * Among them are the cover letters of versions without any patch.
+ * Names the mails that should be patches but have no readable diff: an archive removed the diff, or the diff is compressed or HTML.
+ * Cover letters of versions without any patch are included.
  */
 export function findUnread(
   posted: readonly Mail[],
@@ -79,7 +81,7 @@ export function findUnread(
   return (
     posted
       .filter(({ tag }) => tag.patch && (tag.index !== 0 || !read.has(tag.version)))
-      // An answer may keep the subject. A newer version has another number in front of it.
+      // An answer may keep the subject. A newer version has another number in its subject.
       .filter((mail) => !isAnswer(mail) || !read.has(mail.tag.version))
       .filter((mail) => mail.tag.index === 0 || !isPatch(mail))
       .map((mail) =>

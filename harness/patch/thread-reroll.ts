@@ -5,7 +5,7 @@ import { isSameSender, patchRanges, sameWords } from './thread-words.ts';
 /** A new version of a series of which only some patches were sent. Patches of an older version complete it. */
 export interface Reroll {
   readonly version: Version;
-  /** The versions from which `version` has its patches. The complete version is the first of them. */
+  /** The versions that contribute patches to `version`. The complete version comes first. */
   readonly parts: readonly Version[];
   readonly note: string;
 }
@@ -14,10 +14,10 @@ export interface Reroll {
 const deepest = 20;
 
 /**
- * Completes the newest version of a series when only some of its patches were sent. Each of these patches must answer the patch
- * of the same index in an older complete version, as `v3 2/2` answers `v2 2/2`. An unnumbered patch takes the index of the patch
- * that it answers when subject and sender are the same. `versions` begin with the newest. Undefined when the newest version is
- * complete, and when it cannot be completed.
+ * Completes the newest version of a series when only some of its patches were sent. Each of these patches must answer the patch of
+ * the same index in an older complete version, as `v3 2/2` answers `v2 2/2`. An unnumbered patch takes the index of the patch that
+ * it answers when subject and sender are the same. `versions` begins with the newest version. Returns undefined when the newest
+ * version is complete, and when the newest version cannot be completed.
  */
 export function findReroll(
   versions: readonly Version[],

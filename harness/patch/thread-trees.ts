@@ -6,9 +6,9 @@ import { type PassedOver, passOver } from './thread-words.ts';
 type IsPatch = (mail: Mail) => boolean;
 
 /**
- * The kernels for which a thread has patches, sorted. An entry is `6.1` for patches whose subjects name this kernel. A patch for
- * two kernels gives the single entry `5.10, 6.1`, and a patch whose subject names no kernel gives an empty entry. With fewer than
- * two entries there is nothing to choose.
+ * Returns the kernels for which a thread has patches, sorted. An entry is `6.1` for patches whose subjects name this kernel. A
+ * patch for two kernels gives the single entry `5.10, 6.1`, and a patch whose subject names no kernel gives an empty entry. With
+ * fewer than two entries there is nothing to choose.
  */
 export function treesOf(mails: readonly Mail[], isPatch: IsPatch): readonly string[] {
   const patches = settleDotted(mails).filter((mail) => !mail.tag.reply && isPatch(mail));
@@ -16,8 +16,8 @@ export function treesOf(mails: readonly Mail[], isPatch: IsPatch): readonly stri
 }
 
 /**
- * The kernels that the subject of a mail names, as one text: `6.1`, or `5.10, 6.1` for two kernels. Empty when it names no
- * kernel.
+ * The kernels that the subject of a mail names, as one text: `6.1`, or `5.10, 6.1` for two kernels. An empty string when the
+ * subject names no kernel.
  */
 function treeOf({ tag }: Mail): string {
   return tag.trees.join(', ');
@@ -70,8 +70,9 @@ export function chooseTree(
 }
 
 /**
- * The kernel that the newest version of the patches names, when it is newer than the base: `[PATCH v2 for-6.13]` is no back-port
- * of the first version but its next version, for the merge window of that kernel. Undefined when there is no such version.
+ * The kernel that the newest version of the patches names, if this kernel is newer than the base: `[PATCH v2 for-6.13]` is not
+ * a back-port of the first version, but the next version, for the merge window of that kernel. Undefined when no such kernel
+ * is named.
  */
 function laterWindow(patches: readonly Mail[], base: string): string | undefined {
   const posted = patches.filter(({ tag }) => !tag.reply);
@@ -97,8 +98,8 @@ function arePartsOfOne(patches: readonly Mail[], keyOf: (mail: Mail) => string):
 }
 
 /**
- * Decides for each mail whether `v3.1` in its subject is a kernel or a version of the series. It is a version when the thread has
- * a v3. For v1.x, and for v2.x other than v2.4 and v2.6, it is always a version.
+ * Decides for each mail whether `v3.1` in its subject names a kernel or a version of the series. `v3.1` is a version when the
+ * thread has a v3. v1.x, and v2.x other than v2.4 and v2.6, are always versions.
  */
 function settleDotted(mails: readonly Mail[]): readonly Mail[] {
   const versions = new Set(

@@ -24,7 +24,7 @@ export interface Version {
   readonly patches: readonly Mail[];
   /** The indices, from 1, of the patches that are missing; empty for unnumbered patches. */
   readonly missing: readonly number[];
-  /** The reason why the patches of this version cannot be chosen. Absent when they can. */
+  /** The reason why the patches of this version cannot be chosen. Absent when the patches can be chosen. */
   readonly doubt?: string;
   /** Unnumbered patches that answer other mails: usually another person's fix for the series. */
   readonly answers: readonly Mail[];
@@ -149,8 +149,8 @@ function withoutStrangers(
 }
 
 /**
- * The cover letter that the chosen patches answer. When they answer several cover letters or none, it is the cover letter that
- * was sent last. Undefined when there is no cover letter.
+ * The cover letter that the chosen patches answer. When the patches answer several cover letters or no cover letter, the cover
+ * letter that was sent last. Undefined when there is no cover letter.
  */
 function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail | undefined {
   const total = numbered[0]?.tag.total;
@@ -165,7 +165,7 @@ function chooseCover(covers: readonly Mail[], numbered: readonly Mail[]): Mail |
 }
 
 /**
- * A sentence that names two mails which cannot belong to one series: they have different totals, or are different patches with
+ * A sentence that names two mails that cannot belong to one series, because their totals differ or they are different patches with
  * one index. Undefined when there are no such mails.
  */
 function findRivals(mails: readonly Mail[], name: string): string | undefined {
@@ -185,15 +185,15 @@ function findRivals(mails: readonly Mail[], name: string): string | undefined {
 }
 
 /**
- * True when a mail repeats an older patch: it has the same subject as that patch, or answers it. Two patches that were sent at once
- * for two trees, as `[SRU][J][PATCH]` and `[SRU][N][PATCH]`, are no repetition.
+ * True when a mail repeats an older patch: the mail has the subject of that patch, or answers that patch. False for two patches
+ * that were sent at once for two trees, such as `[SRU][J][PATCH]` and `[SRU][N][PATCH]`.
  */
 function isSentAgain(mail: Mail, older: Mail): boolean {
   if (sameWords(mail) === sameWords(older)) return !areForTwoTrees(mail, older);
   return mail.inReplyTo !== undefined && mail.inReplyTo === older.messageId;
 }
 
-/** True for two different patches that were sent at once and have each a word in their brackets that the other has not. */
+/** True for two different patches that were sent at once, each with a word in its brackets that the other patch lacks. */
 function areForTwoTrees(one: Mail, other: Mail): boolean {
   const isApart = one.tag.marks.some((word) => !other.tag.marks.includes(word));
   const isOtherApart = other.tag.marks.some((word) => !one.tag.marks.includes(word));

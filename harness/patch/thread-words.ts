@@ -9,7 +9,7 @@ export interface PassedOver {
   readonly why: string;
 }
 
-/** The reason for a mail that says that it is a patch, but has no diff that can be read. */
+/** The reason for a mail that is a patch by its subject but has no readable diff. */
 export const noDiff = 'no diff is in it';
 
 export function passOver({ subjectLine, messageId, file }: Mail, why: string): PassedOver {
@@ -26,8 +26,8 @@ export function passOver({ subjectLine, messageId, file }: Mail, why: string): P
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g;
 
 /**
- * Makes untrusted text safe for a terminal: a run of control characters, line ends or marks of direction becomes one space.
- * Spaces at both ends are removed.
+ * Makes untrusted text safe for a terminal: a run of control characters, line ends or direction marks becomes one space. Spaces at
+ * both ends are removed.
  */
 export function oneLine(text: string): string {
   return text.replaceAll(unprintable, ' ').trim();
@@ -44,7 +44,7 @@ export function count(number: number, one: string, many = `${one}s`): string {
 }
 
 /**
- * Names patches in a message, as `patch 3` or `patches 1-3, 7`. `indices` are sorted. After ten ranges `...` stands for the rest.
+ * Names patches in a message, as `patch 3` or `patches 1-3, 7`. `indices` are sorted. After ten ranges, `...` stands for the rest.
  */
 export function patchRanges(indices: readonly number[]): string {
   const ranges: [number, number][] = [];
@@ -60,7 +60,7 @@ export function patchRanges(indices: readonly number[]): string {
   return `${indices.length === 1 ? 'patch' : 'patches'} ${named.join(', ')}${more}`;
 }
 
-/** The subject in a form that is equal for two postings of the same patch. */
+/** Returns the subject in a form that is equal for two postings of the same patch. */
 export function sameWords({ subject }: Mail): string {
   return subject.toLowerCase().replaceAll(/\s+/g, ' ').trim();
 }
@@ -109,7 +109,7 @@ export function bySentTime(mails: readonly Mail[]): readonly Mail[] {
   return mails.toSorted((a, b) => (a.sentAtMs ?? 0) - (b.sentAtMs ?? 0));
 }
 
-/** The name of a version without its `v`: 2.001 becomes `2.1`. */
+/** Returns the name of a version without `v`: 2.001 becomes `2.1`. */
 export function versionName(version: number): string {
   const whole = Math.floor(version);
   const minor = Math.round((version - whole) * 1000);

@@ -36,17 +36,17 @@ export interface ThreadOptions {
   readonly isPatch: (mail: Mail) => boolean;
   /** The beginning of every error message. */
   readonly where: string;
-  /** Version of the kernel under test, as `6.1.192`. Absent: not known. */
+  /** The version of the kernel under test, such as `6.1.192`. Absent when the version is not known. */
   readonly base?: string;
 }
 
 /**
  * Chooses one series from a thread by telling versions, cover letters and replies apart. The newest complete version is taken. A
- * version without RFC is newer than every RFC, except an RFC with a higher number that the same sender sent later. The indices in
- * the subjects give the order, because archives store mails as they arrived. A patch of a newer version that answers a patch of
- * an older version replaces the older patch, as with b4. When the thread, apart from replies, is a single mail, its patch is
- * taken without the rest of its series. `patches` is empty for a thread without a patch. Throws `usage`, with `where` first, when
- * no version is complete or the choice is ambiguous. Pure.
+ * version without RFC is newer than every RFC, except an RFC with a higher number that the same sender sent later. The patches are
+ * in the order of the indices in their subjects, because archives store mails in order of arrival. A patch of a newer version that
+ * answers a patch of an older version replaces the older patch, as with b4. When the thread has a single mail besides replies, the
+ * patch in this mail is taken without the rest of its series. `patches` is empty for a thread without a patch. Throws `usage`, with
+ * `where` first, when no version is complete or the choice is ambiguous. Pure.
  */
 export function choosePosting(mails: readonly Mail[], options: ThreadOptions): Posting {
   const { isPatch, where } = options;
@@ -139,7 +139,7 @@ function withoutStrays(all: readonly Version[]): {
 
 /**
  * True for an unnumbered patch that is a newer version of numbered patches, as `[PATCH v4] x` is of `[PATCH v3 1/1] x`: a single
- * patch needs no number. It may also be all patches of a series in one, if it does not answer one of them.
+ * patch needs no number. The patch may also combine all patches of a series, if it does not answer one of these patches.
  */
 function isNewer({ version, patches }: Version, numbered: readonly Version[]): boolean {
   const [patch] = patches;

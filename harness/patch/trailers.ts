@@ -3,9 +3,9 @@ import { allPatches, type Series } from './series.ts';
 
 /**
  * Compares the base that a series names, in the lines of git format-patch --base, with the base that the user gave. `base` names
- * the user's base in words, and `under` are the series of this base (`--base-series`). Returns a note when `base` does not
- * contain the first 12 digits of the base-commit, and a note for the prerequisite patches that are not in `under`. Empty when
- * there is nothing to note.
+ * the user's base in words, and `under` are the series of this base (`--base-series`). Returns a note when `base` does not contain
+ * the first 12 digits of the base-commit, and a note for the prerequisite patches that are not in `under`. Returns an empty list
+ * when there is nothing to note.
  */
 export async function checkTrailers(
   { trailers }: Series,

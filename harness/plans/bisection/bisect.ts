@@ -20,27 +20,25 @@ export interface BisectRequest extends KernelWork, Omit<CommitTrialsRequest, 'si
   /** True to search for the commit that removed the splat instead of the commit that introduced it. */
   readonly reverse: boolean;
   /**
-   * The signature of the splat to look for, or a part of its title. Undefined: the first splat that the bad end of the range shows.
+   * The signature of the splat to look for, or a part of its title. Undefined: the first splat that the bad end of the range
+   * shows.
    */
   readonly signature: string | undefined;
   /**
-   * The workloads that may show the splat. Each is tried in turn on the bad end of the range. The bisection then uses the first
-   * that shows the splat.
+   * The workloads that may show the splat. The bisection tries each workload in turn on the bad end of the range, and then uses the
+   * first workload that shows the splat.
    */
   readonly workloads: readonly ChosenWorkload[];
   readonly confidence: number;
-  /** True to check a single culprit: the new end of the range is built without the culprit, and this kernel is tried. */
+  /** True to check a single culprit: the bisection builds the new end of the range without the culprit, and tries this kernel. */
   readonly verifyRevert: boolean;
-  /** A digest of everything that decides the answer. The journal of a bisection with another digest is refused. */
+  /** A digest of everything that decides the answer. bisectPlan() refuses the journal of a bisection with another digest. */
   readonly key: string;
   /** Called with each decision of the search before it is carried out, and again after each of its trials. */
   readonly onMoment: (moment: Moment) => void;
 }
 
-/**
- * The state of a bisection, from which a terminal shows the progress. A new state is made before each decision is carried out, and
- * after each trial.
- */
+/** The state of a bisection before a decision is carried out or after a trial. A terminal shows the progress from this state. */
 export interface Moment {
   readonly decision: Decision;
   /** True when the decision was just taken; false after a trial that belongs to the decision. */
@@ -57,34 +55,32 @@ export interface BisectResult extends SearchEnd {
   readonly range: Range;
   readonly posterior: Posterior | undefined;
   readonly facts: Journal['facts'];
-  /**
-   * The splat that the bisection looks for. Undefined when the bad end of the range cannot be tested, or showed no such splat.
-   */
+  /** The splat that the bisection looks for. Undefined when the bad end of the range cannot be tested, or showed no such splat. */
   readonly sought: TargetSplat | undefined;
   /**
-   * What became of the new end of the range when it was built without the culprit. Absent without `verifyRevert`, and when there
-   * is no single culprit.
+   * The outcome of the new end of the range without the culprit. Absent without `verifyRevert`, and when there is no
+   * single culprit.
    */
   readonly revert?: RevertCheck;
   /**
-   * The lines of the final .config that the culprit changes, such as `CONFIG_X=y`. Empty unless configurations were bisected and
-   * there is a single culprit.
+   * The lines of the final .config that the culprit changes, such as `CONFIG_X=y`. Empty unless the bisection searched
+   * configurations and found a single culprit.
    */
   readonly configChanges: readonly string[];
 }
 
 /**
- * The bisection gives up after this many trials of the bad end without the bug. Only trials count that could have shown the bug.
- * Before a workload has shown the bug, every trial counts, and each workload gets this many. A bug that less than 2 % of the
- * trials show takes too many trials.
+ * The bisection gives up after this many trials of the bad end without the bug. Only trials that could have shown the bug count.
+ * Before a workload has shown the bug, every trial counts, and each workload gets this many. A bug that shows in less than 2 % of
+ * the trials needs too many trials.
  */
 const endTrials = 150;
 const mostTrials = 3_000;
 
 /**
- * Runs a bisection in the folder `request.dir`. When the folder has a journal (journal.jsonl) of an earlier process, the
- * bisection continues there. A bisection without an answer is no error: its result has the reason. Throws `usage` when the
- * journal belongs to another request.
+ * Runs a bisection in the folder `request.dir`, or continues the bisection of an earlier process when the folder has a journal
+ * (journal.jsonl). A bisection without an answer is no error: its result has the reason. Throws `usage` when the journal belongs to
+ * another request.
  */
 export async function bisectPlan(request: BisectRequest): Promise<BisectResult> {
   const { range, reverse } = request;
@@ -118,7 +114,7 @@ export async function bisectPlan(request: BisectRequest): Promise<BisectResult> 
 
 /**
  * Searches for the culprit with the workload that shows the splat. Returns undefined when a boot without any workload shows the
- * splat. The journal then names the boot as the workload, for a new search.
+ * splat. The journal then names `boot` as the workload for a new search.
  */
 async function searchFor(
   sought: TargetSplat,
@@ -165,8 +161,9 @@ async function searchFor(
 }
 
 /**
- * What the result says about a single culprit: the lines that it changes in the final .config and, on request, whether a kernel
- * without it still shows the splat. Nothing is said about several candidates, or about a commit that --path leaves out.
+ * Returns the facts about a single culprit: the lines that the culprit changes in the final .config and, on request, whether a
+ * kernel without the culprit still shows the splat. Returns no facts for several candidates, or for a commit that --path
+ * leaves out.
  */
 async function lookAtCulprit(
   { end }: SearchEnd,
@@ -198,9 +195,9 @@ async function lookAtCulprit(
 }
 
 /**
- * Returns how a bisection ends when the bad commit never showed the splat. `looks` has the counts of the trials, for each
- * workload. A workload is left out when almost none of its trials could have shown a splat. When no workload remains, the bad
- * commit counts as untestable.
+ * Returns the end of a bisection whose bad end never showed the splat. `looks` has the counts of the trials, for each workload.
+ * A workload is left out when almost none of its trials could have shown a splat. When no workload remains, the bad end cannot
+ * be tested.
  */
 export function notSeen(
   question: Question,
@@ -217,9 +214,9 @@ export function notSeen(
 }
 
 /**
- * What the trials say about a commit. `skip`: the commit cannot be tested. `bad`: a trial of its kernel showed the splat. `good`:
- * its trials could have shown the splat but did not, and the commit has the bug with a probability below 5 %. Undefined: its trials
- * do not decide.
+ * Returns what the trials say about a commit. `skip`: the commit cannot be tested. `bad`: a trial of its kernel showed the splat.
+ * `good`: its trials could have shown the splat, none did, and the probability that the commit has the bug is below 5 %. Returns
+ * undefined when the trials do not decide.
  */
 export function standing(
   { question, evidence, posterior }: Pick<BisectResult, 'question' | 'evidence' | 'posterior'>,

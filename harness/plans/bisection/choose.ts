@@ -9,7 +9,7 @@ export interface Costs {
   readonly trialSeconds: number;
 }
 
-/** A choice of what to try next: at most `runs` trials of one commit. No more trials follow a trial that shows the bug. */
+/** The next trials: at most `runs` trials of one commit. No more trials follow a trial that shows the bug. */
 export interface Choice {
   readonly commit: number;
   readonly runs: number;
@@ -20,32 +20,34 @@ export interface Choice {
 const batchSizes = [1, 2, 3, 5, 8, 12, 18, 27, 40, 60] as const;
 const largestBatch = 60;
 /**
- * Of the commits that are not built yet, only this many are considered: those that split the remaining probability most evenly.
- * Built commits are always considered.
+ * The search considers only this many of the commits that are not built yet: those that split the remaining probability most
+ * evenly. Built commits are always considered.
  */
 const shortListed = 24;
-/** The chance that a commit builds and boots. Broken commits come in runs, so the chance is lower next to a broken commit. */
+/**
+ * The chance that a commit builds and boots. Broken commits tend to be neighbours, so the chance is lower next to a broken commit.
+ */
 const buildsUsually = 0.92;
 const buildsNextToBroken = 0.4;
 /**
- * The share of the seconds of a new build that counts as a cost of its first trials. The whole cost would be too much, because
- * later trials use the same build, and the search must go there anyway. In the simulation, with a bug that shows in 1 of 2
+ * The share of a new build's seconds that counts as a cost of its first trials. The whole cost would be too much, because later
+ * trials use the same build, and because the search needs that build anyway. In the simulation, with a bug that shows in 1 of 2
  * trials, the whole cost took 8 % more trials and saved 4 % of the builds.
  */
 const setupShare = 0.2;
 /**
- * Choices whose score reaches this share of the highest score count as equal. Of equal choices, the most even split of the
- * suspects is taken: an uneven split that saves a trial can cost a build later.
+ * Choices whose score reaches this share of the highest score count as equal. The search takes the equal choice that splits the
+ * suspects most evenly, because an uneven split that saves a trial can cost a build later.
  */
 const nearlyBest = 0.95;
 /** A commit is a suspect when its probability is at least this share of the highest probability. */
 const suspicion = 0.1;
-/** A commit that is the culprit with a lower probability than this is ignored. */
+/** A possible culprit with a lower probability than this is ignored. */
 const negligible = 1e-7;
 
 /**
- * Chooses the trials that promise the most information about the culprit for each second that they take. Returns undefined when no
- * trial would give any information.
+ * Chooses the trials that promise the most information about the culprit for each second. Returns undefined when no trial would
+ * give any information.
  */
 export function chooseTrials(
   question: Question,
@@ -79,15 +81,15 @@ export function chooseTrials(
 }
 
 interface Scored extends Choice {
-  /** The expected information of the trials, in bits for each second. */
+  /** The expected information of the trials, in bits per second. */
   readonly score: number;
   readonly imbalance: number;
 }
 
 /**
- * The sums over several possible culprits. `mass` is the probability that the culprit is among these commits. `suspects` is how
- * many of these commits are probable. `byMisses` splits `mass` by a number of trials: those that stayed silent by luck if the
- * respective commit is the culprit.
+ * Sums over several possible culprits. `mass` is the probability that the culprit is among them. `suspects` is the number of
+ * them that are probable. `byMisses` splits `mass` by the number of trials that stayed silent by luck if that culprit is the
+ * true culprit.
  */
 interface Share {
   readonly byMisses: ReadonlyMap<number, number>;
@@ -95,10 +97,10 @@ interface Share {
   readonly suspects: number;
 }
 
-/** A commit, with the culprits that would give it the bug: `mass` is the probability that the commit has the bug. */
+/** A commit and the culprits that would give it the bug. `mass` is the probability that the commit has the bug. */
 interface Split extends Omit<Share, 'suspects'> {
   readonly commit: number;
-  /** How far the commit is from splitting the suspects evenly: from 0 (in halves) to 0.5 (all on one side). */
+  /** How unevenly the commit splits the suspects, from 0 (two halves) to 0.5 (all on one side). */
   readonly imbalance: number;
 }
 
@@ -117,9 +119,9 @@ function shortList(question: Question, evidence: Evidence, posterior: Posterior)
 const nobody: Share = { byMisses: new Map(), mass: 0, suspects: 0 };
 
 /**
- * Returns the probability that a commit has the bug, for each commit. A commit contains its parent's commits and itself, so its
- * sums follow from its parent's sums. Only a merge needs a look at all commits. A merge window of 15,000 commits takes a fraction
- * of a second.
+ * Returns for each commit the probability that the commit has the bug. A commit contains itself and everything that its parent
+ * contains, so its sums follow from the sums of the parent. Only a merge needs a walk over all commits. A merge window of 15,000
+ * commits takes a fraction of a second.
  */
 function splitsOf({ history, reverse }: Question, posterior: Posterior): readonly Split[] {
   const { mass, misses } = posterior;
@@ -129,7 +131,7 @@ function splitsOf({ history, reverse }: Question, posterior: Posterior): readonl
     let { mass: total, suspects } = before;
     for (const culprit of culprits) {
       const share = mass[culprit] ?? 0;
-      // A commit with a lower probability does not decide what to try next.
+      // A culprit with such a low probability does not decide what to try next.
       if (share <= negligible) continue;
       const missed = misses[culprit] ?? 0;
       byMisses.set(missed, (byMisses.get(missed) ?? 0) + share);
@@ -175,8 +177,8 @@ function without(all: Share, share: Share): Share {
 }
 
 /**
- * The chances of silence, by the number of silent trials so far. `chance[n]` is the chance that n more trials all stay silent,
- * and `sum[n]` the sum of these chances from 0 to n.
+ * The chances of silence, by the number of silent trials so far. `chance[n]` is the chance that n more trials all stay silent, and
+ * `sum[n]` is the sum of these chances from 0 to n.
  */
 type SilenceTable = ReadonlyMap<
   number,
@@ -200,8 +202,8 @@ function silenceTable(posterior: Posterior): SilenceTable {
 }
 
 /**
- * What up to `runs` trials of a commit promise: the bits of information about the culprit, and the expected number of trials. The
- * information is the mutual information between the culprit and the event that a trial shows the bug.
+ * Returns what up to `runs` trials of a commit promise: the bits of information about the culprit, and the expected number of
+ * trials. The information is the mutual information between the culprit and the event that a trial shows the bug.
  */
 function promise(
   { byMisses, mass }: Split,
@@ -234,8 +236,8 @@ function buildChance({ history }: Question, { broken }: Evidence, commit: number
 }
 
 /**
- * The expected number of trials until a trial of this commit is valid: it shows the bug or could have shown it. The number grows
- * where another bug often comes first. A commit without trials gets the mean of all commits.
+ * Returns the expected number of trials until a trial of this commit is valid: the trial shows the bug or could have shown it. The
+ * number is higher where another bug often comes first. A commit without trials gets the mean over all commits.
  */
 function trialsForOne(evidence: Evidence, commit: number): number {
   let [valid, voids] = [0, 0];
@@ -249,7 +251,7 @@ function trialsForOne(evidence: Evidence, commit: number): number {
   );
 }
 
-/** The number of trials of a commit that showed the bug or could have shown it. */
+/** Returns the number of trials of a commit that showed the bug or could have shown it. */
 export function validTrials(evidence: Evidence, commit: number): number {
   const { hits, misses } = countsOf(evidence, commit);
   return hits + misses;

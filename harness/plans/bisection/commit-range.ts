@@ -13,13 +13,13 @@ export interface CommitsRequest extends Omit<RangeRequest, 'signal'> {
 }
 
 /**
- * A commit whose diff against the old end of the range is larger than this, in bytes, is built from a tree of its own. Such a
- * diff rebuilds the whole kernel anyway.
+ * The largest diff against the old end of the range, in bytes, from which a commit is built. A commit with a larger diff is built
+ * from a source tree of its own, because such a diff rebuilds the whole kernel anyway.
  */
 const largestDiffBytes = 16 * 1024 * 1024;
 
 /**
- * Opens the commits of a git history between two ends, as the range of a bisection. Throws `usage` when an end is no commit, when
+ * Opens the commits between two ends of a git history, as the range of a bisection. Throws `usage` when an end is no commit, when
  * the old end is not an ancestor of the new end, and when no commit lies between them.
  */
 export async function openCommits(request: CommitsRequest, work: KernelWork): Promise<Range> {
@@ -32,7 +32,7 @@ export async function openCommits(request: CommitsRequest, work: KernelWork): Pr
   return {
     ...candidates,
     unit: 'commit',
-    // The range is identified by commit ids, because the name of a revision can come to mean another commit.
+    // Commit ids identify the range, because the name of a revision can later mean another commit.
     identity: [oldEnd, newEnd],
     build: async (id) => buildCommit(id, request.tree, place),
     buildWithout: async (id) => {
@@ -45,12 +45,13 @@ export async function openCommits(request: CommitsRequest, work: KernelWork): Pr
 }
 
 /**
- * Builds a commit as a diff against the old end of the range, which compiles only what changed. The commit is built from a tree
- * of its own when the diff is too large, or does not apply (for example because of symbolic links, or a driver that splat adds).
+ * Builds a commit as a diff against the old end of the range, which compiles only what changed. A commit whose diff is too large or
+ * does not apply is built from a source tree of its own. A diff may not apply because of symbolic links, or because of a driver
+ * that splat adds.
  */
 async function buildCommit(
   id: string,
-  /** A git repository that has the objects of the commit and of the old end of the range. */
+  /** A git repository with the objects of the commit and of the old end of the range. */
   repository: string,
   place: KernelWork & { readonly tree: string; readonly oldEnd: string },
 ): Promise<BuildOutcome> {

@@ -146,7 +146,7 @@ function whyUntestable(id: string | undefined, facts: BisectResult['facts']): st
 }
 
 /**
- * The names of the workloads whose silence on the bad end says nothing, because almost none of their trials could have
+ * Returns the names of the workloads whose silence on the bad end says nothing, because almost none of their trials could have
  * shown a splat.
  */
 function blindWorkloads(facts: BisectResult['facts']): ReadonlySet<string> {

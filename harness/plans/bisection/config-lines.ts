@@ -3,17 +3,20 @@ export interface ConfigLine {
   /** The name of the option, `CONFIG_X`. */
   readonly id: string;
   /**
-   * The symbol's value in the good configuration. `n` stands for "is not set", and for a symbol without a line in a whole
-   * .config. Null stands for a symbol without a line in a fragment.
+   * The symbol's value in the good configuration. `n` stands for "is not set", and for a symbol that a whole .config does not
+   * mention. Null stands for a symbol that a fragment does not mention.
    */
   readonly from: string | null;
-  /** The symbol's value in the bad configuration. `n` and null stand for the same as in the good configuration. */
+  /** The symbol's value in the bad configuration. `n` and null have the same meaning as in `from`. */
   readonly to: string | null;
 }
 
 const setting = /^(?:(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set)$/gm;
 
-/** Every symbol of a .config with its value, in the order of the lines. When a symbol has two lines, the last line counts. */
+/**
+ * Returns every symbol of a .config with its value, in the order of the lines. The last line counts for a symbol with
+ * several lines.
+ */
 function settings(text: string): ReadonlyMap<string, string> {
   return new Map(
     [...text.matchAll(setting)].map(([, set, value, unset]) =>
@@ -23,18 +26,23 @@ function settings(text: string): ReadonlyMap<string, string> {
 }
 
 /**
- * The symbols whose values differ between two configurations, in the order of `bad`. Symbols without a line in `bad` come last.
+ * Returns the symbols whose values differ between two configurations: first the symbols of `bad` in the order of its lines, then
+ * the symbols that only `good` has.
  */
 export function differences(good: string, bad: string): readonly ConfigLine[] {
   const [before, after] = [settings(good), settings(bad)];
-  // A symbol without a line is off in a whole .config. In a fragment, such a symbol keeps the value that it has elsewhere.
+  // A symbol that a whole .config does not mention is off. A symbol that a fragment does not mention keeps its value from the rest
+  // of the configuration.
   const unsaid = isWhole(good) ? 'n' : null;
   return [...new Set([...after.keys(), ...before.keys()])]
     .map((id) => ({ id, from: before.get(id) ?? unsaid, to: after.get(id) ?? unsaid }))
     .filter(({ from, to }) => from !== to);
 }
 
-/** The good configuration, with the bad values for the symbols in `taken`. A symbol without a bad value gets no line. */
+/**
+ * Returns the text of the good configuration after the symbols in `taken` got their bad values. A symbol whose bad value is null
+ * gets no line.
+ */
 export function configText(good: string, taken: readonly ConfigLine[]): string {
   const values = new Map(settings(good));
   for (const { id, to } of taken) {
@@ -47,14 +55,14 @@ export function configText(good: string, taken: readonly ConfigLine[]): string {
 }
 
 /**
- * A changed symbol as a bisection prints it: `CONFIG_X=y, was n`. For a symbol without a line in the bad fragment it is `no
- * CONFIG_X, was y`.
+ * Formats a changed symbol for the output of a bisection: `CONFIG_X=y, was n`, or `no CONFIG_X, was y` for a symbol that the bad
+ * fragment does not mention.
  */
 export function describeLine({ id, from, to }: ConfigLine): string {
   return `${to === null ? `no ${id}` : `${id}=${to}`}, was ${from ?? 'not mentioned'}`;
 }
 
-/** True for a whole .config as make writes it, false for a fragment: only a whole .config names its architecture. */
+/** True for a whole .config as make writes it, false for a fragment. Only a whole .config names its architecture. */
 export function isWhole(text: string): boolean {
   return /^(?:CONFIG_(?:X86|64BIT)=y|# CONFIG_64BIT is not set)$/m.test(text);
 }

@@ -18,7 +18,7 @@ export interface ConfigsRequest {
   readonly kernel: string;
   /** Path of the good configuration: a whole .config, or a fragment. */
   readonly good: string;
-  /** Path of the bad configuration. Both configurations must be of the same kind: whole .config files, or fragments. */
+  /** Path of the bad configuration. It must be of the same kind as the good configuration: a whole .config, or a fragment. */
   readonly bad: string;
 }
 
@@ -28,9 +28,9 @@ const goodEnd = 'good';
 /**
  * Opens the lines that differ between a good and a bad configuration, as the range of a bisection. The good configuration is the
  * old end, with the id `good`. Each candidate `CONFIG_X` adds a bad line, in the order of the bad file, where Kconfig puts a
- * dependency before its dependents. A whole .config replaces tinyconfig; a fragment is merged over it. Throws `usage` for a
- * missing file, for a file without a setting, when only one file is a whole .config, for whole files besides `--config-base`, and
- * when no line differs.
+ * dependency before its dependents. A whole .config replaces tinyconfig as the base; a fragment is merged over the base. Throws
+ * `usage` for a missing file, for a file without a setting, when only one file is a whole .config, for whole files besides
+ * `--config-base`, and when no line differs.
  */
 export async function openConfigs(request: ConfigsRequest, work: KernelWork): Promise<Range> {
   const texts = await Promise.all([request.good, request.bad].map((path) => readIt(path, work)));
@@ -100,8 +100,8 @@ async function readIt(path: string, { cwd }: Pick<KernelWork, 'cwd'>): Promise<s
 }
 
 /**
- * The config options of a build: the good configuration, with the lines `taken` of the bad configuration. A whole .config becomes
- * the base; a fragment is merged last.
+ * Returns the config options of a build: the good configuration, with the lines `taken` of the bad configuration. A whole .config
+ * becomes the base; a fragment is merged last.
  */
 function demands(
   good: string,

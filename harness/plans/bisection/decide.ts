@@ -5,7 +5,7 @@ import { type Posterior, posteriorOf, type Question, shownIf, undecidable } from
 
 /** Why a bisection ends without an answer. */
 export type Refusal =
-  /** An end of the range does not build or does not boot, or almost none of its trials could have shown the bug. */
+  /** An end of the range does not build or boot, or almost none of its trials could have shown the bug. */
   | { readonly kind: 'untestable-end'; readonly commit: number }
   /** The bad end of the range did not show the bug in `runs` trials that could have shown it. */
   | { readonly kind: 'not-seen'; readonly commit: number; readonly runs: number }
@@ -40,33 +40,32 @@ export type Decision =
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 export interface Limits {
-  /** The probability with which an answer must be right, between 0.5 and 1. */
+  /** The probability with which the answer must be right, between 0.5 and 1. */
   readonly confidence: number;
   /**
-   * The most trials of the bad end before the search begins, in which the rate of the bug is estimated. Only trials count that
-   * showed the bug or could have shown it.
+   * The most trials of the bad end before the search begins. These trials give the first estimate of the bug's rate. A trial that
+   * could not have shown the bug does not count.
    */
   readonly endTrials: number;
-  /** The most trials of the whole search. All trials count, also those that could not have shown the bug. */
+  /** The most trials of the whole search, with the trials that could not have shown the bug. */
   readonly trials: number;
 }
 
 /**
- * The search begins when this many trials of the bad end have shown the bug. These sightings give a first estimate of the bug's
- * rate, and later trials refine the estimate.
+ * The search begins when this many trials of the bad end have shown the bug. These trials give a first estimate of the bug's rate,
+ * which later trials refine.
  */
 const wantedSightings = 6;
 /**
- * How sure the search is of the good end when it begins. The good end has then had so many silent trials that a kernel with the bug
- * would stay silent in all of them with at most this probability. Later the search tries the good end again when such trials
- * promise the most information for their cost.
+ * The search begins when a kernel with the bug would stay silent in as many trials as the good end had with at most this
+ * probability. Later the search tries the good end again when such trials promise the most information for their cost.
  */
 const firstDoubt = 0.5;
 
 /**
- * The search ends when its doubt (1 minus its confidence) falls to this share of the doubt that the user allows. The share is
- * below 1, because the rate of the bug differs a little between kernels, and the first trials that showed the bug may have been
- * luck. With this share the simulated answers are right as often as the confidence says.
+ * The search ends when its doubt (1 minus its confidence) falls to this share of the doubt that the user allows. The share is below
+ * 1, because the bug's rate differs a little between kernels, and because the first trials that showed the bug may have been luck.
+ * With this share, simulated answers are right as often as the confidence says.
  */
 const keptDoubt = 0.5;
 
@@ -101,7 +100,7 @@ export function decide(
   return { kind: 'test', why: choice.commit === bad ? 'end' : 'search', ...choice };
 }
 
-/** The indices of the bad and the good end of the range. The bad end is the newer end; with `reverse`, it is the older end. */
+/** Returns the indices of the bad and the good end of the range. The bad end is the newer end; with `reverse`, the older end. */
 export function endsOf({ history, reverse }: Question): {
   readonly bad: number;
   readonly good: number;
@@ -129,8 +128,8 @@ function proveEnds(question: Question, evidence: Evidence, limits: Limits): Deci
 }
 
 /**
- * The smallest number of silent trials, at most 500, after which a kernel probably does not have the bug. A kernel with the bug
- * would stay silent in all these trials with a probability of at most `doubt`.
+ * Returns the number of silent trials, at most 500, after which a kernel probably does not have the bug. A kernel with the bug
+ * stays silent in all these trials with a probability of at most `doubt`.
  */
 export function quietRuns(posterior: Posterior, doubt: number): number {
   const shown = shownIf(posterior, mostProbable(posterior));
@@ -148,9 +147,9 @@ function mostProbable({ mass }: Pick<Posterior, 'mass'>): number {
 }
 
 /**
- * The next trials that confirm a single culprit: the commit with the bug must show it, and the commit on the other side of the
- * culprit must stay silent. These trials count like all others, and may change the answer. Returns undefined when no such trial is
- * missing, and for an answer of several commits.
+ * Returns the next trials that confirm a single culprit: the kernel with the bug must show the bug, and the kernel on the other
+ * side of the culprit must stay silent. These trials count like all others, and may change the answer. Returns undefined when no
+ * such trial is missing, and for an answer with several commits.
  */
 function unverified(
   { history, reverse }: Question,

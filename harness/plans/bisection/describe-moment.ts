@@ -3,20 +3,20 @@ import type { Moment } from './bisect.ts';
 import { countsOf } from './evidence.ts';
 import { estimatedRate } from './posterior.ts';
 
-/** Number of commits that are shown with their probability. */
+/** The number of commits that are shown with their probability. */
 const shown = 5;
-/** A log names no commit with a lower probability: a list of many equally likely commits would say nothing. */
+/** A log names no commit with a lower probability, because a list of many equally likely commits would say nothing. */
 const leastShown = 0.04;
 /**
- * This number divided by the rate of the bug is the mean number of trials that halve the candidates. The simulation measured it
- * for rates from 1 down to 0.05.
+ * The mean number of trials that halve the candidates is this number divided by the bug's rate. The value comes from a simulation
+ * with rates from 1 down to 0.05.
  */
 const trialsPerHalving = 3.4;
 
 /**
- * The state of a search as lines of a log: how many candidates remain, the next step, and the likely culprits. While an end of the
- * range is tried, only the next step is listed. Returns an empty list when no trial comes next, or when no commit explains the
- * trials so far.
+ * Formats the state of a search as lines of a log: the number of candidates that remain, the next step, and the likely culprits.
+ * While the search tries an end of the range, the log has only the next step. Returns an empty list when no trial comes next, or
+ * when no commit explains the trials so far.
  */
 export function describeMoment(moment: Moment): readonly string[] {
   const { decision, posterior } = moment;
@@ -26,8 +26,8 @@ export function describeMoment(moment: Moment): readonly string[] {
 }
 
 /**
- * The state of a search for a terminal, where it is drawn over the previous state. Returns an empty list when no trial comes next,
- * or when no commit explains the trials so far.
+ * Formats the state of a search for a terminal, which draws each state over the previous one. Returns an empty list when no trial
+ * comes next, or when no commit explains the trials so far.
  */
 export function drawMoment(moment: Moment): readonly string[] {
   const { decision, posterior, evidence, costs } = moment;
@@ -66,8 +66,8 @@ function suspects({ posterior, question, subjects }: Moment, least: number): rea
 }
 
 /**
- * How many candidates, steps and minutes remain. Each step halves the candidates and costs a build, a boot and some trials. While
- * an answer is verified, no step remains, and the minutes are those of the verifying trials.
+ * Returns how many candidates, steps and minutes remain. Each step halves the candidates and costs a build, a boot and some trials.
+ * While the search verifies an answer, no step remains, and the minutes are the time of the verifying trials.
  */
 function whatIsLeft({ posterior, costs, decision }: Moment): string {
   const shares = [...(posterior?.mass ?? [])].filter((share) => share > 0);
@@ -77,7 +77,7 @@ function whatIsLeft({ posterior, costs, decision }: Moment): string {
   const rate = posterior === undefined ? 1 : estimatedRate(posterior);
   const perStep = costs.setupSeconds + (trialsPerHalving / rate) * costs.trialSeconds;
   const minutes = Math.ceil((steps * perStep + verifying * costs.trialSeconds) / 60);
-  // The first and the last share are left out: they mean that the user named an end of the range wrongly.
+  // The first and the last share are left out, because they stand for an end of the range that the user named wrongly.
   const live = posterior?.mass.slice(1, -1).filter((share) => share > 1e-4).length ?? 0;
   return `${live} candidates, about ${steps} steps and ${minutes} minutes left`;
 }

@@ -1,4 +1,4 @@
-/** What a bisection knows about each commit, collected from its journal (journal.jsonl). No I/O. */
+/** What a bisection knows about each commit from its journal (journal.jsonl). No I/O. */
 
 import type { TrialOutcome } from '../../records/bisect-journal.ts';
 
@@ -9,8 +9,8 @@ export type Entry =
   | { readonly kind: 'trial'; readonly commit: number; readonly outcome: TrialOutcome };
 
 /**
- * How the trials of one kernel image ended: showed the bug (hits), could have shown it (misses), or could not have shown it
- * (voids). Commits with the same image share the counts.
+ * How many trials of a kernel image showed the bug (hits), could have shown the bug but did not (misses), and could not have shown
+ * the bug (voids). Commits with the same image share the counts.
  */
 export interface Counts {
   readonly hits: number;
@@ -36,8 +36,8 @@ export const nothingKnown: Evidence = {
 const untested: Counts = { hits: 0, misses: 0, voids: 0 };
 
 /**
- * A kernel cannot be tested when no trial showed the bug and this many trials were void, so that they could not have shown the bug.
- * For each silent trial that could have shown the bug, this many further void trials are allowed.
+ * A kernel cannot be tested when no trial showed the bug and this many trials were void: they could not have shown the bug. Each
+ * silent trial that could have shown the bug allows this many further void trials.
  */
 export const mostVoids = 16;
 
@@ -67,9 +67,7 @@ export function learn(evidence: Evidence, entry: Entry): Evidence {
   }
 }
 
-/**
- * Adds the commits of blind kernels to `broken`: a kernel is blind when almost none of its trials could show the bug.
- */
+/** Adds the commits of blind kernels to `broken`. A kernel is blind when almost none of its trials could have shown the bug. */
 function withBlind(evidence: Evidence): Evidence {
   const blind = [...evidence.images]
     .filter(([, image]) => isBlind(evidence.counts.get(image) ?? untested))
@@ -87,7 +85,7 @@ export function countsOf(evidence: Evidence, commit: number): Counts {
   return evidence.counts.get(evidence.images.get(commit) ?? '') ?? untested;
 }
 
-/** How the trials of each kernel image ended, with the commits that gave this image. */
+/** Returns the counts of each kernel image, with the commits that gave this image. */
 export function observations(
   evidence: Evidence,
 ): readonly (Counts & { readonly commits: readonly number[] })[] {

@@ -11,15 +11,18 @@ import { isTargetSplat, outcomeOf, splatsOf } from './target-splat.ts';
 import type { Commits } from './tester.ts';
 
 /**
- * The splat that a bisection looks for. `text` is its full signature or a part of its title. `workload` is the name of the
- * workload that shows it, or `boot` when a boot alone shows it.
+ * The splat that a bisection looks for. `text` is the splat's full signature or a part of its title. `workload` is the name of the
+ * workload that shows the splat, or `boot` when a boot alone shows the splat.
  */
 export interface TargetSplat {
   readonly text: string;
   readonly workload: string;
 }
 
-/** Counts how the trials of one workload on the bad end went, before any workload showed the splat. So `hits` is 0. */
+/**
+ * Counts the trials in which the bad end ran `workload` before any trial had shown the splat. `misses` could have shown the splat,
+ * `voids` could not, and `hits` is always 0.
+ */
 export function countLooks(facts: readonly BisectFact[], workload: string): Counts {
   const own = facts.flatMap((fact) =>
     fact.kind === 'looked' && fact.workload === workload ? [fact.because] : [],
@@ -29,8 +32,8 @@ export function countLooks(facts: readonly BisectFact[], workload: string): Coun
 }
 
 /**
- * The workload with the fewest trials so far. A workload is left out after `rounds` trials, or when almost none of its trials could
- * have shown a splat. Returns undefined when no workload remains.
+ * Returns the workload with the fewest trials so far, and the number of its trials as `round`. A workload is left out after
+ * `rounds` trials, or when almost none of its trials could have shown a splat. Returns undefined when no workload remains.
  */
 function nextLook(
   candidates: readonly ChosenWorkload[],
@@ -46,7 +49,7 @@ function nextLook(
   return next;
 }
 
-/** Why a trial could not have shown the splat `text`; an empty object when the trial could. */
+/** Returns why a trial could not have shown the splat `text`, or an empty object when the trial could have shown the splat. */
 function voidReason(trial: TrialResult, text: string): { readonly because?: string } {
   if (outcomeOf(trial, text) !== 'void') return {};
   const { verdict } = trial;
@@ -55,9 +58,9 @@ function voidReason(trial: TrialResult, text: string): { readonly because?: stri
 }
 
 /**
- * Finds the splat that a bisection looks for, and the workload that shows it on the bad end. Both are in the journal when an
- * earlier process found them. No trial is needed for a given signature and a single workload. Otherwise the workloads are tried in
- * turn, at most `rounds` times each. A workload is left out when almost none of its trials could have shown a splat. Without a
+ * Returns the splat that a bisection looks for and the workload that shows the splat on the bad end. Both come from the journal
+ * when an earlier process found them. A given signature with a single workload needs no trial. Otherwise the workloads take turns,
+ * with at most `rounds` trials each. A workload is left out when almost none of its trials could have shown a splat. Without a
  * signature, the first splat counts. Returns undefined when the bad end cannot be tested, or when no workload shows the splat.
  * These trials do not count for the bug's rate, because they end at the first trial that shows the splat.
  */
@@ -65,7 +68,7 @@ export async function findTargetSplat(
   signature: string | undefined,
   context: {
     readonly candidates: readonly ChosenWorkload[];
-    /** How often each workload is tried at most. */
+    /** The most trials of each workload. */
     readonly rounds: number;
     readonly journal: Journal;
     readonly commits: Commits;

@@ -7,32 +7,32 @@ import { resolveRevision } from '../../host/revision.ts';
 import { shortName } from '../../trial/short-name.ts';
 import { buildHistory, type CommitParents, type History } from './history.ts';
 
-/** The two ends of a range of commits, as the user named them, and what limits the commits between them. */
+/** The two ends of a range of commits, as the user named the ends, and the options that limit the commits between the ends. */
 export interface RangeRequest {
   /** Absolute path of a git repository. Nothing is written to it. */
   readonly tree: string;
   readonly good: string;
   readonly bad: string;
-  /** True when the good end is the newer end: the search is then for the commit that removed the splat. */
+  /** True when the good end is the newer end. The search is then for the commit that removed the splat. */
   readonly reverse: boolean;
   readonly firstParent: boolean;
-  /** Paths in the tree: only commits that touch one of these paths are candidates. Empty: all commits are candidates. */
+  /** Paths in the tree. Only commits that touch one of these paths are candidates. An empty list makes all commits candidates. */
   readonly paths: readonly string[];
   readonly signal: AbortSignal;
 }
 
-/** The candidates of a bisection, with a line of text for each. */
+/** The candidates of a bisection, each with a line of text. */
 export interface Candidates {
   readonly history: History;
   /**
-   * By the id of a candidate: the first line of a commit's message, the subject of a patch, or a changed config
-   * line. Untrusted text.
+   * The text of each candidate, by the candidate's id: the first line of a commit message, the subject of a patch, or a changed
+   * config line. Untrusted text.
    */
   readonly subjects: ReadonlyMap<string, string>;
 }
 
 /**
- * The commits that `git rev-list OLD..NEW` lists. Throws `usage` when an end is no commit, when the old end is not an
+ * Returns the commits that `git rev-list OLD..NEW` lists. Throws `usage` when an end is no commit, when the old end is not an
  * ancestor of the new end, or when no commit lies between them.
  */
 export async function readRange(request: RangeRequest): Promise<Candidates> {
@@ -70,8 +70,8 @@ export async function readRange(request: RangeRequest): Promise<Candidates> {
 }
 
 /**
- * Throws `usage` when the range has a commit whose parents a shallow clone does not have: such a commit would be blamed for all
- * commits behind it.
+ * Throws `usage` when a shallow clone lacks the parents of a commit in the range. Such a commit would be blamed for all commits
+ * behind it.
  */
 async function requireWhole(
   { tree, signal, ...request }: RangeRequest,
@@ -94,9 +94,9 @@ async function requireWhole(
 const leftOut = ' (and what --path leaves out before it)';
 
 /**
- * Reduces a history to the commits that touch the paths of --path, their parents, and the new end. `outside` has the kept commits
- * that touch no path. Each stands for all left-out commits between it and the next commit that touches a path. Without these kept
- * commits, the blame for a left-out commit would fall on the next candidate.
+ * Reduces a history to the commits that touch the paths of --path, the parents of these commits, and the new end. `outside`
+ * contains the kept commits that touch no path. Each commit in `outside` stands for all left-out commits before it, back to the
+ * nearest kept commit. Without `outside`, the next candidate would be blamed for a left-out commit.
  */
 export function condense(
   all: readonly CommitParents[],
@@ -110,7 +110,9 @@ export function condense(
       .concat(all.at(-1)?.id ?? [])
       .filter((id) => inRange.has(id) && !touching.has(id)),
   );
-  /** For each commit: itself if it is kept, or else its nearest ancestors that are kept. After a merge there may be several. */
+  /**
+   * Maps each kept commit to itself, and each left-out commit to its nearest kept ancestors. After a merge there may be several.
+   */
   const nearest = new Map<string, readonly string[]>();
   const commits: CommitParents[] = [];
   for (const { id, parents } of all) {

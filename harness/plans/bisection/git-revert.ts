@@ -13,11 +13,12 @@ export interface RevertRequest {
 }
 
 export type Reverted =
-  /** The new commit is in a repository in splat's folder, which uses the objects of the user's repository. */
+  /** The new commit is in a repository in splat's folder. That repository uses the objects of the user's repository. */
   { readonly kind: 'reverted'; readonly repository: string; readonly commit: string } | Conflict;
 
 /**
- * The author and the date of temporary commits. Both are fixed, because the commits are never shown and need the same id each time.
+ * The author and the date of temporary commits. Both are fixed, because nobody sees these commits, and their ids must be the same
+ * each time.
  */
 const identity = Object.fromEntries(
   ['AUTHOR', 'COMMITTER'].flatMap((who) => [
@@ -45,7 +46,7 @@ export async function revertCommit(
     git('commit-tree', `${of}^{tree}`, ...parents.flatMap((parent) => ['-p', parent]), '-m', 'x');
   const base = await commitTree(culprit);
   const [, parent] = (await git('rev-list', '--parents', '--max-count=1', culprit)).split(' ');
-  // Linux has merged histories of their own, so a commit may be the first of its history. Before such a commit there were no files.
+  // The Linux history has several root commits, so a commit may have no parent. The tree before a root commit is empty.
   const before =
     parent === undefined
       ? await git('commit-tree', await git('mktree'), '-p', base, '-m', 'x')

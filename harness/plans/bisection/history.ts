@@ -1,29 +1,29 @@
 import { HarnessError } from '../../errors.ts';
 
 /**
- * The commits of a bisection as a graph. Index 0 is the old end of the range, and the last index the new end. A parent has a
- * smaller index than its child. When patches or config lines are bisected, each takes the place of a commit, and its parent is
- * the patch or line before it.
+ * The commits of a bisection as a graph. Index 0 is the old end of the range, and the last index is the new end. A parent has a
+ * smaller index than its child. In a bisection of patches or config lines, each patch or line takes the place of a commit, and its
+ * parent is the patch or line before.
  */
 export interface History {
   readonly ids: readonly string[];
   /**
-   * Commits that stand for other commits, which --path left out. Such a commit is less probable from the start, and is never named
-   * as the culprit.
+   * Commits that stand for others that --path left out. These commits are less probable from the start, and are never named as
+   * the culprit.
    */
   readonly outside: ReadonlySet<number>;
   /** The parents of each commit, by index. A commit that forked off before the old end has the old end as its parent. */
   readonly parents: readonly (readonly number[])[];
   /**
-   * True when `ancestor` is `commit` itself or an ancestor of `commit`. The index `ids.length` stands for "no commit",
-   * and gives false.
+   * True when `ancestor` is `commit` itself or an ancestor of `commit`. The index `ids.length` stands for "no commit", and gives
+   * false.
    */
   readonly contains: (commit: number, ancestor: number) => boolean;
 }
 
 /**
- * The most commits that a bisection can have, with the old end. The matrix of ancestors takes size²/8 bytes: 128 MiB for this
- * many commits. A merge window has fewer.
+ * The most commits that a bisection can have, including the old end. The matrix of ancestors takes size²/8 bytes: 128 MiB for this
+ * many commits. A merge window has fewer commits.
  */
 const mostCommits = 32_768;
 
@@ -34,8 +34,8 @@ export interface CommitParents {
 }
 
 /**
- * Makes the graph of a range from its commits, parents first. `oldEnd` comes before them, and the last commit is the new end.
- * Throws `usage` when there is no commit, and for more than 32,767 commits.
+ * Makes the graph of a range from its commits, which list parents before children. `oldEnd` comes before all commits, and the last
+ * commit is the new end. Throws `usage` for an empty list, and for more than 32,767 commits.
  */
 export function buildHistory(
   oldEnd: string,
@@ -70,7 +70,10 @@ export function buildHistory(
   };
 }
 
-/** A matrix of bits: bit A in the row of commit B is set when A is B or an ancestor of B. A row joins the rows of the parents. */
+/**
+ * Returns a bit matrix: bit A in the row of commit B is set when A is B or an ancestor of B. The row of a commit is the union of
+ * its parents' rows and the commit itself.
+ */
 function ancestorRows(parents: readonly (readonly number[])[]): readonly Uint32Array[] {
   const words = Math.ceil((parents.length + 1) / 32);
   const rows: Uint32Array[] = [];

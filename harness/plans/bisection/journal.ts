@@ -6,7 +6,7 @@ import type { History } from './history.ts';
 
 export type Journal = FactLog<BisectFact>;
 
-/** Opens the journal of the bisection in `dir`, or begins one. Throws as openFactLog() does. */
+/** Opens the journal of the bisection in `dir`, or creates a journal. Throws the errors of openFactLog(). */
 export async function openJournal(dir: string, key: string): Promise<Journal & AsyncDisposable> {
   return openFactLog(dir, {
     key,
@@ -16,7 +16,7 @@ export async function openJournal(dir: string, key: string): Promise<Journal & A
   });
 }
 
-/** Collects what the facts of a journal say about each commit. Trials with another workload than `workload` do not count. */
+/** Collects what the facts of a journal say about each commit. Trials of workloads other than `workload` do not count. */
 export function evidenceOf(
   facts: readonly BisectFact[],
   { ids }: History,
@@ -38,9 +38,9 @@ export function evidenceOf(
 }
 
 /**
- * What a build and a trial cost in this bisection, in seconds: the median time of a build with its boot (60 before the first
- * build), and the median time of a trial (3 before the first trial). Both are at least 0.1. With a median, the first cold build
- * does not decide.
+ * Returns the cost of a build and of a trial in this bisection, in seconds: the median time of a build with its boot (60 before the
+ * first build), and the median time of a trial (3 before the first trial). Both are at least 0.1. A median keeps the first, cold
+ * build from dominating.
  */
 export function costsOf(facts: readonly BisectFact[]): {
   readonly setupSeconds: number;

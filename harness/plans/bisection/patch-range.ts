@@ -14,19 +14,19 @@ export interface PatchesRequest {
   /** The values of `--series`, in the order in which they are applied. */
   readonly patches: readonly string[];
   /**
-   * The number of patches that are applied at the good end, as text; `0` is the kernel without patches. Undefined: no patch, or
-   * with `reverse` all patches.
+   * The number of applied patches at the good end, as text; `0` is the kernel without patches. Undefined stands for no patch, or
+   * for all patches with `reverse`.
    */
   readonly good: string | undefined;
-  /** The number of patches that are applied at the bad end, as text. Undefined: all patches, or with `reverse` no patch. */
+  /** The number of applied patches at the bad end, as text. Undefined stands for all patches, or for no patch with `reverse`. */
   readonly bad: string | undefined;
   readonly reverse: boolean;
 }
 
 /**
- * Opens the patches of one or more series as the range of a bisection. The id `patch-3` is the kernel with the first three
- * patches, and `patch-0` the kernel without patches. Throws `usage` for an end that is no number of patches, and when no patch
- * lies between the ends.
+ * Opens the patches of one or more series as the range of a bisection. The id `patch-3` is the kernel with the first three patches,
+ * and `patch-0` the kernel without patches. Throws `usage` when `good` or `bad` is not a number of patches, and when no patch lies
+ * between the ends.
  */
 export async function openPatches(request: PatchesRequest, work: KernelWork): Promise<Range> {
   const read: Series[] = [];
@@ -73,7 +73,7 @@ function renumber(patch: Patch, at: number): Patch {
   return { ...patch, index: at + 1 };
 }
 
-/** How many patches are applied at the old end and at the new end of the range. */
+/** Returns the number of patches that are applied at the old end and at the new end of the range. */
 function endsOf(
   { good, bad, reverse }: PatchesRequest,
   count: number,

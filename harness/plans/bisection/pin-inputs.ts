@@ -6,9 +6,7 @@ import { pinConfigs } from '../../kernel/test-kernel.ts';
 import { readSeries, type Series } from '../../patch/series.ts';
 import type { KernelWork } from './kernel-work.ts';
 
-/**
- * The files and names that a command line of `splat bisect` gives besides the range. Relative paths begin at the folder `cwd`.
- */
+/** The files and names on a command line of `splat bisect`, without the range. Relative paths start at the folder `cwd`. */
 export interface NamedInputs {
   readonly series: readonly string[];
   readonly configs: readonly string[];
@@ -17,12 +15,12 @@ export interface NamedInputs {
 }
 
 /**
- * The inputs of a bisection with their files already read. A bisection takes hours, and an edit meanwhile must not change what it
- * looks for.
+ * The inputs of a bisection with their files already read. A bisection takes hours, and a user who edits a file meanwhile must not
+ * change what the bisection looks for.
  */
 export interface PinnedInputs extends Pick<KernelWork, 'series' | 'configs' | 'configBase'> {
   readonly series: readonly Series[];
-  /** JSON that changes when the content of a file changes. */
+  /** A JSON value that changes when the content of a file changes. */
   readonly identity: unknown;
 }
 
@@ -34,7 +32,7 @@ export async function pinInputs(
   const { cwd } = options;
   const series: Series[] = [];
   for (const path of named.series) {
-    // `maybeThere`: a commit of the range may already contain these patches.
+    // `maybeThere`: a commit in the range may already contain these patches.
     series.push({ ...(await readSeries(path, options)), maybeThere: true });
   }
   const { configs, configBase } = await pinConfigs(named, cwd);

@@ -4,7 +4,7 @@ import type { BisectRequest } from './bisect.ts';
 import { type NamedInputs, pinInputs } from './pin-inputs.ts';
 import type { RangeChoice } from './range.ts';
 
-/** The options that decide a bisection's answer, besides the range and the files that are read. */
+/** The options that decide a bisection's answer, without the range and the options whose files are read. */
 type Question = Pick<
   BisectRequest,
   | 'signature'
@@ -18,13 +18,13 @@ type Question = Pick<
   | 'modules'
 >;
 
-/** Everything that decides a bisection's answer, and `key`, the digest of these values. */
+/** Everything that decides a bisection's answer, and `key`, a digest of it. */
 export type PinnedRequest = Question &
   Pick<BisectRequest, 'series' | 'configs' | 'configBase' | 'workloads' | 'key'>;
 
 /**
- * Reads everything that decides a bisection. A request with the same key can continue an earlier bisection. Throws `usage` for a
- * missing file, and `config` for a malformed file.
+ * Reads everything that decides a bisection. A request with the key of an earlier bisection can continue that bisection. Throws
+ * `usage` for a missing file, and `config` for a malformed file.
  */
 export async function pinRequest(
   question: Question,

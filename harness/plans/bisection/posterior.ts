@@ -2,37 +2,40 @@ import { expectedRate, logEvidence, type TrialCounts } from '../../trial/rate.ts
 import { type Evidence, observations } from './evidence.ts';
 import type { History } from './history.ts';
 
-/** What a bisection asks: which commit introduced the bug? With `reverse`: which commit removed the bug? */
+/** The question of a bisection: which commit introduced the bug? With `reverse`: which commit removed the bug? */
 export interface Question {
   readonly history: History;
   readonly reverse: boolean;
 }
 
 /**
- * For each commit, by index, the probability that it is the culprit. Index 0 means that the old end or an older commit made the
- * change; the index after the last commit means that no commit made it. In both cases the user named an end of the range wrongly.
+ * The probability of each commit, by index, that it is the culprit. Index 0 means that the old end or an older commit made the
+ * change. The index after the last commit means that no commit made the change. In both cases the user named an end of the
+ * range wrongly.
  */
 export interface Posterior {
   readonly mass: Float64Array;
-  /** For each commit, by index: the number of trials that were silent by luck if this commit is the culprit. */
+  /**
+   * The number of trials that were silent by luck, for each commit by index, under the assumption that this commit is the culprit.
+   */
   readonly misses: Int32Array;
   /** Number of trials that showed the bug. */
   readonly hits: number;
   /**
-   * The number of trials that could not have shown the bug, on kernels that showed it in other trials. Usually another
-   * bug came first.
+   * The number of trials that could not have shown the bug, on kernels that showed the bug in other trials. Usually another bug
+   * came first.
    */
   readonly masked: number;
 }
 
-/** The counts of trials from which the bug's rate is estimated, under the assumption that `culprit` is the culprit. */
+/** Returns the counts of trials that estimate the bug's rate, under the assumption that `culprit` is the culprit. */
 export function shownIf({ hits, misses, masked }: Posterior, culprit: number): TrialCounts {
   return { hits, misses: misses[culprit] ?? 0, masked };
 }
 
 /**
- * The chance, before any trial, that the user named one end wrongly: the old end splats already, or the new end does not. Each
- * end has this chance.
+ * The chance, before any trial, that the user named an end wrongly: the old end already has the splat, or the new end does not have
+ * the splat. Each end has this chance.
  */
 const priorOfWrongEnd = 0.02;
 /** The chance, before any trial, that the culprit is a commit that --path left out. */
@@ -44,9 +47,9 @@ function hasBug({ history, reverse }: Question, commit: number, culprit: number)
 }
 
 /**
- * Computes for each commit the probability that it is the culprit, from the trials so far, by Bayes' rule. Only a kernel with the
- * bug can show it. Such a kernel stays silent by luck, with a chance that follows from the bug's rate. Returns undefined when no
- * commit explains the trials.
+ * Computes from the trials so far, by Bayes' rule, the probability of each commit that it is the culprit. Only a kernel with the
+ * bug can show the bug. Such a kernel stays silent by luck, with a chance that follows from the bug's rate. Returns undefined when
+ * no commit explains the trials.
  */
 export function posteriorOf(question: Question, evidence: Evidence): Posterior | undefined {
   const size = question.history.ids.length;
@@ -59,7 +62,7 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
     if (seen.hits > 0) masked += seen.voids;
     for (let culprit = 0; culprit <= size; culprit++) {
       const having = seen.commits.filter((commit) => hasBug(question, commit, culprit)).length;
-      // These commits gave the same kernel, so either all these commits have the bug, or no commit has it.
+      // These commits gave the same kernel, so either all of them have the bug or none has it.
       const consistent = having === 0 ? seen.hits === 0 : having === seen.commits.length;
       if (!consistent) possible[culprit] = 0;
       if (having > 0) misses[culprit] = (misses[culprit] ?? 0) + seen.misses;
@@ -68,7 +71,7 @@ export function posteriorOf(question: Question, evidence: Evidence): Posterior |
   return normalise({ misses, possible, hits, masked, prior: priorOf(question.history) });
 }
 
-/** Returns a function that gives the probability of a commit before any trial, by its index. */
+/** Returns a function from a commit's index to the commit's probability before any trial. */
 function priorOf({ ids, outside }: History): (culprit: number) => number {
   const size = ids.length;
   const inside = size - 1 - outside.size;
@@ -110,8 +113,8 @@ function normalise(found: {
 }
 
 /**
- * The rate of the bug: the expected share of the trials of a kernel with the bug that show it. The result is the mean over all
- * commits, weighted by their probability.
+ * Returns the rate of the bug: the expected share of the trials of a kernel with the bug that show the bug. The rate is the mean
+ * over all commits, weighted by their probability.
  */
 export function estimatedRate(posterior: Posterior): number {
   return posterior.mass.reduce(
@@ -121,8 +124,8 @@ export function estimatedRate(posterior: Posterior): number {
 }
 
 /**
- * The culprit and the commits that no trial can tell apart from it, sorted. For example, commits that do not build and the next
- * commit that builds are one answer.
+ * Returns the culprit and the commits that no trial can tell apart from the culprit, sorted. For example, commits that do not build
+ * and the next commit that builds are one answer.
  */
 export function undecidable(
   { history }: Question,
@@ -131,7 +134,7 @@ export function undecidable(
 ): readonly number[] {
   const size = history.ids.length;
   let alike = Array.from({ length: size - 1 }, (_, at) => at + 1);
-  // The nearest commits are compared first, because few candidates remain after them.
+  // The nearest commits are compared first, because these comparisons leave few candidates.
   for (let distance = 0; distance < size && alike.length > 1; distance++) {
     for (const commit of new Set([culprit + distance, culprit - distance])) {
       if (commit < 0 || commit >= size || evidence.broken.has(commit)) continue;

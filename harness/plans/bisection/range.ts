@@ -8,7 +8,7 @@ import { openPatches, type PatchesRequest } from './patch-range.ts';
 /** What a bisection searches: commits of a git history, patches of a series, or lines of a configuration. */
 export type RangeChoice = CommitsRequest | PatchesRequest | ConfigsRequest;
 
-/** The candidates of a bisection, from its old end to its new end, and how to build the kernel of each. */
+/** The candidates of a bisection, from its old end to its new end, and how to build each candidate's kernel. */
 export interface Range extends Candidates {
   readonly unit: 'commit' | 'patch' | 'line';
   /**
@@ -20,18 +20,18 @@ export interface Range extends Candidates {
   readonly build: (id: string) => Promise<BuildOutcome>;
   /** Builds the kernel of the new end, without the change that a candidate makes. */
   readonly buildWithout: (id: string) => Promise<BuildOutcome | Conflict>;
-  /** The lines of the final .config that a candidate changes; absent unless the candidates are config lines. */
+  /** Returns the lines of the final .config that a candidate changes. Absent unless the candidates are config lines. */
   readonly configChanges?: (id: string) => Promise<readonly string[]>;
 }
 
-/** The candidate cannot be removed, because later changes depend on it. */
+/** Says that the candidate cannot be removed, because later changes depend on it. */
 export interface Conflict {
   readonly kind: 'conflict';
   /** The reason in one line. */
   readonly message: string;
 }
 
-/** Reads the candidates of a bisection. Nothing is built. Throws `usage` when an end is invalid. */
+/** Reads the candidates of a bisection and builds nothing. Throws `usage` when an end is invalid. */
 export async function openRange(choice: RangeChoice, work: KernelWork): Promise<Range> {
   switch (choice.kind) {
     case 'commits':

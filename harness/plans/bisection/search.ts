@@ -8,9 +8,9 @@ import type { Question } from './posterior.ts';
 export interface Tester {
   /** Builds and boots the commit, or reports that it cannot be tested. */
   readonly prepare: (commit: number) => Promise<Extract<Entry, { kind: 'built' | 'broken' }>>;
-  /** Runs a trial of a prepared commit. `index` counts all trials of the bisection before it. */
+  /** Runs a trial of a prepared commit. `index` is the number of trials that the bisection ran before. */
   readonly trial: (commit: number, index: number) => Promise<TrialOutcome>;
-  /** What a build and a trial have cost so far, in seconds. */
+  /** Returns the cost of a build and of a trial so far, in seconds. */
   readonly costs: () => Costs;
 }
 
@@ -18,7 +18,7 @@ export interface SearchOptions {
   readonly question: Question;
   readonly limits: Limits;
   readonly tester: Tester;
-  /** What is already clear about the commits when the search begins; absent for a new search. */
+  /** The evidence from an earlier process when the search begins; absent for a new search. */
   readonly evidence?: Evidence;
   /** Called with every decision, before it is carried out. */
   readonly onDecision?: (decision: Decision, evidence: Evidence) => void;
@@ -31,10 +31,13 @@ export interface SearchEnd {
   readonly evidence: Evidence;
 }
 
-/** After so many trials of one decision that could not have shown the bug, the search decides anew. */
+/** The search decides anew after this many trials of one decision that could not have shown the bug. */
 const patience = 8;
 
-/** Runs a search: decides what to try, runs the trials and learns from them, until there is an answer or a reason for no answer. */
+/**
+ * Runs a search: decides what to try, runs the trials, and learns from them, until there is an answer or a reason why no answer
+ * is possible.
+ */
 export async function search(options: SearchOptions): Promise<SearchEnd> {
   const { question, limits, tester } = options;
   let evidence = options.evidence ?? nothingKnown;
@@ -47,10 +50,9 @@ export async function search(options: SearchOptions): Promise<SearchEnd> {
 }
 
 /**
- * Carries out a decision to try a commit. Builds and boots the commit, unless that was done before. Then runs trials until `runs`
- * of them have shown the bug or could have shown it. The trials end early in three cases: a trial shows the bug; the commit
- * cannot be tested; 8 trials could not have shown the bug. A newly built commit gets no trial when another commit with the same
- * image has had trials.
+ * Carries out a decision to try a commit. Builds and boots the commit if needed, then runs trials until `runs` of them have shown
+ * the bug or could have shown it. The trials end early in three cases: a trial shows the bug; the commit cannot be tested; 8 trials
+ * could not have shown the bug. A newly built commit gets no trial when another commit with the same image has had trials.
  */
 async function carryOut(
   decision: Extract<Decision, { kind: 'test' }>,
@@ -63,7 +65,7 @@ async function carryOut(
     const entry = await tester.prepare(commit);
     evidence = learn(evidence, entry);
     const { hits, misses } = countsOf(evidence, commit);
-    // The kernel may be the same as that of another commit, which has had trials.
+    // Another commit may have given the same kernel image, and that image has had trials.
     if (entry.kind === 'broken' || hits + misses > 0) return evidence;
   }
   let counted = 0;

@@ -6,7 +6,7 @@ import type { WorkloadEnd } from '../../verdict.ts';
 
 type Named = Pick<SplatCount, 'title' | 'altTitles' | 'signature'>;
 
-/** True when `text` is the full signature of a splat, or a part of a title of the splat. */
+/** True when `text` is the full signature of a splat, or a part of one of the splat's titles. */
 export function isTargetSplat(splat: Named, text: string): boolean {
   return (
     splat.signature === text ||
@@ -15,8 +15,8 @@ export function isTargetSplat(splat: Named, text: string): boolean {
 }
 
 /**
- * The splats of a trial. Repeated silence of the guest counts as a splat, too. No console line shows such a splat, so its
- * signature is empty.
+ * Returns the splats of a trial. A guest that was silent repeatedly counts as a splat, whose signature is empty because no console
+ * line shows the splat.
  */
 export function splatsOf(trial: TrialResult): readonly Named[] {
   const { verdict, splats } = trial;
@@ -26,17 +26,17 @@ export function splatsOf(trial: TrialResult): readonly Named[] {
 }
 
 /**
- * True for a workload that ended by itself with exit code 0, and for a user's program that ran for its whole time. Any other
- * workload may not have reached the bug.
+ * True when a workload ended by itself with exit code 0, and when a user's program ran for its whole time. Any other workload may
+ * have ended before it reached the bug.
  */
 function isWholeRun(end: WorkloadEnd): boolean {
   return (end.kind === 'exit' && end.code === 0) || end.kind === 'stopped';
 }
 
 /**
- * What a trial says about the splat `text`. `hit`: the trial showed the splat. `miss`: the trial could have shown the splat but did
- * not. `void`: the trial could not have shown the splat. A trial with only another splat is a `miss` if couldShowSplat() is true.
- * An inconclusive trial without the splat is `void`.
+ * Returns what a trial says about the splat `text`. `hit`: the trial showed the splat. `miss`: the trial could have shown the splat
+ * but did not. `void`: the trial could not have shown the splat. A trial with only another splat is a `miss` if couldShowSplat() is
+ * true. An inconclusive trial without the splat is `void`.
  */
 export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
   const splats = splatsOf(trial);
@@ -46,7 +46,7 @@ export function outcomeOf(trial: TrialResult, text: string): TrialOutcome {
 }
 
 /**
- * For a trial with a splat: true when the trial would have shown a second splat, too. The detectors must be alive, the console
+ * For a trial with a splat: true when the trial could also have shown a second splat. The detectors must be alive, the console
  * complete, all witnesses non-zero, and the workload must have run to its end.
  */
 export function couldShowSplat({

@@ -19,18 +19,21 @@ import { isTargetSplat, outcomeOf, splatsOf } from './target-splat.ts';
 export interface KnownCommit {
   readonly ready: ReadyCommit;
   /**
-   * True when the kernel lacks config lines that a fragment demands, and no seeded bug proves that its detectors work without
-   * these lines. Its silent trials then do not count.
+   * True when the kernel lacks config lines that a fragment demands, and no seeded bug proves that the kernel's detectors work
+   * without these lines. The silent trials of this kernel then do not count.
    */
   readonly isDoubtful: boolean;
 }
 
 /**
- * The commits that this process has booted, by their index. A process prepares each commit once. The journal records only the
- * first preparation by any process.
+ * The commits that this process has booted. A process prepares each commit once. The journal records only the first preparation by
+ * any process.
  */
 export interface Commits {
-  /** Builds and boots a commit, or returns it when that was done before. Returns undefined when the commit cannot be tested. */
+  /**
+   * Builds and boots a commit, or returns the commit that this process booted before. `commit` is an index. Returns undefined when
+   * the commit cannot be tested.
+   */
   readonly prepare: (commit: number) => Promise<KnownCommit | undefined>;
 }
 
@@ -57,8 +60,9 @@ export function commitCache(
 }
 
 /**
- * Builds and boots a commit. Returns the booted commit, and writes the fact `built` to the journal, unless it is there. Returns
- * undefined, and writes the fact `broken`, when the commit cannot be tested, or when it had to show its seeded bugs and did not.
+ * Builds and boots a commit. Returns the booted commit, and writes the fact `built` to the journal, unless the journal has it.
+ * Returns undefined, and writes the fact `broken`, when the commit cannot be tested, or when it had to show its seeded bugs and
+ * did not.
  */
 export async function prepareNoted(
   id: string,
@@ -68,7 +72,7 @@ export async function prepareNoted(
     readonly build: Range['build'];
     /**
      * True to try the seeded bugs once before the silence of this commit counts. A kernel that lacks config lines that a fragment
-     * demands is always tried in this way.
+     * demands always tries the seeded bugs.
      */
     readonly mustProve: boolean;
   },
@@ -109,21 +113,21 @@ export async function prepareNoted(
 /** What a trial runs, and which splat it looks for. */
 export interface TrialOf {
   readonly journal: Journal;
-  /** The workload that runs in a copy of a booted guest; undefined for a trial that only boots. */
+  /** The workload that runs in a copy of a booted guest. Undefined for a trial that only boots. */
   readonly chosen: ChosenWorkload | undefined;
   /** The full signature of the splat that is looked for, or a part of its title. */
   readonly text: string;
 }
 
 /**
- * Thrown when a boot shows the splat. All copies of this boot share the splat, so trials in them are not independent. From then
- * on, boots are counted instead of trials of the workload.
+ * Thrown when a boot shows the splat. All copies of this boot share the splat, so trials in them are not independent. The bisection
+ * then counts boots instead of trials with the workload.
  */
 export class SeenAtBoot extends Error {}
 
 /**
  * Runs a trial of a commit and writes its outcome to the journal. A miss becomes `void` on a kernel whose detectors are in doubt
- * (`isDoubtful`). Throws SeenAtBoot when the boot of the guest showed the splat.
+ * (`isDoubtful`). Throws SeenAtBoot when the guest's boot showed the splat.
  */
 export async function tryOnce(
   id: string,
@@ -175,8 +179,8 @@ async function tryBoot(index: number, ready: ReadyCommit, text: string): Promise
 }
 
 /**
- * The number of trials with a workload that a commit has had so far, including those that looked for a workload which shows the
- * splat. Trials that only booted do not count. The number gives the next trial a seed that no other trial has.
+ * Returns the number of trials with a workload that a commit has had so far, including those that searched for the workload. Trials
+ * that only booted do not count. The number gives the next trial a seed that no other trial has.
  */
 function countTrials({ facts }: Journal, id: string): number {
   const own = facts.filter((fact) => 'commit' in fact && fact.commit === id);
@@ -184,7 +188,9 @@ function countTrials({ facts }: Journal, id: string): number {
   return trials.length + own.filter(({ kind }) => kind === 'looked').length;
 }
 
-/** The number of trials so far that only booted a kernel image. Commits with an equal image share the numbering of its boots. */
+/**
+ * Returns the number of trials of an image so far that only booted. All commits that gave the image share the numbers of its boots.
+ */
 function countBoots({ facts }: Journal, image: string): number {
   const having = new Set(
     facts.flatMap((fact) => (fact.kind === 'built' && fact.image === image ? [fact.commit] : [])),
@@ -194,7 +200,7 @@ function countBoots({ facts }: Journal, image: string): number {
   ).length;
 }
 
-/** The tester that builds, boots and tries real kernels and writes each step to the journal. */
+/** Returns a tester that builds, boots and tries real kernels and writes each step to the journal. */
 export function realTester(context: {
   readonly commits: Commits;
   readonly journal: Journal;
@@ -212,7 +218,7 @@ export function realTester(context: {
     },
     trial: async (commit) => {
       const known = await commits.prepare(commit);
-      // The commit was ready before. `known` is undefined when its kernel is gone from the cache and cannot be built again.
+      // The commit was ready before. Undefined now means that the kernel is gone from the cache and cannot be built again.
       if (known === undefined) return 'void';
       return tryOnce(question.history.ids[commit] ?? '', known, context);
     },

@@ -20,9 +20,9 @@ export interface RevertContext extends TrialOf {
 
 /**
  * Builds the new end of the range without the culprit, and tries this kernel as often as the splat's rate demands. `confirmed`: the
- * splat is gone. `refuted`: the splat is still there. With `reverse`, the culprit removed the splat, so `confirmed` means that the
- * splat is back, and `refuted` that it is still gone. `conflict`: the culprit cannot be taken out. `untestable`: the kernel does
- * not build, does not boot, or does not show its seeded bugs. `blind`: too many trials could not have shown the splat.
+ * splat is gone; with `reverse`, where the culprit removed the splat, the splat is back. `refuted`: the splat is still there; with
+ * `reverse`, the splat is still gone. `conflict`: the culprit cannot be taken out. `untestable`: the kernel does not build, does
+ * not boot, or does not show its seeded bugs. `blind`: too many trials could not have shown the splat.
  */
 export async function verifyRevert(culprit: string, context: RevertContext): Promise<RevertCheck> {
   const { journal, posterior, confidence, reverse } = context;

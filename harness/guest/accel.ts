@@ -40,7 +40,7 @@ const proofMs = 20_000;
 
 /**
  * Decides between KVM and TCG (emulation). On some machines /dev/kvm opens and virtual machines are created, but no guest runs. So
- * `auto` takes KVM only when a kernel has printed a line under it. This proof is stored, and holds until the host boots again or
+ * `auto` takes KVM only when a kernel has printed a line under KVM. This proof is stored, and holds until the host boots again or
  * has another QEMU. The proof that QEMU cannot use KVM is stored only when the same QEMU starts with TCG. `kvm` takes KVM without
  * the proof; a kernel that does not boot is then at fault. Throws `tool` for `kvm` on a host whose /dev/kvm this user cannot open.
  */
@@ -132,8 +132,8 @@ async function storeProof(key: string, proof: KvmProof, options: HostOptions): P
 }
 
 /**
- * The machine for the proof. It has no GPU and no disks, so that a fault of such a device, for example a GPU that this QEMU does
- * not have, is not taken for a fault of KVM.
+ * The machine for the proof, without a GPU and without disks, so that a fault of such a device, for example a GPU that this QEMU
+ * does not have, is not taken for a fault of KVM.
  */
 function bareMachine(spec: Omit<MachineSpec, 'accel'>): Omit<MachineSpec, 'accel'> {
   const { arch, kernel, initrd, append } = spec;
@@ -225,7 +225,7 @@ async function hostIdentity(): Promise<string> {
 }
 
 /**
- * The rate of the host's time stamp counter in kHz, rounded to hundreds. It is measured once for each boot of the host. Throws
+ * The rate of the host's time stamp counter in kHz, rounded to hundreds, and measured once for each boot of the host. Throws
  * `internal` for a rate that cannot be right.
  */
 export async function hostTscKhz(options: HostOptions): Promise<number> {

@@ -31,8 +31,8 @@ export interface AgentChannel {
 export interface RequestOptions {
   readonly signal: AbortSignal;
   /**
-   * How many milliseconds the answer may take. After that, or when the signal fires first, the answer is `silent`; nothing is
-   * thrown.
+   * The time limit for the answer, in milliseconds. After that, or when the signal fires first, the answer is `silent`;
+   * nothing is thrown.
    */
   readonly timeoutMs: number;
   readonly onPart?: (kind: string, words: readonly Buffer[]) => void;

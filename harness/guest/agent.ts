@@ -6,8 +6,8 @@ import type { AgentAnswer, AgentChannel } from './agent-channel.ts';
 const protocolVersion = '1';
 
 /**
- * Thrown when the guest stops answering. The code that boots a guest or runs a trial catches it and takes it as evidence, so it
- * never reaches a user.
+ * Thrown when the guest stops answering. The code that boots a guest or runs a trial catches this error and takes it as evidence.
+ * The error never reaches a user.
  */
 export class GuestGone extends Error {
   override readonly name = 'GuestGone';

@@ -51,15 +51,15 @@ export interface MachineSpec {
    */
   readonly network?: true;
   /**
-   * The path of the unix socket at which QEMU waits for gdb. It is in a folder that only this user can enter, because gdb's
+   * The path of the unix socket at which QEMU waits for gdb. The socket is in a folder that only this user can enter, because gdb's
    * protocol has no password: whoever connects controls QEMU's guest. Absent: gdb cannot connect.
    */
   readonly gdbSocket?: string;
 }
 
 /**
- * The file descriptors at which QEMU finds two sockets: for QMP (`qmpFd`) and for the agent. They are halves of socket pairs,
- * which have no path that another program could use or that could be left behind.
+ * The file descriptors at which QEMU finds two sockets: for QMP (`qmpFd`) and for the agent. These sockets are halves of socket
+ * pairs, which have no path that another program could use or that could be left behind.
  */
 const qmpFd = 3;
 const agentFd = 4;

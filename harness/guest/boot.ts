@@ -60,7 +60,7 @@ export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
       machine,
       console,
       picture: async (path) => {
-        // What OpenGL draws in a window is not in QEMU's picture of the screen, so the X server's is used.
+        // QEMU's picture of the screen lacks the drawings of OpenGL in a window, so the X server's picture is used.
         if (machine.framebuffer !== undefined) await writePicture(machine.framebuffer, path);
         else await machine.qmp.execute('screendump', { filename: path, format: 'png' });
       },
@@ -77,7 +77,7 @@ export async function startGuest(options: GuestOptions): Promise<MachineGuest> {
 }
 
 /**
- * How a boot ended. `ready`: the agent in the guest answered after `bootMs` milliseconds. `failed`: the kernel is untestable;
+ * The end of a boot. `ready`: the agent in the guest answered after `bootMs` milliseconds. `failed`: the kernel is untestable;
  * `how` says whether the guest was silent or its QEMU ended.
  */
 export type BootOutcome =

@@ -26,7 +26,7 @@ export interface BootRecord {
   readonly release: string;
   /** The time from the start of QEMU to the agent's answer, in milliseconds. */
   readonly bootMs: number;
-  /** How many times slower the guest boots than a guest on a fast machine, from slownessOf(). */
+  /** The factor by which the guest boots slower than a guest on a fast machine, from slownessOf(). */
   readonly slowness: number;
   /** The result of CheckpointRequest's `prepare` for this guest, as JSON. All copies of the guest share this result. */
   readonly prepared: unknown;
@@ -46,14 +46,14 @@ export interface CheckpointRequest {
   readonly spec: MachineSpec;
   /** The version of QEMU, from qemuVersion(). */
   readonly qemu: string;
-  /** The ids of the kernel and of the guest image. They identify these files; paths do not. */
+  /** The ids of the kernel and of the guest image. The ids identify these files; the paths do not. */
   readonly identity: readonly string[];
   /**
    * The number of the boot. Each number stands for another boot, which is saved separately. Copies of one boot are alike in
    * everything that the boot decided.
    */
   readonly bootIndex: number;
-  /** Gets what the console prints while a guest boots. It is not called when the store has the saved guest. */
+  /** Called with the bytes that the console prints while a guest boots; not called when the store has the saved guest. */
   readonly onConsole: (bytes: Uint8Array) => void;
   /** Prepares the guest after its boot and before it is saved. The result is stored with the saved guest, as JSON. */
   readonly prepare: (agent: Agent) => Promise<unknown>;

@@ -2,8 +2,8 @@ import { open } from 'node:fs/promises';
 import { pause, startDeadline } from '../host/deadline.ts';
 
 /**
- * Follows the file to which QEMU writes the console. It only reads the file, which stays the complete record. Disposing of the
- * follower first reads what is left.
+ * Follows the file to which QEMU writes the console. The follower only reads the file, which stays the complete record. Disposing
+ * of the follower first reads the rest of the file.
  */
 export interface ConsoleFollower extends AsyncDisposable {
   /** The number of bytes read so far. */

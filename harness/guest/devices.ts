@@ -11,7 +11,7 @@ export interface GpuDevice {
    */
   readonly restorable: boolean;
   /**
-   * What the host needs for this GPU besides QEMU. `window`: the programs `windowNeeds` of host/packages.ts. `host-gpu`: a GPU
+   * The needs of this GPU on the host besides QEMU. `window`: the programs `windowNeeds` of host/packages.ts. `host-gpu`: a GPU
    * with a render node. Absent: nothing.
    */
   readonly needs?: 'window' | 'host-gpu';

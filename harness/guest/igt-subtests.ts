@@ -4,8 +4,8 @@ import { openSandbox, pathInside, runSandboxed } from '../host/sandbox.ts';
 import { libraryFolder, loaderPath } from './tools-image.ts';
 
 /**
- * How many seconds a program may take to list its subtests. A program that needs longer runs its subtests instead of listing
- * them.
+ * The time limit for a program to list its subtests, in seconds. A program that needs longer runs its subtests
+ * instead of listing them.
  */
 const listSeconds = 20;
 

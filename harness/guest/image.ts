@@ -104,8 +104,8 @@ export async function ensureImage(
 }
 
 /**
- * Returns the guest's image with the modules of a kernel added. `archive` is the path of the archive with the modules. It is
- * placed behind the image's own archive, and the kernel unpacks both
+ * Returns the guest's image with the modules of a kernel added. `archive` is the path of the archive with the modules. This archive
+ * is placed behind the image's own archive, and the kernel unpacks both
  * (Documentation/driver-api/early-userspace/buffer-format.rst).
  */
 export async function withModules<G extends GuestImage>(

@@ -205,7 +205,7 @@ async function launch(
   }
 }
 
-/** The error for a QEMU that did not start. It has QEMU's own output. */
+/** The error for a QEMU that did not start, with QEMU's own output. */
 function didNotStart(program: string, end: ChildEnd, cause?: unknown): HarnessError {
   if (isCrash(end)) return new QemuCrashed(end);
   const message =
@@ -215,7 +215,7 @@ function didNotStart(program: string, end: ChildEnd, cause?: unknown): HarnessEr
 
 async function cpuSecondsOf(pid: number | undefined): Promise<number> {
   const line = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  // The CPU times are the fields 14 and 15 of proc(5) (utime, stime). They are counted from the end of the command name, because
+  // The CPU times are the fields 14 and 15 of proc(5) (utime, stime). Fields are counted from the end of the command name, because
   // a command name may contain anything.
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticksPerSecond;
@@ -251,8 +251,8 @@ export async function requireGuestsFault(
 }
 
 /**
- * Thrown when QEMU crashed because of its own bug. Its translator of machine code (TCG) has some bugs, which one run in thousands
- * meets.
+ * Thrown when QEMU crashed because of its own bug. QEMU's translator of machine code (TCG) has some bugs, which about one run
+ * in thousands meets.
  */
 export class QemuCrashed extends HarnessError {
   constructor(end: ChildEnd) {

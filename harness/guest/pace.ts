@@ -3,8 +3,8 @@ import type { Accel } from './argv.ts';
 import type { BootDeadlines } from './boot.ts';
 
 /**
- * How many times slower a guest boots than a guest that is ready half a second after QEMU was started; at least 1. (Half a second
- * is what a lean kernel needs under KVM.) The time limits for the guest after its boot grow with this factor. The boot is the
+ * The factor by which a guest boots slower than a guest that is ready half a second after QEMU was started; at least 1. (A lean
+ * kernel needs half a second under KVM.) The time limits for the guest after its boot grow with this factor. The boot is the
  * measure because, like the workloads, it is kernel code, page faults and devices. Under TCG a boot is ten times slower, but an
  * arithmetic loop only three times.
  */
@@ -23,7 +23,7 @@ export function bootDeadlines(accel: Accel): BootDeadlines {
 }
 
 /**
- * The timeouts of the kernel's own detectors, in seconds. They are longer for a slow guest, so that the guest does
+ * The timeouts of the kernel's own detectors, in seconds. These timeouts are longer for a slow guest, so that the guest does
  * not count as hung.
  */
 export interface KernelTimeouts {
@@ -71,8 +71,8 @@ export function workloadLimitMs(durationMs: number, slowness: number): number {
 }
 
 /**
- * The timeout of a workload, in milliseconds. It is so long that the kernel detects a hung task first: the kernel's report says
- * more than the silence of the guest.
+ * The timeout of a workload, in milliseconds. This timeout is so long that the kernel detects a hung task first: the kernel's
+ * report says more than the silence of the guest.
  */
 export function runTimeoutMs(durationMs: number, slowness: number): number {
   const limitMs = workloadLimitMs(durationMs, slowness);

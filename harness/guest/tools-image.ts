@@ -35,7 +35,7 @@ export const loaderPath = 'lib64/ld-linux-x86-64.so.2';
 /** The path of the folder with the libraries in the image. Programs are started with LD_LIBRARY_PATH set to this path. */
 export const libraryFolder = '/usr/lib/x86_64-linux-gnu';
 
-/** Folders that the programs expect. They are empty in the image, and the guest mounts its own folders on them. */
+/** Folders that the programs expect. These folders are empty in the image, and the guest mounts its own folders on them. */
 const emptyFolders = ['dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'root', 'var/tmp'];
 /**
  * The library of the C compiler. pthread_exit(3) and pthread_cancel(3) open it by its name, so no program's list of libraries has
@@ -135,7 +135,7 @@ export async function fetchTools(
   return { root, packages };
 }
 
-/** The UUID of every image. It is fixed, so that equal files give equal images. */
+/** The UUID of every image, fixed so that equal files give equal images. */
 const imageUuid = '5b1a7000-0000-4000-8000-000000000001';
 
 /**

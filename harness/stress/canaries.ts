@@ -1,4 +1,4 @@
-/** The table of canaries: bugs that a driver of splat triggers on purpose. A run must see the splat of each of them. */
+/** The table of canaries: bugs that a driver of splat triggers on purpose. A run must see the splat of each canary. */
 import type { Canary, Workload } from './workload.ts';
 
 /**
@@ -24,7 +24,7 @@ function kicked(mode: string): Pick<Canary, 'name' | 'mode' | 'notifier' | 'trig
 }
 
 /**
- * All canaries. Each triggers a bug on purpose. When the kernel stays silent about a canary, the silence of the run's
+ * All canaries. Each canary triggers a bug on purpose. When the kernel stays silent about a canary, the silence of the run's
  * trials proves nothing.
  */
 export const canaries: readonly Canary[] = [

@@ -18,10 +18,10 @@ function countedOf(kind: 'calls' | 'vm', more: readonly string[]): readonly stri
 }
 
 /**
- * The kernel functions whose calls the function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled"). They
- * are the functions that the table of workloads names, and a few that show how far any workload got. The profiler prints only the
- * first 30 characters of a name (kernel/trace/ftrace.c, function_stat_show), so no two names may begin with the same 30 characters.
- * A function that the kernel cannot trace, because it is inlined or not configured, is not counted.
+ * The kernel functions whose calls the function profiler counts (Documentation/trace/ftrace.rst, "function_profile_enabled"). The
+ * list has the functions that the table of workloads names, and a few that show how far any workload got. The profiler prints only
+ * the first 30 characters of a name (kernel/trace/ftrace.c, function_stat_show), so no two names may begin with the same 30
+ * characters. A function that the kernel cannot trace, because it is inlined or not configured, is not counted.
  */
 export const profiledFunctions: readonly string[] = countedOf('calls', [
   '__mmu_notifier_invalidate_range_start',

@@ -33,8 +33,8 @@ const signalNames: Readonly<Record<number, string>> = {
  * Reads what a test program of IGT printed. A subtest that still ran at the end has the result `crash` when the program died,
  * `timeout` when the time was over, and `incomplete` when the guest was lost or fell silent. Subtests that had not begun by then
  * have `notrun`. `failures` has a line for each unexpected failure. The returned end is `exit` with code 0 when the program died,
- * ran out of time, or failed because a subtest failed: the subtests tell of it. It is `skipped` when all subtests were skipped.
- * Any other `end` is returned unchanged. When the guest is lost or silent, `failures` is empty.
+ * ran out of time, or failed because a subtest failed: the subtests show this. The returned end is `skipped` when all subtests were
+ * skipped. Any other `end` is returned unchanged. When the guest is lost or silent, `failures` is empty.
  */
 export function readIgtEnd(program: IgtProgram, stdout: string, end: WorkloadEnd): TestReport {
   const { test, expectations } = program;

@@ -20,8 +20,8 @@ export interface IgtRow {
 }
 
 /**
- * Functions that every client calls when it opens and closes a DRM device. They are the witnesses of tests that need not reach
- * anything else.
+ * Functions that every client calls when it opens and closes a DRM device. These functions are the witnesses of tests that need not
+ * reach anything else.
  */
 const client = ['calls.drm_open', 'calls.drm_release'];
 /** The function that carries out a new display state after the checks have passed it. */

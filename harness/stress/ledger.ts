@@ -139,7 +139,10 @@ export interface LedgerEvidence {
   /** Null when the guest went away before the end of the trial. */
   readonly after: LedgerReading | null;
   readonly warnOnceArmed: boolean;
-  /** Whether the console showed the two test messages of level info: the one before the workload, and the one after it. */
+  /**
+   * True for each of the two test messages of level info that the console showed: `begin` before the workload, `end`
+   * after the workload.
+   */
   readonly markersSeen: { readonly begin: boolean; readonly end: boolean };
   /** The kernel's whole log, as /dev/kmsg gives it; null when it was not read. */
   readonly kmsg: string | null;

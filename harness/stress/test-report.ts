@@ -31,8 +31,8 @@ export interface TestReport {
    */
   readonly failures: readonly string[];
   /**
-   * The end of the program, for the trial's verdict. It is `exit` with code 0 when the program failed only because tests failed:
-   * `failures` has these tests already.
+   * The end of the program, for the trial's verdict. The end is `exit` with code 0 when the program failed only because tests
+   * failed: `failures` has these tests already.
    */
   readonly end: WorkloadEnd;
 }

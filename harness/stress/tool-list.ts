@@ -1,4 +1,4 @@
-/** The programs of Debian (guests/tools/bundle.json) as workloads, as data. They run only when `--workload` names them. */
+/** The programs of Debian (guests/tools/bundle.json) as workloads, as data. A program runs only when `--workload` names it. */
 import type { Workload } from './workload.ts';
 
 /**

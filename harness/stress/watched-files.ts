@@ -50,8 +50,8 @@ function watchedFile(compiled: string, root: string): string | undefined {
 
 /**
  * True for functions that a coverage run does not count. Functions that read or write a file of sysfs or debugfs are left out:
- * there are hundreds of them, and no workload is meant to call them. Functions that tell lockdep their caller (_RET_IP_ in
- * mm/page_alloc.c and drivers/dma-buf/dma-fence.c) are left out as well: while such a function is counted, its caller is the
+ * there are hundreds of such functions, and no workload is meant to call them. Functions that tell lockdep their caller (_RET_IP_
+ * in mm/page_alloc.c and drivers/dma-buf/dma-fence.c) are left out as well: while such a function is counted, its caller is the
  * tracer, and lockdep's reports would name return_to_handler() as the place where the lock was taken.
  */
 function isLeftOut(name: string): boolean {

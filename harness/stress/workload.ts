@@ -1,4 +1,7 @@
-/** A workload: a program in the guest that stresses something, with the counters that it must move. It may belong to a canary. */
+/**
+ * A workload: a program in the guest that stresses something, with the counters that it must move. The workload may
+ * belong to a canary.
+ */
 
 export interface Workload {
   /** The name that `--workload` takes. For a canary, it is the name of the workload whose program the canary runs. */

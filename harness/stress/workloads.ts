@@ -193,8 +193,8 @@ export const workloads: readonly Workload[] = [
     witnesses: ['calls.vkms_atomic_commit_tail', 'calls.vkms_composer_worker'],
     durationMs: 1500,
   },
-  // The next seven workloads trigger known bugs of the kernel (docs/found.md), which would switch all detectors off. They do not
-  // run on a kernel that has the bug.
+  // The next seven workloads trigger known bugs of the kernel (docs/found.md), which would switch all detectors off. Such a
+  // workload does not run on a kernel that has its bug.
   {
     name: 'gpu-unbind-held',
     program: '/bin/gpu-unbind-held',

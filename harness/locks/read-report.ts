@@ -61,7 +61,7 @@ const headings: readonly (readonly [
     () => ({ kind: 'held' }),
   ],
   [
-    // Since Linux 7.3, the line is `locks held by x/1: 2, last CPU#0:`. Its words "last" and "on" say the opposite
+    // Since Linux 7.3, the line is `locks held by x/1: 2, last CPU#0:`. The words "last" and "on" in this line say the opposite
     // of what they mean.
     /^(?:\d+ locks? held by (.*?\/\d+)|locks held by (.*?\/\d+): \d+,)/,
     (match, state) => {

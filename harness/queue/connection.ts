@@ -19,7 +19,7 @@ export type SharedJob = Awaited<ReturnType<SharedWorker['getNextJob']>>;
 
 /** The connection of this process to the server of the job queues. All its queues share the connection. */
 export interface Connection {
-  /** Opens a queue to add jobs and to ask about them. */
+  /** Opens a queue for adding jobs and for reading their states. */
   readonly openQueue: (name: string) => SharedQueue;
   /**
    * Opens a queue to take jobs from. `losses` says after which time a job counts as lost with its worker, and how often a job may

@@ -13,8 +13,8 @@ export interface NewJob {
 }
 
 /**
- * How a job ended. `done`: with a value. `failed`: with a reason. `lost`: the queue does not have the job, because its server
- * lost it, it was never added, or it ended more than a week ago.
+ * The end of a job. `done`: with a value. `failed`: with a reason. `lost`: the queue does not have the job, because its server lost
+ * it, it was never added, or it ended more than a week ago.
  */
 export type JobEnd =
   | { readonly kind: 'lost' }

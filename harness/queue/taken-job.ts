@@ -51,8 +51,8 @@ export function holdJob(job: SharedJob, { token, lockMs, signal }: Hold): TakenJ
   };
   const renew = setInterval(() => {
     const askedMs = performance.now();
-    // A process that is cut off gets no answer from the server, so it judges by the time since the last renewal. This time also
-    // passes while the process is stopped.
+    // A process that is cut off gets no answer from the server, so the time since the last renewal decides. This time also passes
+    // while the process is stopped.
     if (askedMs - renewedMs > lockMs) lose();
     job.extendLock(token, lockMs).then(
       (isMine) => {

@@ -10,7 +10,9 @@ export type Value = string | number | null;
 /** A row of a table: the value of each column, by the name of the column. */
 export type Row = Readonly<Record<string, Value>>;
 
-/** An open history: the database with the results of nights. It may be read at any time. It is changed only inside `write`. */
+/**
+ * An open history: the database with the results of nights. A history may be read at any time, and is changed only inside `write`.
+ */
 export interface History extends AsyncDisposable {
   /** The path without symbolic links, so that all names of one file share its locks. */
   readonly path: string;
@@ -147,7 +149,7 @@ function connect(path: string): Connection {
 function explained(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'SQLITE_NOTADB') return notOurs(path, error);
-  // A table or column is missing only when another program changed the file: openHistory() makes all of them.
+  // A table or column is missing only when another program changed the file: openHistory() makes all tables and columns.
   const isIncomplete = error instanceof Error && /^no such (?:table|column)/.test(error.message);
   if (code.startsWith('SQLITE_CORRUPT') || isIncomplete) return damaged(path, error);
   const faults = new Map([

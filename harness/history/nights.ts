@@ -8,7 +8,7 @@ import type { History, Row, Run, Value } from './database.ts';
 /** A night as the history stores it. */
 export interface StoredNight {
   readonly id: number;
-  /** The time at which the night began, in UTC. It is the night's name: no two nights have the same. */
+  /** The night's name: the time at which the night began, in UTC. No two nights have the same name. */
   readonly name: string;
   readonly state: 'open' | 'closed' | 'abandoned';
   readonly matrixFile: string;
@@ -19,7 +19,7 @@ export interface StoredNight {
   readonly onlyCell: string | null;
   /** The absolute path of the night's folder. */
   readonly dir: string;
-  /** The plan of the night, as JSON. Only the code that made it reads it. */
+  /** The plan of the night, as JSON. Only the code that made the plan reads it. */
   readonly plan: string;
   readonly startedMs: number;
   readonly endedMs: number | null;

@@ -11,9 +11,9 @@ export interface StoredCell {
 /** A trial as it is stored when it ends. */
 export interface StoredTrial {
   /**
-   * Why the trial was run. `plan`: the night's plan has it. `blind`: it repeats a trial that was blind, with another seed. The
-   * other three test a new splat again: `fork` in a copy of a saved guest, `boot` in a guest that boots afresh, `good` on the
-   * last good kernel.
+   * The reason for the trial. `plan`: the night's plan has the trial. `blind`: the trial repeats a blind trial, with another seed.
+   * The other three words stand for trials that test a new splat again: `fork` in a copy of a saved guest, `boot` in a guest that
+   * boots afresh, `good` on the last good kernel.
    */
   readonly purpose: 'plan' | 'blind' | 'fork' | 'boot' | 'good';
   readonly trial: string;

@@ -152,7 +152,7 @@ async function watchSilence(
 
 /**
  * Returns the port of this host that leads to the guest's ssh server, from this line in the output of QEMU's `info usernet`:
- * `TCP[HOST_FORWARD] 12 127.0.0.1 40421 10.0.2.15 22 0 0`. Returns undefined without such a line.
+ * `TCP[HOST_FORWARD]  12       127.0.0.1 40421       10.0.2.15    22     0     0`. Returns undefined without such a line.
  */
 export function parseForwardedPort(text: string): number | undefined {
   const port = /^\s*TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s/m.exec(text)?.[1];

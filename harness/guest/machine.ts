@@ -171,10 +171,7 @@ function endedByOthers(how: string, output?: string): HarnessError {
   return new HarnessError('infra', message, output === undefined ? {} : { output });
 }
 
-/**
- * The line that QEMU prints when a signal ends QEMU: `qemu-system-x86_64: terminating on signal 15 from pid
- * 4711 (kill)` (util/oslib).
- */
+/** QEMU's line when a signal ends QEMU: `qemu-system-x86_64: terminating on signal 15 from pid 4711 (kill)` (util/oslib). */
 const terminated = /\bterminating on signal \d+.*/;
 
 /**

@@ -13,8 +13,8 @@ const exitCodes = { pass: 0, expectedFailure: 2 } as const;
  * Reads the results of a selftest program of the kernel. A program that prints TAP has the tests that it printed. A program that
  * prints no TAP is one test, whose result is how the program ended. A program that printed TAP is a further test when it was
  * stopped or killed, or when it failed though none of its tests failed. The returned end is `skipped` when the program skipped
- * itself, or every test was skipped. Otherwise it is `exit` with code 0, because the tests tell everything. When the guest is lost
- * or silent, `end` is returned unchanged and `failures` is empty.
+ * itself, or every test was skipped. Otherwise the end is `exit` with code 0, because the tests tell everything. When the guest is
+ * lost or silent, `end` is returned unchanged and `failures` is empty.
  */
 export function readKselftestEnd(
   program: string,

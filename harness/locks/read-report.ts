@@ -177,8 +177,9 @@ function cycleOf(kind: LockReportKind, state: State): string[] {
 }
 
 /**
- * Reads a lockdep report. `lines` are the lines of the report without printk's time stamps, from the header (`WARNING: possible
- * circular locking dependency detected`) on. Returns undefined when the header is not lockdep's, or when the report names no lock.
+ * Reads a lockdep report. `lines` are the lines of the report without printk's time stamps, from the header
+ * (`WARNING: possible circular locking dependency detected`) on. Returns undefined when the header is not lockdep's, or when the
+ * report names no lock.
  */
 export function readLockReport(lines: readonly string[]): LockGraph | undefined {
   const kind = kinds.find(([pattern]) => pattern.test(lines[0] ?? ''))?.[1];

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { openApt } from '../host/apt.ts';
 import { makeFolder } from '../host/disk.ts';
 import { packageRoot } from '../host/package-root.ts';
@@ -84,7 +84,7 @@ async function pack(bundle: Bundle, root: string, dir: string, signal: AbortSign
       programs,
       opened: bundle.opened,
       libraryFolders: folders.map((path) => join(root, path)),
-      loader: join(root, 'lib/x86_64-linux-gnu', basename('/lib64/ld-linux-x86-64.so.2')),
+      loader: join(root, 'lib/x86_64-linux-gnu', 'ld-linux-x86-64.so.2'),
     },
     tree,
     signal,

@@ -79,7 +79,8 @@ export function trialsOf(
   return history
     .all(
       `SELECT c.cell AS cell_id, t.purpose, t.trial, t.run, t.seed, t.verdict, t.because, t.total_ms, t.first_splat_ms, t.facts
-       FROM trials t JOIN cells c ON c.id = t.cell WHERE t.night = ?`,
+       FROM trials t JOIN cells c ON c.id = t.cell WHERE t.night = ?
+       ORDER BY t.cell, t.purpose, t.trial`,
       night,
     )
     .map((row) => ({

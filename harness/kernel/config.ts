@@ -78,7 +78,7 @@ export function mergeConfig(
   const kept = base.split('\n').filter((line) => {
     if (line === '') return false;
     const symbol = symbolOf(line);
-    return line !== '' && (symbol === undefined || !wanted.has(symbol));
+    return symbol === undefined || !wanted.has(symbol);
   });
   const added = [...wanted].map(([symbol, value]) => configLine(symbol, value));
   return `${[...kept, ...added].join('\n').trimEnd()}\n`;

@@ -20,26 +20,29 @@ export function orderOf(diffs: readonly string[]): DiffOrder {
  * an earlier diff. In diffs without blobs, a sign is a removed line that an earlier diff added.
  */
 function evidence(diffs: readonly string[]): number {
-  const hasBlobs = diffs.every((diff) => blobLine.test(diff));
+  const hasBlobs = diffs.every((diff) => diff.search(blobLine) >= 0);
   return hasBlobs ? sharedBlobs(diffs) : sharedLines(diffs);
 }
 
 /**
  * The line of git-diff(1), "Generating patch text with -p", that names the blobs before and after: `index 7a1c33d..b0f2d4e 100644`.
  */
-const blobLine = /^index ([0-9a-f]{7,})\.\.([0-9a-f]{7,})/m;
+const blobLine = /^index ([0-9a-f]{7,})\.\.([0-9a-f]{7,})/gm;
+
+/** The beginning of the name of the empty blob, in a repository with SHA-1 or SHA-256. Any two files may be empty. */
+const emptyBlobs = ['e69de29', '473a0f4'];
 
 function sharedBlobs(diffs: readonly string[]): number {
   const left = new Set<string>();
   let signs = 0;
   for (const diff of diffs) {
-    for (const line of diff.split('\n')) {
-      const [, old = '', young = ''] = blobLine.exec(line) ?? [];
-      if (old === '') continue;
-      // git abbreviates different object names to different lengths, so only the first seven digits are compared.
-      if (left.has(old.slice(0, 7)) && !/^0+$/.test(old)) signs += 1;
-      left.add(young.slice(0, 7));
-    }
+    // git abbreviates different object names to different lengths, so only the first seven digits are compared.
+    const blobs = [...diff.matchAll(blobLine)].map(([, old = '', young = '']) => [
+      old.slice(0, 7),
+      young.slice(0, 7),
+    ]);
+    signs += blobs.filter(([old = '']) => !emptyBlobs.includes(old) && left.has(old)).length;
+    for (const [, young = ''] of blobs) if (!/^0+$/.test(young)) left.add(young);
   }
   return signs;
 }

@@ -121,7 +121,7 @@ void t.test(
       ],
       [`${minimal}repeat: .nan\n`, /^m\.yaml:3:9: repeat: NaN is not valid; it must be a number$/],
       [`${minimal}workloads: [""]\n`, /workloads\[0\]: "" is not valid/],
-      [`${minimal}workloads: &a [kvm, *a]\n`, /^m\.yaml: a YAML alias in it stands for its own/],
+      [`${minimal}workloads: &a [kvm, *a]\n`, /^m\.yaml: a YAML alias in it refers to a value/],
       [
         `${minimal}accels: [xen]\n`,
         /^m\.yaml:3:10: accels\[0\]: "xen" is not valid; it must be auto or kvm or tcg$/,

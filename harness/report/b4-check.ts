@@ -11,8 +11,8 @@ export interface B4Check {
 }
 
 /**
- * Returns one check for each patch. `fail`: the patch introduces a splat, or breaks a build or boot that its predecessor had.
- * `warn`: the patch exposes an old splat, which is not its fault, or nothing is proved about it. `pass`: anything else. When the
+ * Returns one check for each patch. `fail`: the patch introduces a splat, or breaks a build or boot of its predecessor. `warn`: the
+ * patch exposes an old splat, which is not the patch's fault, or nothing is proved about the patch. `pass`: anything else. When the
  * base is broken, returns a single `warn`.
  */
 export function formatB4Checks({ patches, base }: SeriesReport): readonly B4Check[] {

@@ -2,12 +2,12 @@ import type { BisectReport, ReportedCommit } from '../records/bisect.ts';
 import { plain } from './plain.ts';
 
 /**
- * The bisection in the format of `git bisect log`, for `git bisect replay FILE` and `git bisect visualize`. Commits without a
- * certain verdict are left out, because a log of git has no doubtful commits.
+ * Returns the bisection in the format of `git bisect log`, for `git bisect replay FILE` and `git bisect visualize`. Commits without
+ * a certain verdict are left out, because the format has no doubtful commits.
  */
 export function formatBisectLog(report: BisectReport): string {
   const { good, bad, reverse, culprit, commits } = report;
-  // With --reverse the old end has the bug; git bisect has terms for that.
+  // With --reverse, the old end has the bug. git bisect permits other terms for this case.
   const words = reverse ? { bad: 'broken', good: 'fixed' } : { bad: 'bad', good: 'good' };
   const [oldEnd, newEnd] = reverse ? [bad, good] : [good, bad];
   const terms = reverse ? `'--term-old=${words.bad}' '--term-new=${words.good}' ` : '';

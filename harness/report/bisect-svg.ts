@@ -12,8 +12,8 @@ const leastProbability = 1e-6;
 const colours = { bad: '#c0392b', good: '#27ae60', skip: '#7f8c8d' } as const;
 
 /**
- * Draws, as SVG, how probable it is for each commit that it is the culprit. Each commit has a bar, the older commits to the left;
- * its height is the logarithm of the probability. A mark below the bar is the commit's verdict: good, bad or skip. A commit
+ * Draws, as SVG, how probable it is for each commit that it is the culprit. Each commit has a bar, with older commits to the left.
+ * The height of a bar is the logarithm of the probability. A mark below a bar is the commit's verdict: good, bad or skip. A commit
  * without a certain verdict has no mark.
  */
 export function drawPosterior({ commits, sought, unit, reverse }: BisectReport): string {

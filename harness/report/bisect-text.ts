@@ -5,10 +5,10 @@ import { plain } from './plain.ts';
 import { styleFor } from './style.ts';
 
 const plural = { commit: 'commits', patch: 'patches', line: 'lines' } as const;
-/** The number of dropped lines of configurations that the text names; bisect.json has all of them. */
+/** The number of dropped configuration lines that the text names. bisect.json has all dropped lines. */
 const named = 3;
 
-/** The text at the end of a bisection. `dir` is the folder with the log and the picture. */
+/** Returns the text at the end of a bisection. `dir` is the folder with the log and the picture. */
 export function describeBisect(
   report: BisectReport,
   { colour, dir }: { readonly colour: boolean; readonly dir: string },
@@ -81,7 +81,10 @@ function describeRevert(
   }
 }
 
-/** The lines that dropped out of configurations, the most frequent first, each with the number of tested commits that drop it. */
+/**
+ * The lines that dropped out of configurations, the most frequent line first, each with the number of tested commits that drop
+ * the line.
+ */
 function describeDropped({ commits, unit }: BisectReport): readonly string[] {
   const counts = new Map<string, number>();
   for (const line of commits.flatMap(({ dropped }) => dropped)) {

@@ -2,20 +2,23 @@ import type { HarnessEvent } from '../records/event.ts';
 import { plain } from './plain.ts';
 import { progressWriter } from './progress.ts';
 
-/** Progress lines with a block of lines below them that is redrawn when it changes. */
+/** Progress lines with a block of lines below. The block is redrawn when it changes. */
 export interface Board {
   readonly emit: (event: HarnessEvent) => void;
-  /** Replaces the block; an empty list removes it. Without a terminal nothing is drawn. */
+  /** Replaces the block. An empty list removes the block. Nothing is drawn without a terminal. */
   readonly show: (lines: readonly string[]) => void;
 }
 
-/** The parts of a terminal that are needed. `columns` is absent when the stream is not a terminal. */
+/** The parts of an output stream that are needed. `columns` is absent when the stream is not a terminal. */
 interface Screen {
   readonly write: (text: string) => unknown;
   readonly columns?: number;
 }
 
-/** Codes of ECMA-48: `up` moves that many lines up, to the start of the line; `erase` clears the screen from the cursor on. */
+/**
+ * Codes of ECMA-48: `up` moves the cursor to the start of the line `lines` lines above; `erase` clears the screen from the
+ * cursor on.
+ */
 const up = (lines: number): string => (lines === 0 ? '' : `\u001B[${lines}F`);
 const erase = '\r\u001B[J';
 

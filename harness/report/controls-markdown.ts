@@ -2,8 +2,8 @@ import type { Cell, ControlsResult } from '../records/controls.ts';
 import { plain } from './plain.ts';
 
 /**
- * The detection matrix as a GitHub markdown table: one line for each broken rule, one column for each kernel and state of its
- * annotations.
+ * Returns the detection matrix as a GitHub markdown table: one line for each broken rule, one column for each kernel and state of
+ * its annotations.
  */
 export function tabulateControls({
   columns,
@@ -22,8 +22,8 @@ export function tabulateControls({
 }
 
 /**
- * The common result of all ways and triggers of a rule, or, when they differ, how many of them were caught. `(!)` follows when a
- * result is not as expected.
+ * The common result of all ways and triggers of a rule. When the results differ, the number of results that are `caught`. `(!)`
+ * follows when a result is not as expected.
  */
 function cellWords(cells: readonly Cell[]): string {
   const [first] = cells;

@@ -18,8 +18,8 @@ const looks: Readonly<Record<string, { readonly fill: string; readonly letter: s
 };
 
 /**
- * Draws the detection matrix as SVG: one line for each broken rule, one column for each kernel and state of its annotations. A
- * cell names its parts when the pointer is over it.
+ * Draws the detection matrix as SVG: one line for each broken rule, one column for each kernel and state of its annotations. A cell
+ * names its parts under the pointer.
  */
 export function drawControls({ columns, rows }: ControlsResult): string {
   const width = labelWidth + columns.length * columnWidth + 2 * margin;
@@ -54,8 +54,8 @@ export function drawControls({ columns, rows }: ControlsResult): string {
 }
 
 /**
- * Draws the cells of one rule in one column, side by side: a rule may be broken in several ways and by several triggers. Their
- * common result is written over them, or `both` when their results differ.
+ * Draws the cells of one rule in one column, side by side: a rule may be broken in several ways and by several triggers. The common
+ * result of the cells is written over them, or `both` when their results differ.
  */
 function drawCell(cells: readonly Cell[], left: number, top: number): string {
   const width = (columnWidth - 4) / cells.length;

@@ -4,8 +4,8 @@ import { plain } from './plain.ts';
 import { type Style, styleFor } from './style.ts';
 
 /**
- * The detection matrix for a terminal: one table for each kernel, then the unexpected cells, the changes of the lock order, the
- * times, and the conclusion. `dir` is the run directory, as shown to the user.
+ * Returns the detection matrix for a terminal: one table for each kernel, then the unexpected cells, the changes of the lock order,
+ * the times, and the conclusion. `dir` is the run directory, as shown to the user.
  */
 export function describeControls(
   report: ControlsResult,
@@ -78,8 +78,8 @@ function cellLines(
 }
 
 /**
- * The name of a cell of the detection matrix: how the rule is broken, and what triggers it. An example is `refuse 25 times, hlist
- * oom-memcg`.
+ * Returns the name of a cell of the detection matrix: how the rule is broken, and what triggers the break. An example
+ * is `refuse 25 times, hlist oom-memcg`.
  */
 export function cellLabel({ mode, notifier, trigger, refusals }: Cell): string {
   const often = refusals === undefined ? '' : refusals > 1000 ? ' always' : ` ${refusals} times`;
@@ -111,9 +111,9 @@ function oddLines({ rows }: ControlsResult, style: Style): readonly string[] {
 }
 
 /**
- * Lines about the lock order. First the cycles that are in lockdep's tables and that lockdep could not find, in cells without a
- * splat. Then, for each state of the annotations, the dependencies that the state `in` does not have (`+`), and those that only
- * the state `in` has (`-`).
+ * Lines about the lock order. First come, for cells without a splat, the cycles that are in lockdep's tables but that lockdep could
+ * not find. Then come, for each state of the annotations, the dependencies that the state `in` does not have (`+`) and the
+ * dependencies that only the state `in` has (`-`).
  */
 function lockOrderLines({ columns, rows }: ControlsResult, style: Style): readonly string[] {
   const unseen = rows.flatMap(({ id, cells }) =>

@@ -6,22 +6,22 @@ import type {
 } from '../records/coverage.ts';
 import { plain } from './plain.ts';
 
-/** The line below a run's verdict with the result of the last coverage run on the same kernel. */
+/** Returns the line below a run's verdict with the result of the last coverage run on the same kernel. */
 export function coverageLine(facts: CoverageFacts | null): string {
   if (facts === null) return 'not measured (splat run --coverage)';
   const { ran, watched, measuredAt, run } = facts;
   return `${ran} of ${watched} watched functions ran on ${plain(measuredAt.slice(0, 10))} (${plain(run)})`;
 }
 
-/** The line about one source file: how many of its functions ran. A function counts as unclear when it may have run. */
+/** The line about one source file: how many functions of the file ran. A function counts as unclear when it may have run. */
 function fileLine({ file, ran, never, unclear }: CoveredFile): string {
   const maybe = unclear.length === 0 ? '' : `, ${unclear.length} unclear`;
   return `${String(ran.length).padStart(5)} of ${String(ran.length + never.length + unclear.length).padEnd(5)}${plain(file)}${maybe}`;
 }
 
 /**
- * The result of a coverage run as text: for each file, how many functions ran; then callers, ioctls and events. With `full`, it
- * also names the functions that never ran.
+ * Returns the result of a coverage run as text: for each file, how many functions ran; then callers, ioctls and events. With
+ * `full`, the text also names the functions that never ran.
  */
 export function describeCoverage(
   { files, callers, ioctls, events, kernel, measuredAt }: Coverage,
@@ -53,7 +53,10 @@ function functionsOf({ files }: Coverage): readonly string[] {
   return files.flatMap(({ file, ran }) => ran.map(({ name }) => `${file}: ${name}`));
 }
 
-/** Compares two coverage runs. In the result, `more` has what only `now` has, and `less` what only `before` has. */
+/**
+ * Compares two coverage runs. In the result, `more` has the entries that are only in `now`, and `less` has the entries that are
+ * only in `before`.
+ */
 export function compareCoverage(
   before: Coverage,
   now: Coverage,
@@ -75,7 +78,8 @@ export function compareCoverage(
 }
 
 /**
- * The differences between two coverage runs as text: for functions, callers and ioctls, how many came and went, and their names.
+ * Returns the differences between two coverage runs as text: the numbers and names of the functions, callers and ioctls that came
+ * and went.
  */
 export function describeDifference(difference: Omit<CoverageDifference, 'schema'>): string {
   const lines = Object.entries(difference).flatMap(([what, { more, less }]) => [

@@ -1,12 +1,12 @@
 import type { NightItem, NightRecord } from '../records/night.ts';
 import { percent } from './series-words.ts';
 
-/** A time, such as the name of a night, in words: `2026-11-29 19:43 UTC`. */
+/** Returns a time, such as the name of a night, in words: `2026-11-29 19:43 UTC`. */
 export function timeWords(time: string): string {
   return `${time.slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-/** How often the splat of an item showed: `3 of 6 trials (12 % to 88 %)`. Null for an item without counts. */
+/** Returns how often the splat of an item showed: `3 of 6 trials (12 % to 88 %)`. Returns null for an item without counts. */
 export function rateWords({ hits, trials, interval, rateBefore }: NightItem): string | null {
   if (hits === undefined || trials === undefined) return null;
   const [low, high] = interval ?? [];
@@ -17,8 +17,8 @@ export function rateWords({ hits, trials, interval, rateBefore }: NightItem): st
 }
 
 /**
- * The night in which an item was first seen, and how the kernel has changed since the last night without it. The text is empty
- * when neither is known.
+ * Returns the night in which an item was first seen, and how the kernel has changed since the last night without the item. Returns
+ * an empty string when neither is known.
  */
 export function sinceWords(item: NightItem, { night }: NightRecord): string {
   const { firstSeen, range } = item;
@@ -54,8 +54,9 @@ function rangeWords({
 export const blindWords = 'it leaves every trial of the cell blind';
 
 /**
- * The words for a known splat. With an entry in the file of known issues: what the entry says, such as `flaky; dri-devel; until
- * 2027-01-31`. Without an entry: the first night that saw it. Empty when neither is known.
+ * The words for a known splat. With an entry in the file of known issues: the entry's text, such as
+ * `flaky; dri-devel; until 2027-01-31`. Without an entry: the first night that saw the splat. Returns an empty string when neither
+ * is known.
  */
 export function knownWords({ reason, owner, link, expires, firstSeen }: NightItem): string {
   if (reason === undefined) {
@@ -65,7 +66,7 @@ export function knownWords({ reason, owner, link, expires, firstSeen }: NightIte
   return [reason, owner, link, until].filter((one) => one !== undefined).join('; ');
 }
 
-/** Which splat made the task or the CPU of an item wait: `it follows possible deadlock in foo, in the same trials`. */
+/** Returns which splat made the task or the CPU of an item wait: `it follows possible deadlock in foo, in the same trials`. */
 export function followsWords({ cell, follows }: NightItem, night: NightRecord): string {
   const cause = [...night.new, ...night.back].find(
     (one) => one.cell === cell && (one.signature || one.title) === follows,
@@ -73,7 +74,7 @@ export function followsWords({ cell, follows }: NightItem, night: NightRecord): 
   return `it follows ${cause?.title ?? follows}, in the same trials`;
 }
 
-/** The results of the trials with which a night tested a new splat again. */
+/** Returns the results of the trials with which a night tested a new splat again. */
 export function confirmationWords(again: NonNullable<NightItem['confirmation']>): string {
   const { forks, boots, lastGood, rate, interval } = again;
   const [low, high] = interval.map(percent);

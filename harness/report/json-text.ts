@@ -1,9 +1,12 @@
-/** What JSON.stringify() leaves as it is, and what changes what a terminal shows: DEL, the C1 controls and the marks of direction. */
+/**
+ * The characters that JSON.stringify() does not escape but that change what a terminal shows: DEL, the C1 controls and the
+ * direction marks.
+ */
 const unprintable = /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
 /**
  * Returns a value as JSON in which each character that could change what a terminal shows is a `\u` escape. A parser reads the same
- * value. `indent` is the number of spaces by which nested values are indented; absent: the JSON is one line.
+ * value. `indent` is the number of spaces by which nested values are indented. Without `indent`, the JSON is one line.
  */
 export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replaceAll(

@@ -4,10 +4,10 @@ import { isNotRun, verdictPhrase } from '../verdict.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * JUnit XML as CI servers read it (the de facto schema of Jenkins' xUnit plugin), with one test for the kernel, one for each
- * trial and one for each subtest. An unexpected splat is a failure, a trial that was not run is skipped, every other unproved
- * result is an error. A failed subtest is a failure; when the failure was expected, the subtest is skipped. A subtest that did
- * not run is skipped, too.
+ * Returns a run as JUnit XML for CI servers (the de facto schema of Jenkins' xUnit plugin), with one test for the kernel, one test
+ * for each trial and one test for each subtest. An unexpected splat is a failure, a trial that was not run is skipped, and every
+ * other unproved result is an error. A failed subtest is a failure, but is skipped when the failure was expected. A subtest that
+ * did not run is skipped, too.
  */
 export function formatJunit(run: RunResult): string {
   const cases = [
@@ -62,7 +62,7 @@ function trialCase({ id, verdict, splats, timings }: TrialResult): string {
   }
 }
 
-/** The tests inside a trial, as one class that is named after the trial. They have no times, because single tests are not timed. */
+/** The tests inside a trial, as one class that is named after the trial. Single tests are not timed, so they have no times here. */
 function subtestCases({ id, subtests = [] }: TrialResult): readonly string[] {
   return subtests.map(({ name, result, expected }) => {
     const isSkipped = result === 'skip' || result === 'notrun';

@@ -20,10 +20,11 @@ export interface RunKcidbOptions {
 }
 
 /**
- * A run in KCIDB's schema 5.3. It has a checkout, a build, a test for the boot, and tests for each trial and its subtests. Each
- * splat, known or not, is an issue with incidents. The splat of a canary (a seeded bug) is no issue. There is no build when the
- * patches do not apply, and no test for the boot when there is no kernel. The same checkout, built kernel or issue has the same
- * id in all runs. The ids of tests and of a failed build belong to this run, and stay the same when it is submitted again.
+ * Returns a run as a document in KCIDB's schema 5.3. The document has a checkout, a build, a test for the boot, and tests for each
+ * trial and its subtests. Each splat, known or not, is an issue with incidents. The splat of a canary (a seeded bug) is no issue.
+ * The build is missing when the patches do not apply, and the test for the boot is missing when no kernel was built. The same
+ * checkout, built kernel or issue has the same id in all runs. The ids of tests and of a failed build belong to this run, and stay
+ * the same when the run is submitted again.
  */
 export function formatRunKcidb(
   record: RunRecord,
@@ -129,7 +130,7 @@ function buildOf(
   };
 }
 
-/** The test for the boot of the kernel; undefined when no kernel was built. */
+/** The test for the boot of the kernel. Undefined when no kernel was built. */
 function bootTest(
   { kernel, verdict, bootSplats, timings }: RunResult,
   common: Omit<KcidbTest, 'path' | 'status'>,

@@ -14,7 +14,7 @@ export function wordOf(name: string): string {
   return name.replaceAll(/[^\w-]/g, '_') || '_';
 }
 
-/** The key by which splats become issues of KCIDB: two splats with the same key are one issue. */
+/** Returns the key by which splats become issues of KCIDB: two splats with the same key are one issue. */
 export function issueKey({ signature, title }: Complaint): string {
   return signature || title;
 }
@@ -24,7 +24,7 @@ interface Complaint {
   readonly title: string;
 }
 
-/** The issue of KCIDB for a splat. It has the same id in every document. `digest` returns the SHA-256 of a text. */
+/** Returns the KCIDB issue for a splat, which has the same id in every document. `digest` returns the SHA-256 of a text. */
 export function issueOf(
   splat: Complaint,
   { origin, digest }: { readonly origin: string; readonly digest: (text: string) => string },

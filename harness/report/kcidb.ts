@@ -15,10 +15,10 @@ export interface KcidbOptions {
 }
 
 /**
- * A series in KCIDB's schema, version 5.3 (kcidb_io/schema/v05_03.py). It has one checkout, a build for the base and for the base
- * with each further patch, as far as it was built or failed to build, and a test for each patch with a build. Each splat that a
- * patch introduces or exposes is an issue with its incidents. Ids begin with the origin and are equal when the same series is
- * tested again on the same base.
+ * Returns a series as a document in KCIDB's schema, version 5.3 (kcidb_io/schema/v05_03.py). The document has one checkout, a build
+ * for the base and for each patch whose kernel was built or failed to build, and a test for each patch with a build. Each splat
+ * that a patch introduces or exposes is an issue with its incidents. Ids begin with the origin and are equal when the same series
+ * is tested again on the same base.
  */
 export function formatKcidb(report: SeriesReport, options: KcidbOptions): unknown {
   const { origin, startedAt, patchDigests, digest } = options;
@@ -101,8 +101,8 @@ function buildOf(
 }
 
 /**
- * The build of the kernel with a patch, built or failed. Empty when the patch has no build for another reason: it does not apply,
- * its configuration does not hold, or it changes nothing that is built.
+ * The build of the kernel with a patch, built or failed. An empty list when the patch has no build: the patch does not apply, the
+ * configuration does not hold, or the patch changes nothing that is built.
  */
 function patchBuild(
   { build, broken, because = '', subject, index }: ReportedPatch,

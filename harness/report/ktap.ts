@@ -34,8 +34,8 @@ export function formatKtap(run: RunResult): string {
 }
 
 /**
- * The tests inside a trial. KTAP nests them: they are indented, have their own version and plan, and stand before the line of the
- * trial.
+ * The tests inside a trial. KTAP nests such tests: they are indented, have their own version and plan, and stand above the line of
+ * the trial.
  */
 function subtestLines(subtests: readonly Subtest[]): readonly string[] {
   if (subtests.length === 0) return [];

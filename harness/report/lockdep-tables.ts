@@ -1,12 +1,12 @@
 import type { TrialResult } from '../records/trial.ts';
 import { plain } from './plain.ts';
 
-/** How full a table of lockdep must be before a run names it. A full table turns lockdep off. */
+/** The share of a lockdep table that must be in use before a run names the table. A full table turns lockdep off. */
 const toldShare = 0.7;
 
 /**
- * Lines about those tables of lockdep that were nearly full at the end of a trial. Each names the trial in which the table was
- * fullest. Usually there are none: a run uses some 600 of 8,192 classes.
+ * Returns lines about the lockdep tables that were nearly full at the end of a trial. Each line names the trial in which the table
+ * was fullest. Usually the list is empty: a run uses some 600 of 8,192 classes.
  */
 export function fullTableLines(
   trials: readonly Pick<TrialResult, 'id' | 'ledger'>[],

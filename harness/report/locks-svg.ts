@@ -2,8 +2,8 @@ import type { LockNews } from '../records/lock-order.ts';
 import { plain } from './plain.ts';
 
 /**
- * The kinds of edges in a picture of lock dependencies: known before, learned by this kernel, hidden from lockdep, and missing to
- * close a cycle.
+ * The kinds of edges in a picture of lock dependencies: known before, learned by this kernel, hidden from lockdep, and the missing
+ * edge that would close a cycle.
  */
 type EdgeKind = 'known' | 'learned' | 'hidden' | 'missing';
 
@@ -18,19 +18,19 @@ const looks: Readonly<Record<EdgeKind, string>> = {
 const drawnEdges = 300;
 
 /**
- * Draws new lock dependencies, the cycles that they close or nearly close, and the cycles that lockdep cannot find, as SVG. Null
- * when there is nothing to draw, and when there are more than 300 edges.
+ * Draws new lock dependencies, the cycles that they close or nearly close, and the cycles that lockdep cannot find, as SVG. Returns
+ * null when there is nothing to draw, and for more than 300 edges.
  */
 export async function drawLocks(locks: LockNews | null): Promise<string | null> {
   const dot = locks === null ? null : locksDot(locks);
   if (dot === null) return null;
-  // Loaded only when needed, because the module is large.
+  // The module is large, so it is loaded only when needed.
   const { Graphviz } = await import('@hpcc-js/wasm-graphviz');
   const graphviz = await Graphviz.load();
   return graphviz.dot(dot);
 }
 
-/** The lock dependencies as a graph in graphviz' language. Null when there are no edges, or more than 300. */
+/** Returns the lock dependencies as a graph in graphviz' language. Returns null when there are no edges, or more than 300 edges. */
 export function locksDot({ learned, unreported }: LockNews): string | null {
   const edges = new Map<string, EdgeKind>();
   const note = (path: readonly string[], kind: EdgeKind): void => {

@@ -2,12 +2,12 @@ import type { LearnedDependency, LockNews } from '../records/lock-order.ts';
 import { plain } from './plain.ts';
 import type { Style } from './style.ts';
 
-/** How many new lock dependencies the text lists: they fill one screen. */
+/** The number of new lock dependencies that the text lists: as many as fill one screen. */
 const shownDependencies = 20;
 
 /**
- * Lines about the lock dependencies that the baseline (an earlier run) does not have, and about the cycles that lockdep cannot
- * find. There are no lines when there are neither.
+ * Returns lines about the lock dependencies that the baseline (an earlier run) does not have, and about the cycles that lockdep
+ * cannot find. Returns no lines when there are no such dependencies and no such cycles.
  */
 export function lockLines(locks: LockNews | null, style: Style): readonly string[] {
   if (locks === null) return [];

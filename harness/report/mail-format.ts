@@ -1,6 +1,6 @@
 import { plain } from './plain.ts';
 
-/** The width of a header's line. RFC 5322, 2.1.1, recommends at most 78 columns. */
+/** The width of a header line, in columns. RFC 5322, 2.1.1, recommends at most 78 columns. */
 const width = 77;
 /** The longest permitted line of a mail, in bytes (RFC 5322, 2.1.1). */
 const longestLineBytes = 998;
@@ -16,7 +16,7 @@ export interface Mailbox {
   readonly address: string;
 }
 
-/** Parses `"Huang, Ying" <ying@example.org>` or a bare address; undefined for anything but one address. */
+/** Parses `"Huang, Ying" <ying@example.org>` or a bare address. Returns undefined for anything but one address. */
 export function parseMailbox(text: string): Mailbox | undefined {
   const line = headerText(text);
   const [, before = '', inside = line] = /^(.*)<([^<>]*)>$/.exec(line) ?? [];
@@ -28,8 +28,8 @@ export function parseMailbox(text: string): Mailbox | undefined {
 }
 
 /**
- * The given name of a person: `Ying` for `Huang, Ying`, `Ada` for `Ada (work)`. The whole name when it begins with an initial.
- * Undefined for an address and for an empty name.
+ * Returns the given name of a person: `Ying` for `Huang, Ying`, `Ada` for `Ada (work)`. Returns the whole name when it begins with
+ * an initial, and undefined for an address and for an empty name.
  */
 export function givenName(name: string): string | undefined {
   const person = name.replace(/\s+via\s.*$|\s*[([].*$/i, '').replace(/^(['"])(.*)\1$/, '$2');
@@ -40,7 +40,7 @@ export function givenName(name: string): string | undefined {
   return (isInitial ? person : first) || undefined;
 }
 
-/** A header with addresses, folded: `Cc: "Huang, Ying" <ying@example.org>, linux-mm@kvack.org`. */
+/** Returns a header with addresses, folded: `Cc: "Huang, Ying" <ying@example.org>, linux-mm@kvack.org`. */
 export function addressHeader(name: string, boxes: readonly Mailbox[]): string {
   const words = boxes.flatMap((box, at) => {
     const own = box.name === '' ? [box.address] : [...phrase(box.name), `<${box.address}>`];
@@ -51,7 +51,7 @@ export function addressHeader(name: string, boxes: readonly Mailbox[]): string {
   return fold(name, words);
 }
 
-/** A header with text, folded: `Subject: Re: [PATCH] mm: x`. Text that is not ASCII becomes encoded words (RFC 2047). */
+/** Returns a header with text, folded: `Subject: Re: [PATCH] mm: x`. Text that is not ASCII becomes encoded words (RFC 2047). */
 export function textHeader(name: string, text: string): string {
   const words = splitWords(headerText(text));
   const first = words.findIndex(mustEncode);
@@ -61,12 +61,12 @@ export function textHeader(name: string, text: string): string {
   return fold(name, [...words.slice(0, first), ...encoded, ...words.slice(end)]);
 }
 
-/** A header that must stay on one line: `Message-ID: <x@y>`. A character that is not printable ASCII becomes `?`. */
+/** Returns a header that must stay on one line: `Message-ID: <x@y>`. A character that is not printable ASCII becomes `?`. */
 export function plainHeader(name: string, text: string): string {
   return `${name}: ${headerText(text).replaceAll(/[^ -~]/g, '?')}`;
 }
 
-/** The header with a date: `Date: Thu, 01 Jan 2026 00:00:00 +0000`. */
+/** Returns the header with a date: `Date: Thu, 01 Jan 2026 00:00:00 +0000`. */
 export function dateHeader(date: Date): string {
   return `Date: ${date.toUTCString().replace('GMT', '+0000')}`;
 }
@@ -76,7 +76,7 @@ export function headerText(text: string): string {
   return plain(text).replaceAll('\t', ' ').trim();
 }
 
-/** A mail's body with its Content-Transfer-Encoding. It is encoded only when a line is longer than a mail may have. */
+/** Returns a mail's body with its Content-Transfer-Encoding. The body is encoded only when a line is too long for a mail. */
 export function encodeBody(text: string): { readonly encoding: string; readonly body: string } {
   const lines = text.split('\n');
   const isShort = lines.every((line) => Buffer.byteLength(line) <= longestLineBytes);
@@ -84,7 +84,7 @@ export function encodeBody(text: string): { readonly encoding: string; readonly 
   return { encoding: 'quoted-printable', body: lines.map(quoteLine).join('\n') };
 }
 
-/** A display name (RFC 5322, 3.2.5), quoted when it is not made of atoms. */
+/** A display name (RFC 5322, 3.2.5), quoted when the name is not made of atoms. */
 function phrase(name: string): readonly string[] {
   if (mustEncode(name)) return encodeWords(name);
   if (/^[\w!#$%&'*+/=?^`{|}~ -]+$/.test(name)) return splitWords(name);

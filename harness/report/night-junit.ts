@@ -3,7 +3,7 @@ import { cellTitle, itemDetails, nightLists } from './night-words.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * A night as JUnit XML, with one test for each cell (one combination of kernel, guest and workload). A cell of the class
+ * Returns a night as JUnit XML, with one test for each cell (one combination of kernel, guest and workload). A cell of the class
  * `new`, `back`, `broken` or `disappeared` (the cell has no result) is a failure. A cell of the class `infrastructure` (the host or
  * the harness failed) or `inconclusive` (the trials prove nothing) is an error. A cell of the class `notThere` (the workload cannot
  * run on this kernel) or `notRun` (the budget left no time) is skipped. A cell of any other class passes.

@@ -15,11 +15,11 @@ export interface NightKcidbOptions {
 }
 
 /**
- * A night in KCIDB's schema 5.3. It has a checkout for each kernel, a build for each kernel that was tried, and a test for each
- * cell (one combination of kernel, guest and workload) whose kernel was built. Each splat, known or not, is an issue, with an
- * incident for each cell that showed it. An issue has the same id as in the documents of the night's runs; so have the checkout
- * and the built kernel of a cell without patches. The ids of tests belong to this night, and stay the same when it is submitted
- * again.
+ * Returns a night as a document in KCIDB's schema 5.3. The document has a checkout for each kernel, a build for each kernel that
+ * was tried, and a test for each cell (one combination of kernel, guest and workload) whose kernel was built. Each splat, known or
+ * not, is an issue, with an incident for each cell that showed it. An issue, and the checkout and built kernel of a cell without
+ * patches, have the same ids as in the documents of the night's runs. The ids of tests belong to this night, and stay the same when
+ * the night is submitted again.
  */
 export function formatNightKcidb(night: NightRecord, options: NightKcidbOptions): Kcidb {
   const ids = idsOf(night, options);
@@ -137,7 +137,7 @@ function testOf(
   };
 }
 
-/** The KCIDB status of a cell. A known splat fails its test as well; its incident says that it is known. */
+/** The KCIDB status of a cell. A known splat fails its test as well; the incident says that the splat is known. */
 function statusOf({ class: kind, splats }: NightCell): KcidbStatus {
   return splats.length > 0 && statuses[kind] === 'PASS' ? 'FAIL' : statuses[kind];
 }

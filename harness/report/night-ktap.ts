@@ -3,7 +3,7 @@ import { cellTitle } from './night-words.ts';
 import { plain } from './plain.ts';
 
 /**
- * A night as KTAP version 1, with one test for each cell (one combination of kernel, guest and workload). A cell of the
+ * Returns a night as KTAP version 1, with one test for each cell (one combination of kernel, guest and workload). A cell of the
  * class `new`, `back`, `broken`, `disappeared` (the cell has no result), `infrastructure` (the host or the harness failed) or
  * `inconclusive` (the trials prove nothing) is not ok. A cell of the class `notThere` (the workload cannot run on this kernel) or
  * `notRun` (the budget left no time) is a skip. A cell of any other class is ok.

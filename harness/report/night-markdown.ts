@@ -6,7 +6,7 @@ import { plain } from './plain.ts';
 /** The largest number of rows in a list, because nobody reads a longer mail or pull request. */
 const mostRows = 50;
 
-/** The summary of a night, in Markdown: for a mail, a pull request, or the summary of a CI job. */
+/** Returns the summary of a night in Markdown, for a mail, a pull request, or the summary of a CI job. */
 export function formatNightMarkdown(night: NightRecord): string {
   const { kind, because } = night.verdict;
   const count = (one: string): number => night.cells.filter((cell) => cell.class === one).length;

@@ -9,8 +9,8 @@ const briefLists: readonly string[] = ['notThere', 'notRun', 'known'];
 const mostShown = 20;
 
 /**
- * A night as text for a terminal. Each item gets a line, new ones first, but at most 20 of each list. Then come the verdict and
- * `dir`, the night's folder.
+ * Returns a night as text for a terminal. Each item gets a line, new items first, with at most 20 items of each list. Then come the
+ * verdict and `dir`, the night's folder.
  */
 export function describeNight(
   night: NightRecord,

@@ -21,15 +21,15 @@ export const nightLists = [
   ['notRun', 'not run'],
 ] as const satisfies readonly (readonly [keyof NightRecord, string])[];
 
-/** The name of a cell: `linux@master kasan munmap`. For a cell that the night does not have, its id. */
+/** Returns the name of a cell: `linux@master kasan munmap`. Returns the id for a cell that the night does not have. */
 export function cellTitle(night: NightRecord, id: string): string {
   const cell = night.cells.find((one) => one.id === id);
   return cell === undefined ? id : cellName(cell);
 }
 
 /**
- * The details of an item of a night's list, besides its title and its cell: `3 of 6 trials (12 % to 88 %)`, `first seen ...`,
- * `brought by ...`.
+ * Returns the details of an item of a night's list, besides the item's title and cell: `3 of 6 trials (12 % to 88 %)`,
+ * `first seen ...`, `brought by ...`.
  */
 export function itemDetails(item: NightItem, night: NightRecord): readonly string[] {
   const { sure, confirmation, blind, because, reason, expires, owner, link, bisection, log } = item;
@@ -52,8 +52,8 @@ export function itemDetails(item: NightItem, night: NightRecord): readonly strin
 }
 
 /**
- * A trend in words: what it is, its value in this night, and its value before, such as `time to WARNING in foo`, `2.9 s`, `1.2
- * s`.
+ * Returns a trend in words: what was measured, the value in this night, and the value before, such as `time to WARNING in foo`,
+ * `2.9 s`, `1.2 s`.
  */
 export function trendWords({
   what,
@@ -66,8 +66,8 @@ export function trendWords({
 }
 
 /**
- * A new lock dependency in words: `mmap_lock -> fs_reclaim; linux@master hmm; in 3 of 3 trials, none of 30 before; last without
- * it 2026-11-28 19:43 UTC; ...`.
+ * Returns a new lock dependency in words: `mmap_lock -> fs_reclaim; linux@master hmm; in 3 of 3 trials, none of 30 before; last
+ * without it 2026-11-28 19:43 UTC; ...`.
  */
 export function lockWords(lock: NightLock, night: NightRecord): string {
   const { from, to, cell } = lock;
@@ -80,14 +80,14 @@ export function lockWords(lock: NightLock, night: NightRecord): string {
   return told.filter((part) => part !== '').join('; ');
 }
 
-/** What a new lock dependency means for a deadlock. Empty: it means nothing. */
+/** Returns what a new lock dependency means for a deadlock. Returns an empty string when it means nothing. */
 export function cycleWords({ to, cycle, almost }: NightLock): string {
   if (cycle !== undefined) return `in the cycle ${[...cycle, cycle[0]].join(' -> ')}`;
   if (almost === undefined) return '';
   return `${almost.join(' -> ')}: a deadlock if ${almost[0]} is ever entered under ${to}`;
 }
 
-/** How many trials showed a new lock dependency, and since when it is there. */
+/** Returns how many trials showed a new lock dependency, and when it was first seen. */
 export function lockDetails(
   { cell, hits, trials, before, firstSeen, range, run }: NightLock,
   night: NightRecord,
@@ -107,8 +107,8 @@ export function lockDetails(
 }
 
 /**
- * The result of a bisection: `brought by 0123456789ab ("mm: x"), 99 % sure`, one of several commits, or the reason why there is no
- * answer.
+ * Returns the result of a bisection: `brought by 0123456789ab ("mm: x"), 99 % sure`, one of several commits, or the reason why
+ * there is no answer.
  */
 export function bisectionText(bisection: NonNullable<NightItem['bisection']>): string {
   const { culprit, subject, candidates, confidence, because, dir } = bisection;

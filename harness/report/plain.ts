@@ -2,7 +2,7 @@
 // oxlint-disable-next-line no-control-regex -- plain() replaces exactly these
 const unprintable = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Makes untrusted text (of kernels, patches, compilers) safe for one line of a terminal: no escape sequence is left in it. */
+/** Makes untrusted text (of kernels, patches, compilers) safe for one line of a terminal: no escape sequence is left. */
 export function plain(text: string): string {
   return text.replaceAll(unprintable, '?');
 }

@@ -7,9 +7,9 @@ import { percent } from './series-words.ts';
 const notRunPhrase = verdictPhrase(inconclusive('not-run', ''));
 
 /**
- * Returns a function that writes the events of a run to the stream. A note, the end of a stage and the state of a series get a
- * line each. On a terminal (`live`), one status line shows all other events and is redrawn. In a log, three more things get a
- * line: the start of a stage, its progress every 30 seconds, and the end of a trial, which also names its splat.
+ * Returns a function that writes the events of a run to the stream. A note, the end of a stage and the state of a series get a line
+ * each. On a terminal (`live`), one status line shows all other events and is redrawn. In a log, three more events get a line: the
+ * start of a stage, a stage's progress every 30 seconds, and the end of a trial, with the trial's splat.
  */
 export function progressWriter(
   stream: { write: (text: string) => unknown },
@@ -65,7 +65,7 @@ export function progressWriter(
   };
 }
 
-/** The verdict of a trial as the table of trials has it. */
+/** The verdict of a trial in the words of the table of trials. */
 function trialWords(phrase: string): string {
   return phrase === notRunPhrase ? 'not run' : phrase;
 }
@@ -85,7 +85,7 @@ function seconds(ms: number): string {
   return `(${(ms / 1000).toFixed(1)} s)`;
 }
 
-/** How far a stage is: `412 of about 1153 objects, 6 min left`. When the total is not known, only the count. */
+/** The progress of a stage: `412 of about 1153 objects, 6 min left`. Only the count when the total is not known. */
 function countPhrase(
   { done, total, unit }: Extract<HarnessEvent, { kind: 'stage-progress' }>,
   elapsedMs: number,
@@ -97,8 +97,8 @@ function countPhrase(
 }
 
 /**
- * What is known of a series so far: `so far, after 71 trials: patch 3 introduces; a splat in more than 78 % ... ; 96 trials left,
- * about 3 min`.
+ * The state of a series so far: `so far, after 71 trials: patch 3 introduces; a splat in more than 78 % ... ; 96 trials left, about
+ * 3 min`.
  */
 function soFarWords(event: Extract<HarnessEvent, { kind: 'so-far' }>): string {
   const { patches, trials, seenAbove, left, leftMs } = event;

@@ -18,12 +18,12 @@ export interface SummaryOptions {
   readonly reproduce: (trial: string) => string;
 }
 
-/** The most characters of the column of witnesses, so that the table fits a terminal. */
+/** The largest width of the witness column, in characters, with which the table fits a terminal. */
 const witnessChars = 50;
-/** How many lines of a splat's report are printed. The run directory has all of them. */
+/** The number of lines of a splat's report that are printed. The run directory has the whole report. */
 const shownReportLines = 60;
 
-/** The text at the end of a run: a table of trials, each different splat, the verdict. */
+/** Returns the text at the end of a run: a table of trials, each different splat, and the verdict. */
 export function describeRun(run: RunResult, options: SummaryOptions): string {
   const style = styleFor(options.colour);
   return [
@@ -45,7 +45,7 @@ export function describeRun(run: RunResult, options: SummaryOptions): string {
   ].join('\n');
 }
 
-/** The lines of the table of trials, without colours. */
+/** Returns the lines of the table of trials, without colours. */
 export function describeTrials(trials: readonly TrialResult[]): readonly string[] {
   return trialTable(trials, styleFor(false));
 }
@@ -87,12 +87,12 @@ function trialTable(trials: readonly TrialResult[], style: Style): readonly stri
   ];
 }
 
-/** The verdict of a trial; the reason of a trial that was not run is printed below the table. */
+/** The verdict of a trial. For a trial that was not run, the reason is printed below the table. */
 function verdictCell(verdict: Verdict): string {
   return isNotRun(verdict) ? 'not run' : verdictPhrase(verdict);
 }
 
-/** The loaded modules, and how many functions of each ran. */
+/** Lines about the loaded modules, with the number of functions of each module that ran. */
 function moduleLines({ modules = [] }: RunResult, style: Style): readonly string[] {
   const lines = modules.map(({ name, taint, folder, functions, ran }) => {
     const tainted = taint === '' ? '' : ` (taint ${taint})`;
@@ -102,7 +102,7 @@ function moduleLines({ modules = [] }: RunResult, style: Style): readonly string
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** Lines with all counters that are not zero, for trials without required witnesses. Such trials run the user's own workloads. */
+/** Lines with all counters that are not zero, for trials without required witnesses, which run the user's own workloads. */
 function counterLines({ trials }: RunResult, style: Style): readonly string[] {
   const lines = trials
     .filter(({ witnesses, verdict }) => Object.keys(witnesses).length === 0 && !isNotRun(verdict))
@@ -114,7 +114,7 @@ function counterLines({ trials }: RunResult, style: Style): readonly string[] {
   return lines.length === 0 ? [] : ['', ...lines];
 }
 
-/** Lines about the tests inside trials: how many had which result, and the unexpected results. */
+/** Lines about the tests inside trials: the number of tests with each result, and the unexpected results. */
 function subtestLines(trials: readonly TrialResult[], style: Style): readonly string[] {
   const all = trials.flatMap(({ subtests = [] }) => subtests);
   if (all.length === 0) return [];
@@ -142,7 +142,7 @@ function isFailure(result: SubtestResult): boolean {
   return result !== 'pass' && result !== 'skip' && result !== 'notrun';
 }
 
-/** As many witnesses as fit, those that are zero first; result.json has all of them. */
+/** As many witnesses as fit into the column, with zero counts first. result.json has all witnesses. */
 function witnessCell({ witnesses }: TrialResult): string {
   const shown: string[] = [];
   const sorted = Object.entries(witnesses).toSorted(
@@ -199,7 +199,7 @@ function verdictDetail(run: RunResult): string {
   return reason === '' ? log : `: ${plain(reason)}${log}`;
 }
 
-/** Lines below a verdict `clean`: how much of the kernel it covers. */
+/** Lines below a verdict `clean` that say how much of the kernel ran. */
 function coverageLines({ verdict, coverage }: RunResult): readonly string[] {
   if (coverage === undefined || verdict.kind !== 'clean') return [];
   return [`coverage ${coverageLine(coverage)}`];

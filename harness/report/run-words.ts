@@ -7,13 +7,13 @@ export interface GatheredSplat {
   readonly splat: SeenSplat;
   /** The boot or the trials that showed the splat, for example "munmap (3 times)". */
   readonly where: readonly string[];
-  /** The id of the first trial that showed the splat. Empty: the boot showed it. */
+  /** The id of the first trial that showed the splat. An empty string when the boot showed the splat. */
   readonly trial: string;
 }
 
 /**
- * The different splats of a run for which `isWanted` returns true. Splats with the same title and signature count as one. The
- * splats of a canary (a trial with a seeded bug) are left out, unless its verdict is `splat`.
+ * Returns the different splats of a run for which `isWanted` returns true. Splats with the same title and signature count as one
+ * splat. The splats of a canary (a trial with a seeded bug) are left out, unless the canary's verdict is `splat`.
  */
 export function seenSplats(
   run: Pick<RunResult, 'bootSplats' | 'trials'>,
@@ -36,13 +36,13 @@ export function seenSplats(
   return [...seen.values()];
 }
 
-/** A trial whose guest was silent twice. This counts as a splat, although it has no report. */
+/** A trial whose guest was silent twice. Such a silence counts as a splat without a report. */
 export interface Silence {
   readonly id: string;
   readonly title: string;
 }
 
-/** The splats that have no report, from the verdicts of trials: guests that were silent twice. */
+/** Returns the splats without a report, from the verdicts of trials: guests that were silent twice. */
 export function silencesOf(trials: readonly TrialResult[]): readonly Silence[] {
   return trials.flatMap(({ id, verdict, splats }) =>
     verdict.kind === 'splat'
@@ -53,22 +53,22 @@ export function silencesOf(trials: readonly TrialResult[]): readonly Silence[] {
   );
 }
 
-/** Milliseconds as seconds: `1.5 s`. */
+/** Returns milliseconds as seconds: `1.5 s`. */
 export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** The name of a counter without its group: `oom_kill` for `vm.oom_kill`. */
+/** Returns the name of a counter without its group: `oom_kill` for `vm.oom_kill`. */
 export function counterWord(name: string): string {
   return name.replace(/^\w+\./, '');
 }
 
-/** True for a canary (a trial with a seeded bug) that this kernel is known to miss, and missed again. */
+/** True for a canary (a trial with a seeded bug) whose splat this kernel is known to miss and missed again. */
 function isMissed({ splats, verdict }: Pick<TrialResult, 'splats' | 'verdict'>): boolean {
   return verdict.kind === 'clean' && splats.length === 0;
 }
 
-/** The splats of a trial in words: `-`, `2 (1 known)`, `as seeded`. */
+/** Returns the splats of a trial in words: `-`, `2 (1 known)`, `as seeded`. */
 export function splatWords({ splats, canary, verdict }: TrialResult): string {
   if (canary !== undefined && verdict.kind === 'clean') {
     return isMissed({ splats, verdict }) ? 'missed, as known' : 'as seeded';
@@ -79,14 +79,14 @@ export function splatWords({ splats, canary, verdict }: TrialResult): string {
 }
 
 /**
- * Words for the rules that this kernel does not check, so that its silence proves nothing about them: `; not checked on this
- * kernel: lock order inside hlist callbacks`. Empty when it checks all.
+ * Words for the rules that this kernel does not check, about which the kernel's silence proves nothing: `; not checked on this
+ * kernel: lock order inside hlist callbacks`. An empty string when the kernel checks all rules.
  */
 function uncheckedWords(unchecked: readonly string[]): string {
   return unchecked.length === 0 ? '' : `; not checked on this kernel: ${unchecked.join(', ')}`;
 }
 
-/** The reason for a run's verdict, in one line. The text is untrusted. */
+/** Returns the reason for a run's verdict, in one line. The text is untrusted. */
 export function verdictReason({
   verdict,
   trials,

@@ -2,9 +2,9 @@ import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { escapeXml } from './xml.ts';
 
 /**
- * A series as JUnit XML, with one test for each patch and one for the base, without which nothing is proved. A failure is a patch
- * that introduces or exposes a splat, or that breaks a build or boot that its predecessor had. Any other untestable or
- * inconclusive patch is an error. A broken base is an error, too.
+ * Returns a series as JUnit XML, with one test for each patch and one test for the base, without which nothing is proved. A failure
+ * is a patch that introduces or exposes a splat, or that breaks a build or boot of its predecessor. Any other untestable or
+ * inconclusive patch, and a broken base, is an error.
  */
 export function formatSeriesJunit(report: SeriesReport): string {
   const { timings, patches } = report;

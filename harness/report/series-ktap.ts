@@ -2,8 +2,8 @@ import type { ReportedPatch, SeriesReport } from '../records/series.ts';
 import { plain } from './plain.ts';
 
 /**
- * A series as KTAP version 1 (Documentation/dev-tools/ktap.rst), with one test for the base and one for each patch. Only a patch
- * that is unaffected or fixes a splat is ok.
+ * Returns a series as KTAP version 1 (Documentation/dev-tools/ktap.rst), with one test for the base and one test for each patch.
+ * Only a patch that is unaffected or fixes a splat is ok.
  */
 export function formatSeriesKtap({ base, patches }: SeriesReport): string {
   const lines = [

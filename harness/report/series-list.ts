@@ -2,7 +2,7 @@ import type { SeriesListing } from '../records/series.ts';
 import { plain } from './plain.ts';
 import { changeWords } from './series-words.ts';
 
-/** The patches that splat found in its input, as text for a terminal. */
+/** Returns the patches that splat found in its input, as text for a terminal. */
 export function describeListing({ patches, gone, passedOver, base }: SeriesListing): string {
   const width = String(patches.length).length;
   const lines = patches.map(({ index, subject, author, version, versionName, previous }) => {

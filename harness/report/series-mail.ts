@@ -33,10 +33,10 @@ export interface SeriesMailOptions {
 const width = 72;
 
 /**
- * A mail about the verdict on a series, in the style of the 0day robot. It replies to the first guilty patch, else to the cover
- * letter, else to the first patch. A patch is guilty when it introduces or exposes a splat, or breaks a build or boot. The mail
- * is plain text: the tested kernels, the verdict of every patch, each splat in full, the command that repeats the test, and tags.
- * It is printed, never sent.
+ * Returns a mail about the verdict on a series, in the style of the 0day robot. The mail replies to the first guilty patch, or else
+ * to the cover letter, or else to the first patch. A patch is guilty when it introduces or exposes a splat, or breaks a build or
+ * boot. The mail is plain text: the tested kernels, the verdict of every patch, each splat in full, the command that repeats the
+ * test, and tags. Nothing sends the mail; it is only printed.
  */
 export function formatSeriesMail(report: SeriesReport, options: SeriesMailOptions): string {
   const guilty = report.patches.filter((patch) => isGuilty(patch));
@@ -72,8 +72,8 @@ function isGuilty({ verdict, breaks }: ReportedPatch): boolean {
 }
 
 /**
- * The mail that the reply answers. That is the mail of the patch `first`. When `first` is undefined, it is the cover letter, or
- * without a cover letter the first patch.
+ * The mail that the reply answers: the mail of the patch `first`. When `first` is undefined, the cover letter, or without a cover
+ * letter the first patch.
  */
 function answered(
   { series, patches }: SeriesReport,
@@ -169,7 +169,7 @@ function reasons({ verdict, splats, because }: ReportedPatch): readonly string[]
   return splats.flatMap((splat) => [`${word}: ${one(splat.title)}`, `(${howOften(splat)})`]);
 }
 
-/** The mail writes `20%`, as the kernel's lists do, where the other reports write `20 %`. */
+/** The rate and confidence of a splat. The mail writes `20%`, as the kernel's lists do; the other reports write `20 %`. */
 function howOften({ rate, confidence }: ReportedSuspect): string {
   return `${percent(rate)} of trials, confidence ${percent(confidence)}`.replaceAll(' %', '%');
 }
@@ -203,7 +203,7 @@ function table({ patches }: SeriesReport): readonly string[] {
   });
 }
 
-/** The splats of a guilty patch in full; for a patch without splats, the reason of its verdict. */
+/** The splats of a guilty patch in full, or the reason of the verdict for a patch without splats. */
 function evidence({ index, splats, because }: ReportedPatch): readonly string[] {
   if (splats.length === 0) return wrap(`[${index}] ${one(because ?? '')}`);
   return splats.flatMap((splat) => [
@@ -232,7 +232,7 @@ function tags(
   return [`Tested-by: ${headerText(from)}`];
 }
 
-/** Wraps text at 72 columns; words are never split. */
+/** Wraps text at 72 columns. Words are never split. */
 function wrap(text: string, indent = ''): readonly string[] {
   const lines: string[] = [];
   let line = '';

@@ -11,10 +11,10 @@ export interface SeriesTextOptions {
   readonly dir: string;
 }
 
-/** How many lines of a splat's report are printed. series.json has all of them. */
+/** The number of lines of a splat's report that are printed. series.json has the whole report. */
 const shownReportLines = 60;
 
-/** The text for the terminal at the end of a series: one line for each patch, its splats, and the conclusion. */
+/** Returns the text for the terminal at the end of a series: one line for each patch, the patch's splats, and the conclusion. */
 export function describeSeries(result: SeriesReport, options: SeriesTextOptions): string {
   const style = styleFor(options.colour);
   const { verdict } = result;
@@ -106,8 +106,8 @@ function reportLines({ patches }: SeriesReport, style: Style): readonly string[]
 }
 
 /**
- * Lines about the functions that the series changes: those that ran, those that never ran, and those whose calls cannot be
- * counted.
+ * Lines about the functions that the series changes: functions that ran, functions that never ran, and functions whose calls cannot
+ * be counted.
  */
 function coverageLines({ coverage }: SeriesReport, style: Style): readonly string[] {
   const named = (wanted: ReportedFunction['state']): string =>
@@ -127,8 +127,8 @@ function coverageLines({ coverage }: SeriesReport, style: Style): readonly strin
 }
 
 /**
- * Lines about what the trials could see: above which rate they would have seen a splat, and in which workloads no trial could
- * have shown one.
+ * Lines about what the trials could see: the rate above which the trials would have shown a splat, and the workloads in which no
+ * trial could have shown a splat.
  */
 function boundLines({ workloads }: SeriesReport, style: Style): readonly string[] {
   const worst = (field: 'seenAbove' | 'curedSeenAbove'): string | undefined => {
@@ -150,7 +150,7 @@ function boundLine(stays: string, goes: string | undefined): string {
   return `on the whole series ${sure}${later}`;
 }
 
-/** Lines with the commands for those tests of the kernel tree that are near the change. splat does not run them. */
+/** Lines with the commands for the tests of the kernel tree that are near the change. splat does not run these tests. */
 function suiteLines({ suites }: SeriesReport, style: Style): readonly string[] {
   if (suites.length === 0) return [];
   return [

@@ -2,24 +2,27 @@ import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/se
 
 type Suspect = Omit<ReportedSuspect, 'confidence'> & { readonly confidence?: number };
 
-/** A splat in words: `possible deadlock in f  (95 % of trials of hmm; confidence 99.6 %)`. */
+/** Returns a splat in words: `possible deadlock in f (95 % of trials of hmm; confidence 99.6 %)`. */
 export function suspectWords(splat: Suspect): string {
   return `${splat.title}  (${shareWords(splat)})`;
 }
 
-/** How often a splat shows, in words: `95 % of trials of hmm; confidence 99.6 %`. */
+/** Returns how often a splat shows, in words: `95 % of trials of hmm; confidence 99.6 %`. */
 export function shareWords({ rate, confidence, workloads }: Suspect): string {
   const sure = confidence === undefined ? '' : `; confidence ${percent(confidence)}`;
   return `${percent(rate)} of trials of ${workloads.join(', ')}${sure}`;
 }
 
-/** A share as a percentage, such as `95 %`. Only a share of exactly 1 becomes `100 %`. */
+/** Returns a share as a percentage, such as `95 %`. Only a share of exactly 1 becomes `100 %`. */
 export function percent(share: number): string {
   if (share >= 0.995 && share < 1) return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
   return `${Math.round(share * 100)} %`;
 }
 
-/** How a patch differs from the earlier version of its series: `the same as patch 3 before`, `patch 3 before, changed`, `new`. */
+/**
+ * Returns how a patch differs from the earlier version of its series: `the same as patch 3 before`,
+ * `patch 3 before, changed`, `new`.
+ */
 export function changeWords(
   before: Pick<NonNullable<ReportedPatch['previous']>, 'index' | 'change'> | undefined,
 ): string {
@@ -29,8 +32,8 @@ export function changeWords(
 }
 
 /**
- * Lines about what has changed since the earlier version of a series. The first line has the numbers. Then comes a line for each
- * patch that is new, is changed, has another verdict, or is gone. There are no lines when no earlier version was named.
+ * Returns lines about what has changed since the earlier version of a series. The first line has the numbers. Then comes a line for
+ * each patch that is new, is changed, has another verdict, or is gone. Returns no lines when no earlier version was named.
  */
 export function previousLines({ previous, patches }: SeriesReport): readonly string[] {
   if (previous === undefined) return [];

@@ -7,7 +7,7 @@ export interface Style {
   readonly faint: (text: string) => string;
 }
 
-/** The functions for a terminal. `colour` is false when stdout is not a terminal or NO_COLOR is set (no-color.org). */
+/** Returns the functions for a terminal. `colour` is false when stdout is not a terminal or NO_COLOR is set (no-color.org). */
 export function styleFor(colour: boolean): Style {
   const sgr = (code: number) => (text: string) =>
     colour ? `\u001B[${code}m${text}\u001B[0m` : text;

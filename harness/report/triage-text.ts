@@ -4,7 +4,7 @@ import { withoutMachinery } from '../splat/skip-lists.ts';
 /** The options of the text output. */
 export interface TriageStyle {
   readonly colour: boolean;
-  /** The number of frames of each stack that are shown; the others are only counted. */
+  /** The number of frames of each stack that are shown. The other frames are only counted. */
   readonly frames: number;
 }
 
@@ -14,12 +14,12 @@ function paint(style: TriageStyle, colour: keyof typeof paints, text: string): s
   return style.colour && text !== '' ? `\x1b[${paints[colour]}m${text}\x1b[0m` : text;
 }
 
-// Controls, DEL, C1, and what reorders or hides text (Unicode bidi controls and zero-width characters).
+// Controls, DEL, C1, and characters that reorder or hide text (Unicode bidi controls and zero-width characters).
 // oxlint-disable-next-line no-control-regex
 const unsafe = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /**
- * Text of a log made safe for a terminal: control characters and characters that hide or reorder text become escapes, such as
+ * Makes text of a log safe for a terminal: control characters and characters that hide or reorder text become escapes, such as
  * `\x1b` and `\u202e`. Tabs and newlines are kept.
  */
 export function escapeLogText(text: string): string {
@@ -82,7 +82,7 @@ function nonBlockOf(finding: Finding): string[] {
 const unknownFunction = / in corrupted(?=$|\/)/;
 const noStack = /^no (?:frames|stack trace)/;
 
-/** The title of a finding for people. It has no function name `corrupted`, which stands for a missing stack. */
+/** Returns the title of a finding for people, without the word `corrupted`, which stands for an unknown function. */
 export function titleOf({ title }: Finding): string {
   return escapeLogText(title.replace(unknownFunction, ''));
 }
@@ -90,14 +90,14 @@ export function titleOf({ title }: Finding): string {
 function damageOf({ corrupted, corruptedReason = 'damaged', stack }: Finding): string {
   if (!corrupted) return '';
   if (noStack.test(corruptedReason) && stack.length === 0) return ' (no stack in the log)';
-  // The stack is below the title, and only the title lacks a function: the report is not cut.
+  // Only the title lacks a function, and the stack is printed below the title, so the report is not cut.
   return corruptedReason === noBlame ? '' : ` (cut: ${corruptedReason})`;
 }
 
-/** The reason of a report with a stack on which all functions are helpers. */
+/** The reason given for a report in whose stack all functions are helpers. */
 const noBlame = 'no frames to blame';
 
-/** The first line of a report, cut to 200 characters; empty when the title says the same. */
+/** The first line of a report, cut to 200 characters. An empty list when the title says the same. */
 function headerOf({ title, text }: Finding): string[] {
   const header = text[0]?.trim().slice(0, longestHeader) ?? '';
   return header === '' || header === title ? [] : [header];
@@ -106,8 +106,8 @@ function headerOf({ title, text }: Finding): string[] {
 const longestHeader = 200;
 
 /**
- * One finding as a block of lines, without the last newline. `number` is the finding's number for `--explain`; without it, no
- * number is printed.
+ * Returns one finding as a block of lines, without the last newline. `number` is the finding's number for `--explain`. Without
+ * `number`, no number is printed.
  */
 export function formatFinding(finding: Finding, style: TriageStyle, number?: number): string {
   const isSplat = finding.kind === 'splat' && !finding.suppressed;
@@ -136,7 +136,10 @@ export function formatFinding(finding: Finding, style: TriageStyle, number?: num
   return lines.join('\n');
 }
 
-/** A line for each signature, with the number of its findings and the line of the first; `no splats` when there is none. */
+/**
+ * Returns a line for each signature, with the number of findings and the log line of the first finding. Returns `no splats` when
+ * there are no findings.
+ */
 export function formatSummary(groups: readonly FindingGroup[], style: TriageStyle): string {
   if (groups.length === 0) return 'no splats';
   const rows = groups.map(({ first, count }) => {
@@ -152,7 +155,7 @@ export interface FindingGroup {
   readonly count: number;
 }
 
-/** The lines of the log that gave a finding its title, frame and extent. */
+/** Returns the lines of the log from which the title, frame and extent of a finding come. */
 export function formatExplanation(finding: Finding, style: TriageStyle): string {
   const rows = finding.evidence.map(
     ({ line, role, text }) =>

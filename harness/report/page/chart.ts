@@ -6,11 +6,11 @@ import { html, type Markup } from './markup.ts';
 export interface Chart {
   /** The heading of the chart, for example `rate`. */
   readonly name: string;
-  /** The value of each night, the oldest night first. Null: the night did not measure it. */
+  /** The value of each night, the oldest night first. Null when the night did not measure the value. */
   readonly points: readonly { readonly night: string; readonly value: number | null }[];
   /** Returns the words for a value: `3.2 s`. */
   readonly words: (value: number) => string;
-  /** The largest value of the axis. Absent: the largest of the points. */
+  /** The largest value of the axis. When absent, the largest value of the points is used. */
   readonly top?: number;
 }
 
@@ -18,8 +18,8 @@ const [width, height] = [260, 72];
 const room = { left: 4, right: 4, top: 6, bottom: 6 };
 
 /**
- * Draws a small chart with its last value and its bounds in words, so that nobody needs its colours to read it. Null when no
- * point has a value.
+ * Draws a small chart, with the last value and the bounds in words, so that nobody needs colours to read the chart. Returns null
+ * when no point has a value.
  */
 export function drawChart({ name, points, words, top }: Chart): Markup | null {
   const values = points.flatMap(({ value }) => value ?? []);

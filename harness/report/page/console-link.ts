@@ -3,18 +3,21 @@ import { html, type Markup } from './markup.ts';
 
 /** The facts about a page's consoles that a link into a console needs. */
 export interface LinkedConsoles {
-  /** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
+  /** The folders of each trial below `trials`. The first folder belongs to the try that decided the trial's verdict. */
   readonly folders: ReadonlyMap<string, readonly string[]>;
   /** The number of lines of each console that has pages, by its folder. */
   readonly consoles: ReadonlyMap<string, number>;
 }
 
-/** The URL of a trial's folder. Characters that no URL can have are replaced; only a stranger's file can contain such a name. */
+/**
+ * Returns the URL of a trial's folder. Characters that no URL can have are replaced; only a stranger's file can contain
+ * such characters.
+ */
 export function folderLink(name: string): string {
   return `trials/${encodeURIComponent(name.replaceAll(/\p{Surrogate}/gu, '?'))}`;
 }
 
-/** A link to a line of a trial's console; null when that line has no page. */
+/** Returns a link to a line of a trial's console. Returns null when the line is on no page. */
 export function consoleLink(
   { folders, consoles }: LinkedConsoles,
   trial: string,

@@ -2,14 +2,14 @@ import { escapeXml } from '../xml.ts';
 import { type Content, html, Markup } from './markup.ts';
 import { formatPage } from './page.ts';
 
-/** The number of lines of a console on one page: a browser lays them out in a tenth of a second. */
+/** The number of console lines on one page. A browser lays out a page of this length in a tenth of a second. */
 export const linesPerPage = 5_000;
-/** The most pages that one console gets. Nobody turns more pages, and console.log has all lines. */
+/** The largest number of pages of one console. Nobody turns more pages, and console.log has all lines. */
 const mostPages = 2_000;
 
 /** The longest line that is shown, in bytes. Records of printk are shorter (PRINTK_MESSAGE_MAX, Linux 7.3: 2048). */
 const longestLine = 2 * 1024;
-/** How many bytes of whole lines a page has. After that, its further lines are cut to 80 bytes. */
+/** The number of bytes of whole lines on a page. Further lines of the page are cut to 80 bytes. */
 const pageBytes = 1024 * 1024;
 const shortLine = 80;
 
@@ -20,11 +20,11 @@ export interface ConsoleMark {
   readonly endLine: number;
 }
 
-/** The facts that the pages of a console need besides its lines. */
+/** The facts that the pages of a console need besides the console's lines. */
 export interface ConsolePages {
   /** The trial that printed the console, for example `munmap`. */
   readonly name: string;
-  /** How many lines the console has. */
+  /** The number of lines of the console. */
   readonly lines: number;
   /** The splats on the console, sorted by line. */
   readonly marks: readonly ConsoleMark[];
@@ -32,12 +32,15 @@ export interface ConsolePages {
   readonly report: string;
 }
 
-/** The name of a page of a console, counted from 1. */
+/** Returns the file name of a page of a console. Pages count from 1. */
 export function consolePageName(page: number): string {
   return `console-${page}.html`;
 }
 
-/** Where a line of a console is: the page and the anchor, such as `console-2.html#L7001`. Null when the line is on no page. */
+/**
+ * Returns the place of a console line: the page and the anchor, such as `console-2.html#L7001`. Returns null when the line is on
+ * no page.
+ */
 export function consolePlace(line: number, lines: number): string | null {
   if (line < 1 || line > Math.min(lines, mostPages * linesPerPage)) return null;
   return `${consolePageName(Math.ceil(line / linesPerPage))}#L${line}`;
@@ -61,9 +64,9 @@ export async function countLines(chunks: AsyncIterable<Buffer>): Promise<number>
 const newline = 0x0a;
 
 /**
- * Yields the HTML pages of a console, in order. Everything that was printed is shown as text: control characters become question
- * marks, bytes that are not UTF-8 become U+FFFD, and a line longer than any of a kernel is cut. On a page that has 1 MiB, all
- * further lines are cut to 80 bytes. Only one page at a time is in memory.
+ * Yields the HTML pages of a console, in order. The pages show the console as text: control characters become question marks, bytes
+ * that are not UTF-8 become U+FFFD, and a line longer than any line of a kernel is cut. When a page has 1 MiB, its further lines
+ * are cut to 80 bytes. Only one page at a time is in memory.
  */
 export async function* formatConsole(
   chunks: AsyncIterable<Buffer>,
@@ -78,7 +81,7 @@ export async function* formatConsole(
   }
 }
 
-/** The lines without their ends, `linesPerPage` at a time; at least one page. */
+/** Yields the lines without their line ends, `linesPerPage` at a time. Yields at least one page. */
 async function* linesByPage(chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
   let page: string[] = [];
   let room = pageBytes;
@@ -142,7 +145,7 @@ function formatLines(
   first: number,
   marks: readonly ConsoleMark[],
 ): Markup {
-  // The whole page is escaped at once, which is faster than each line by itself.
+  // Escaping the whole page at once is faster than escaping each line.
   const texts = escapeXml(lines.join('\n')).split('\n');
   return new Markup(
     lines

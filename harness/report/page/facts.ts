@@ -8,7 +8,7 @@ export function facts(rows: readonly Fact[]): Markup {
 `;
 }
 
-/** A command line. No line break divides a flag, as a browser would do after the dashes of `--seed`. */
+/** Returns a command line. No line break divides a flag, although a browser would break after the dashes of `--seed`. */
 export function commandCode(command: string): Markup {
   const words = command
     .split(/( )/)
@@ -24,18 +24,18 @@ export function commandCode(command: string): Markup {
  */
 const decoded = / \([^()]+:\d+(?: < [^()]+:\d+)*\)$/;
 
-/** The first line of a report, without places in the source. */
+/** Returns the first line of a report without places in the source. */
 export function headline(line: string): string {
   return line.replace(decoded, '');
 }
 
 /**
- * Where in the source a function of a report is, such as `drivers/gpu/drm/virtio/virtgpu_object.c:106`. Undefined for an empty
- * name, and when the report was not decoded or does not have the function.
+ * Returns the place in the source of a function in a report, such as `drivers/gpu/drm/virtio/virtgpu_object.c:106`. Returns
+ * undefined for an empty name, and when the report was not decoded or does not have the function.
  */
 export function sourceOf(frame: string, report: readonly string[]): string | undefined {
   if (frame === '') return undefined;
   const line = report.find((one) => one.includes(`${frame}+0x`) && one.endsWith(')'));
-  // Inlined functions come first; the last place is in the function itself.
+  // The places of inlined functions come first, and the last place is in the function itself.
   return /(?:\(| < )([^()<> ]+:\d+)\)$/.exec(line ?? '')?.[1];
 }

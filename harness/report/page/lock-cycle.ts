@@ -1,7 +1,7 @@
 import type { SeenSplat } from '../../records/finding.ts';
 import { type Content, html } from './markup.ts';
 
-/** The cycle of a lockdep report, on one line; null for other reports. */
+/** Returns the cycle of a lockdep report, on one line. Returns null for other reports. */
 export function lockCycle({ locks }: SeenSplat): Content {
   const cycle = locks?.cycle ?? [];
   return cycle.length === 0

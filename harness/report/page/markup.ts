@@ -1,6 +1,6 @@
 import { escapeXml } from '../xml.ts';
 
-/** HTML that is safe: made by `html`, or splat's own text. Everything else is escaped. */
+/** Safe HTML, which was made by `html` or is splat's own text. Everything else is escaped. */
 export class Markup {
   readonly text: string;
   constructor(text: string) {
@@ -8,10 +8,10 @@ export class Markup {
   }
 }
 
-/** The content that a template takes: text is escaped, lists are joined, null is nothing. */
+/** The content that a template takes. Text is escaped, lists are joined, and null gives nothing. */
 export type Content = Markup | string | number | null | readonly Content[];
 
-/** A piece of a page: html`<b title="${text}">${text}</b>`. Attributes are to be in double quotes. */
+/** Makes a piece of a page: html`<b title="${text}">${text}</b>`. Attributes must be in double quotes. */
 export function html(parts: TemplateStringsArray, ...contents: readonly Content[]): Markup {
   const text = parts.reduce(
     (before, part, at) => `${before}${flatten(contents[at - 1] ?? null)}${part}`,
@@ -27,7 +27,7 @@ function flatten(content: Content): string {
   return content.map(flatten).join('');
 }
 
-/** The longest text on a page. The longest report that was ever seen is a tenth of this. */
+/** The longest text on a page, in characters. The longest report ever seen had a tenth of this length. */
 const longestText = 256 * 1024;
 
 function shortened(text: string): string {

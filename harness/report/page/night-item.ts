@@ -24,8 +24,8 @@ import {
 import { wordsOf } from './night-words.ts';
 
 /**
- * What the top of a night's page says about an item of a list: what it is, where it was seen, since when, and how to see it
- * again.
+ * Returns the facts about an item of a list for the top of a night's page: what was seen, where, since when, and how to see
+ * it again.
  */
 export function itemAnswers(
   item: NightItem,
@@ -48,7 +48,7 @@ export function itemAnswers(
   ];
 }
 
-/** All facts that a night has about one item. */
+/** Returns all facts that a night has about one item. */
 export function itemArticle(
   item: NightItem,
   anchor: string,
@@ -94,7 +94,7 @@ function itemFacts(
   return rows.filter((row) => row !== false);
 }
 
-/** What was done about an item: trials that tested it again, a bisection, an entry in the file of known issues. */
+/** The follow-ups of an item: trials that tested the splat again, a bisection, an entry in the file of known issues. */
 function followUps(item: NightItem, night: NightRecord): readonly Fact[] {
   const { confirmation, bisection, blind, reason, follows } = item;
   const rows: readonly (Fact | false)[] = [
@@ -143,8 +143,8 @@ function reportOf({ splat, picture, trial }: NightReport): Content {
 }
 
 /**
- * A line with one letter for each of the last 60 nights. `x`: the night saw the splat. `.`: it did not see it. `?`: the cell had
- * no trial. Null when there are fewer than two nights.
+ * A line with one letter for each of the last 60 nights. `x`: the night saw the splat. `.`: the night did not see the splat. `?`:
+ * the cell had no trial. Null when there are fewer than two nights.
  */
 function strip(item: NightItem, page: NightPageInput): Content {
   const past = pastOfIssue(page, item);

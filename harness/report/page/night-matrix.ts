@@ -7,14 +7,14 @@ import { type NightPageInput, nightLink } from './night-page-input.ts';
 import { wordsOf } from './night-words.ts';
 
 /**
- * The most columns of the table of a night. A column is a kernel together with its guests of one kind. A night with more of them
- * has only the table of all cells.
+ * The largest number of columns in the table of a night. A column is a kernel together with guests of one kind. A night with more
+ * columns has only the table of all cells.
  */
 const mostMachines = 12;
 
 /**
- * The whole night at a glance: a row for each workload, a column for each kernel with guests of one kind, and each result as a
- * word and a colour. Null without cells, and with more than 12 columns.
+ * Returns the whole night at a glance: a row for each workload, a column for each kernel with guests of one kind, and each result
+ * as a word and a colour. Returns null without cells, and for more than 12 columns.
  */
 export function matrixSection({ night }: NightPageInput): Content {
   const { cells } = night;
@@ -40,8 +40,8 @@ ${workloads.map(
 }
 
 /**
- * The words for the result of a cell, and the class of the stylesheet for them. `, blind` is added when a known splat leaves all
- * trials of the cell blind.
+ * The words for the result of a cell, and their class in the stylesheet. `, blind` is added when a known splat leaves all trials of
+ * the cell blind.
  */
 function resultWords(
   { id, class: kind }: NightCell,
@@ -52,12 +52,12 @@ function resultWords(
   return [isBlind ? `${words}, blind` : words, tone];
 }
 
-/** The name of a cell without its workload: it is the same for all cells of a column. */
+/** The name of a cell without the workload. All cells of a column share this name. */
 function machineName(cell: NightCell): string {
   return cellName({ ...cell, workload: '' }).trimEnd();
 }
 
-/** The table of all cells, which can be filtered and sorted; null without cells. */
+/** Returns the table of all cells, which can be filtered and sorted. Returns null without cells. */
 export function cellTable(page: NightPageInput): Content {
   const { cells } = page.night;
   if (cells.length === 0) return null;

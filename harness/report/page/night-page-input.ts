@@ -4,7 +4,7 @@ import type { CellClass, NightItem, NightRecord } from '../../records/night.ts';
 /** The facts from which the page of a night is made. */
 export interface NightPageInput {
   readonly night: NightRecord;
-  /** This night and those before it. Null when no record of an earlier night is found. */
+  /** This night and the nights before. Null when no record of an earlier night is found. */
   readonly past: NightPast | null;
   /**
    * Returns the command that repeats a trial. `run` is the path of a run below the night's folder. For an empty `trial`, the
@@ -15,7 +15,7 @@ export interface NightPageInput {
   readonly cellCommand: (cell: string) => string;
   /** The reports of the night's splats. reportKey() makes the keys. */
   readonly reports: ReadonlyMap<string, NightReport>;
-  /** The URL of the page over all nights, relative to this page; null when there is none. */
+  /** The URL of the page over all nights, relative to this page. Null when there is no such page. */
   readonly index: string | null;
 }
 
@@ -27,27 +27,29 @@ export interface NightReport {
   readonly splat: SeenSplat;
   /** The URL, below the night's folder, of the line of a console at which the splat begins. Null when this line is on no page. */
   readonly console: string | null;
-  /** The picture of the virtual screen, as PNG; null when there is none. */
+  /** The picture of the virtual screen, as PNG. Null when there is no picture. */
   readonly picture: Uint8Array | null;
 }
 
 type Named = Pick<NightItem, 'cell' | 'signature' | 'title'>;
 
-/** The key of a splat in a cell: the cell's id with the splat's signature. A splat without a signature has its title instead. */
+/**
+ * Returns the key of a splat in a cell: the cell's id with the splat's signature, or with the title of a splat without a signature.
+ */
 export function reportKey({ cell, signature = '', title = '' }: Named): string {
   return `${cell}\n${signature || title}`;
 }
 
 /**
- * How often this night and earlier nights saw the splat of an item, the oldest night first. Undefined when no earlier night is
- * known.
+ * Returns how often this night and earlier nights saw the splat of an item, the oldest night first. Returns undefined when no
+ * earlier night is known.
  */
 export function pastOfIssue({ past }: NightPageInput, item: Named): IssuePast | undefined {
   const name = item.signature || item.title;
   return past?.issues.find(({ cell, signature }) => cell === item.cell && signature === name);
 }
 
-/** The URL of a file below the night's folder. Each part is encoded, because it may come from a stranger. */
+/** Returns the URL of a file below the night's folder. Each part is encoded, because a part may come from a stranger. */
 export function nightLink(...parts: readonly string[]): string {
   return parts
     .join('/')
@@ -56,7 +58,7 @@ export function nightLink(...parts: readonly string[]): string {
     .join('/');
 }
 
-/** What this night and the nights before it found, the oldest first. */
+/** The results of this night and of the nights before, the oldest first. */
 export interface NightPast {
   readonly cells: readonly {
     readonly cell: string;
@@ -64,7 +66,7 @@ export interface NightPast {
       readonly night: string;
       readonly class: CellClass;
       readonly trials: number;
-      /** How many milliseconds the cell's trials took in this night, added up. */
+      /** The time that all trials of the cell took in this night, in milliseconds. */
       readonly totalMs: number;
       readonly firstSplatMs: number | null;
     }[];

@@ -23,7 +23,7 @@ const newsLists = [
   'repaired',
 ] as const satisfies readonly CellClass[];
 
-/** How many of newsLists, from the first on, come before everything else on the page. */
+/** The number of leading lists of `newsLists` that come before everything else on the page. */
 const wakingLists = 4;
 
 /** The lists of a night that are shown as a table. */
@@ -36,7 +36,7 @@ const quietLists = ['known', 'notRun', 'notThere', 'dropped'] as const;
 const mostArticles = 40;
 const mostAnswers = 3;
 
-/** The page of a night, for a browser. It is complete without a script; its own script filters and sorts the tables. */
+/** Returns the page of a night, for a browser. The page is complete without its script, which filters and sorts the tables. */
 export function formatNightPage(page: NightPageInput): string {
   const { night } = page;
   return formatPage(
@@ -133,7 +133,7 @@ function lockSection({ night }: NightPageInput): Content {
 `;
 }
 
-/** A link to the row of a cell; its id when the night does not have the cell. */
+/** A link to the row of a cell, or the cell's id when the night does not have the cell. */
 function cellLink(id: string, night: NightRecord): Content {
   const title = cellTitle(night, id);
   return title === id ? id : html`<a href="#cell-${id}">${title}</a>`;

@@ -20,7 +20,7 @@ const classWords: readonly (readonly [CellClass, string, string])[] = [
 /** The classes that make a night fail, so that somebody must look at them. */
 export const wakingClasses = ['new', 'back', 'broken', 'disappeared'] as const;
 
-/** The words for a class, and its class in the stylesheet. */
+/** Returns the words for a class of a cell's result, and their class in the stylesheet. */
 export function wordsOf(kind: CellClass): readonly [words: string, tone: string] {
   const [, words, tone] = classWords.find(([one]) => one === kind) ?? [kind, kind, 'faint'];
   return [words, tone];

@@ -8,19 +8,19 @@ import { formatPage } from './page.ts';
 import { tableScript } from './table-script.ts';
 
 /**
- * How many nights are on one page. Nights are counted from 0, the oldest first, and night N is on page N / 100 + 1. So a new
- * night changes only the last two pages.
+ * The number of nights on one page. Nights count from 0, the oldest first, and night N is on page N / 100 + 1. A new night
+ * therefore changes only the last two pages.
  */
 export const nightsPerPage = 100;
 
-/** The file name of a page, counted from 1. */
+/** Returns the file name of a page. Pages count from 1. */
 export function nightsPageName(page: number): string {
   return `nights-${page}.html`;
 }
 
 /**
- * A page over several nights. `rows` are its nights, the newest first. `page` counts from 1. With `newest`, it is the last page
- * and also index.html: it shows the verdict of the newest night, and links only to older pages.
+ * Returns a page over several nights. `rows` are its nights, the newest first. `page` counts from 1. With `newest`, the page is the
+ * last page and also index.html: it shows the verdict of the newest night, and links only to older pages.
  */
 export function formatNightsPage(
   rows: readonly NightRow[],

@@ -3,9 +3,9 @@ import { type Content, html, Markup } from './markup.ts';
 import { pageStyle } from './style.ts';
 
 /**
- * A whole page in one file. Most of its content was printed by kernels under test, and CI servers show the page beside their own
- * pages. So its policy (Content-Security-Policy, level 3) lets nothing load, run or submit, except `script`, which the policy names
- * by its digest.
+ * Returns a whole page in one file. Kernels under test printed most of the content, and CI servers show the page beside their own
+ * pages. The page's policy (Content-Security-Policy, level 3) therefore lets nothing load, run or submit, except `script`, which
+ * the policy names by its digest.
  */
 export function formatPage(title: string, body: Content, script?: string): string {
   const scripts = script === undefined ? '' : `; script-src 'sha256-${digestOf(script)}'`;

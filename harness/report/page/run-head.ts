@@ -15,10 +15,12 @@ import { html, type Markup } from './markup.ts';
 import type { RunPageInput } from './run-page-input.ts';
 import { tone } from './words.ts';
 
-/** The number of splats on the first screen; the others are just below. */
+/** The number of splats on the first screen. Further splats are just below. */
 const toldSplats = 3;
 
-/** The top of the page of a run: which splats it showed, where, since when, and how to see them again; then what was run. */
+/**
+ * Returns the top of the page of a run: the splats that were seen, where, since when, and how to see them again; then what was run.
+ */
 export function runHead(page: RunPageInput): Markup {
   const { run } = page;
   const { verdict } = run;
@@ -64,7 +66,10 @@ function splatFacts(
   ];
 }
 
-/** How many trials of the workloads that showed the splat showed it. No row when there was only one such trial. */
+/**
+ * A row with the share of trials that showed the splat, among all trials of the workloads in which it showed. Returns no row when
+ * there was only one such trial.
+ */
 function rateRows({ title, signature }: SeenSplat, { run }: RunPageInput): readonly Fact[] {
   const ran = run.trials.filter(
     ({ canary, verdict }) => canary === undefined && !isNotRun(verdict),
@@ -86,7 +91,7 @@ function silenceFacts({ id, title }: Silence, page: RunPageInput): readonly Fact
   ];
 }
 
-/** The words about how long a splat has been there. A single run knows only its baseline, and what nights have recorded. */
+/** The words about how long a splat has existed. A single run knows only its baseline and the records of nights. */
 function since({ run, series, seen }: RunPageInput, signature: string): string {
   const patched = series.length === 0 ? '' : `; with ${series.join(', ')}`;
   const before = seen.get(signature);

@@ -11,19 +11,19 @@ export interface RunPageInput {
   readonly series: readonly string[];
   /** The command that repeats the run. Null for a replay of single trials, which no such command could repeat. */
   readonly command: string | null;
-  /** The folder in which the command was typed. Relative paths in it start there. */
+  /** The folder in which the command was typed. Relative paths in the command start from this folder. */
   readonly cwd: string;
   /** Returns the command that repeats one trial, or the whole run for an empty id. */
   readonly reproduce: (trial: string) => string;
   /** Pictures of the virtual screen, as PNG, by the id of the trial. */
   readonly pictures: ReadonlyMap<string, Uint8Array>;
-  /** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
+  /** The folders of each trial below `trials`. The first folder belongs to the try that decided the trial's verdict. */
   readonly folders: ReadonlyMap<string, readonly string[]>;
-  /** The drawing by drawLocks(); null when there is none. */
+  /** The drawing by drawLocks(). Null when there is no drawing. */
   readonly locksSvg: string | null;
   /** The number of lines of each console that has pages, by its folder below `trials`. */
   readonly consoles: ReadonlyMap<string, number>;
-  /** What the history of nights has about the run's splats, by signature. `firstSeen` and `lastSeen` are names of nights. */
+  /** The facts in the history of nights about the run's splats, by signature. `firstSeen` and `lastSeen` are names of nights. */
   readonly seen: ReadonlyMap<
     string,
     { readonly firstSeen: string; readonly lastSeen: string; readonly cell: string }

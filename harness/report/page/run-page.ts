@@ -21,7 +21,7 @@ import type { RunPageInput } from './run-page-input.ts';
 import { trialDetails } from './trial-details.ts';
 import { missing, tone } from './words.ts';
 
-/** The page of a run, for a browser, with everything in result.json that a person needs. */
+/** Returns the page of a run, for a browser, with everything in result.json that a person needs. */
 export function formatRunPage(page: RunPageInput): string {
   const { run } = page;
   const title = `${verdictPhrase(run.verdict)}: ${run.kernel?.release ?? page.name}`;
@@ -90,7 +90,7 @@ ${reportText(splat)}
 )}`;
 }
 
-/** The report of a splat. A guest that was lost printed none. */
+/** The report of a splat. A lost guest printed no report. */
 function reportText(splat: SeenSplat): Content {
   const { text } = splat;
   return [
@@ -99,7 +99,7 @@ function reportText(splat: SeenSplat): Content {
   ];
 }
 
-/** A section about trials without a proof. `Not run`: those that could not run here. `Not proved`: all others. */
+/** A section about trials without a proof. `Not run` has the trials that could not run here, and `Not proved` has all others. */
 function openSection(trials: readonly TrialResult[], heading: 'Not proved' | 'Not run'): Content {
   const open = trials.flatMap(({ id, verdict }, at) =>
     'because' in verdict && isNotRun(verdict) === (heading === 'Not run')
@@ -140,7 +140,7 @@ function verdictCell(verdict: Verdict): Markup {
   return html`<td class="verdict ${tone(verdict)}">${words}</td>`;
 }
 
-/** The largest number of dependencies that are listed; a longer list is no news. */
+/** The largest number of dependencies that are listed. A longer list is no news. */
 const listedDependencies = 100;
 
 function lockSection(locks: LockNews | null, svg: string | null): Content {

@@ -8,19 +8,22 @@ import { consolePlace } from './console-page.ts';
 import { commandCode, type Fact, facts, headline, sourceOf } from './facts.ts';
 import { html, type Markup } from './markup.ts';
 
-/** The facts from which the page of a series is made, besides its report. */
+/** The facts from which the page of a series is made, besides the series' report. */
 export interface SeriesPageInput {
   /** The command that repeats the series. */
   readonly command: string;
   /** The start of the test: ISO 8601, UTC. */
   readonly startedAt: string;
-  /** Returns where a splat is on the console of the trial that showed it. Undefined when no console of such a trial was kept. */
+  /**
+   * Returns the place of a splat on the console of the trial that showed the splat. Returns undefined when no console of such a
+   * trial was kept.
+   */
   readonly placeOf: PlaceOf;
 }
 
 export type PlaceOf = (splat: SeenSuspect) => SplatPlace | undefined;
 
-/** A placeOf() for a series whose consoles were not kept: it finds no splat. */
+/** A placeOf() for a series whose consoles were not kept. Always returns undefined. */
 export function nowhere(): undefined {
   return undefined;
 }
@@ -36,7 +39,7 @@ export interface SplatPlace {
   readonly lines: number;
 }
 
-/** A class of the stylesheet for each verdict of a patch. */
+/** The stylesheet's class for each verdict of a patch. */
 export const tones: Readonly<Record<PatchVerdict, string>> = {
   untestable: 'splat',
   inconclusive: 'doubtful',
@@ -46,12 +49,12 @@ export const tones: Readonly<Record<PatchVerdict, string>> = {
   unaffected: 'clean',
 };
 
-/** The number of splats on the first screen; the others are just below. */
+/** The number of splats on the first screen. Further splats are just below. */
 const toldSplats = 3;
 
 /**
- * The top of the page of a series: which splats it showed, where, since which patch, and how to see them again; then what was
- * tested.
+ * Returns the top of the page of a series: the splats that appeared, where, since which patch, and how to see them again; then what
+ * was tested.
  */
 export function seriesHead(report: SeriesReport, page: SeriesPageInput): Markup {
   const { verdict, exitCode, patches, series } = report;
@@ -95,12 +98,15 @@ function splatFacts(
   ];
 }
 
-/** The anchor, on the page of a series, of the report of a splat: `index` is the number of the patch, `at` that of its splat. */
+/**
+ * Returns the anchor of a splat's report on the page of a series. `index` is the number of the patch, and `at` is the number of the
+ * splat in the patch.
+ */
 export function splatId({ index }: Pick<ReportedPatch, 'index'>, at: number): string {
   return `splat-${index}-${at}`;
 }
 
-/** A link to the place of a splat on a console; null when no console is kept, or none of its pages has the line. */
+/** Returns a link to the place of a splat on a console. Returns null when no console is kept, and when the line is on no page. */
 export function seenLink(splat: SeenSuspect, page: SeriesPageInput): Markup | null {
   const found = page.placeOf(splat);
   const place = found === undefined ? null : consolePlace(found.line, found.lines);

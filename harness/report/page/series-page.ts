@@ -4,7 +4,7 @@ import { type Content, html, type Markup } from './markup.ts';
 import { formatPage } from './page.ts';
 import { type SeriesPageInput, seenLink, seriesHead, splatId, tones } from './series-head.ts';
 
-/** The page of a series, for a browser. */
+/** Returns the page of a series, for a browser. */
 export function formatSeriesPage(report: SeriesReport, page: SeriesPageInput): string {
   const { verdict, series, patches } = report;
   const title = `${verdict.kind}: ${series.cover?.subject ?? series.name}`;
@@ -86,7 +86,7 @@ ${rows}</tbody>
 `;
 }
 
-/** The splats that appeared and those that went. A report that is on the page already is not repeated. */
+/** The splats that appeared and the splats that disappeared. A report that is on the page already is not repeated. */
 function splatSection(patches: readonly ReportedPatch[], page: SeriesPageInput): Content {
   const printed = new Set<string>();
   const articles = patches.flatMap((patch) =>

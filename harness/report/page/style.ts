@@ -1,4 +1,6 @@
-/** The only stylesheet of splat's pages. The policy of a page allows it by its digest, so that no other style is used. */
+/**
+ * The only stylesheet of splat's pages. The policy of a page allows this stylesheet by its digest, so that no other style is used.
+ */
 export const pageStyle = `
 :root {
   color-scheme: light dark;

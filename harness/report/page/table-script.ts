@@ -1,7 +1,7 @@
 /**
- * The only script of splat's pages. A click on a heading sorts a table of the class `sortable`; a long table is also filtered by
- * what is typed above it. The policy of a page allows the script by its digest. It reads and changes only its own page. Without it
- * the page is complete.
+ * The only script of splat's pages. A click on a heading sorts a table of the class `sortable`. The words typed above a long table
+ * filter this table. The policy of a page allows the script by its digest. The script reads and changes only its own page. A page
+ * is complete without the script.
  */
 export const tableScript = `
 for (const table of document.querySelectorAll('table.sortable')) {

@@ -8,13 +8,13 @@ import { commandCode } from './facts.ts';
 import { type Content, html, type Markup } from './markup.ts';
 import { missing, tone } from './words.ts';
 
-/** What the details of a trial need to know about the page that they are on. */
+/** The facts about the page that the details of a trial need. */
 interface DetailsPage {
   /** Returns the command that repeats one trial. */
   readonly reproduce: (trial: string) => string;
   /** PNGs of the virtual screen, by trial. */
   readonly pictures: ReadonlyMap<string, Uint8Array>;
-  /** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
+  /** The folders of each trial below `trials`. The first folder belongs to the try that decided the trial's verdict. */
   readonly folders: ReadonlyMap<string, readonly string[]>;
   /** The number of lines of each console that has pages, by its folder below `trials`. */
   readonly consoles: ReadonlyMap<string, number>;
@@ -22,7 +22,7 @@ interface DetailsPage {
   readonly beside: boolean;
 }
 
-/** The details of one trial. They are folded while the trial is clean; a link to `#trial-AT` unfolds them. */
+/** Returns the details of one trial. The details of a clean trial are folded; a link to `#trial-AT` unfolds them. */
 export function trialDetails(trial: TrialResult, at: number, page: DetailsPage): Markup {
   const { id, verdict, seed, timings, events } = trial;
   const picture = page.pictures.get(id);

@@ -6,7 +6,7 @@ export function missing(count: number, words: Markup): Markup {
   return count > 0 ? words : html`<b class="doubtful">${words}</b>`;
 }
 
-/** The class of the stylesheet for a verdict: `clean` and `splat` have their own; any other verdict is `doubtful`. */
+/** Returns the stylesheet's class for a verdict: `clean` and `splat` have classes of their own; any other verdict is `doubtful`. */
 export function tone(verdict: Verdict): string {
   return verdict.kind === 'clean' || verdict.kind === 'splat' ? verdict.kind : 'doubtful';
 }

@@ -11,8 +11,8 @@ type RangeArguments = Pick<
 >;
 
 /**
- * Reads the range to bisect from the command line: from --tree, --series or --configs. Throws `usage` when none or several of
- * them are given.
+ * Reads the range to bisect from the command line: from --tree, --series or --configs. Throws `usage` unless exactly one of these
+ * flags is given.
  */
 export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice {
   const named = [
@@ -49,7 +49,7 @@ export function readRangeChoice(argv: RangeArguments, cwd: string): RangeChoice 
   return { kind: 'patches', kernel, patches: argv.series, good, bad, reverse };
 }
 
-/** The error for a range that cannot be opened; it says when the two ends were swapped. */
+/** Returns the error for a range that cannot be opened. The message says when the two ends were swapped. */
 export async function explainEnds(
   failure: unknown,
   choice: RangeChoice,
@@ -66,7 +66,7 @@ export async function explainEnds(
 }
 
 /**
- * True when the first revision is an ancestor of the second; false for one commit under two names. Throws when one of them does
+ * True when the first revision is an ancestor of the second. False for one commit under two names. Throws when one revision does
  * not exist.
  */
 async function isOlder(

@@ -32,15 +32,15 @@ export const command = 'bisect';
 export const builder = bisectOptions;
 
 /**
- * Runs a bisection. Returns 0 when it found the culprit, or the smallest set of commits with the culprit that can be found,
- * because no commit that would divide the set can be tested. Otherwise returns 125.
+ * Runs a bisection. Returns 0 when the culprit was found, or a set of commits with the culprit that cannot be made smaller because
+ * no commit that would divide the set can be tested. Otherwise returns 125.
  */
 export async function run(argv: BisectArguments, context: CommandContext): Promise<number> {
   const board = openBoard(context.stderr, context.live);
   const events = openEvents(board.emit);
   const { choice, ...asked } = await readRequest(argv, context, { ...board, ...events });
   await installPackages(context);
-  // The range is opened before the folder is made, so that wrong ends leave nothing behind.
+  // The range is opened before the folder is made, so that wrong ends of the range leave no folder behind.
   const range = await openRange(choice, asked).catch(async (error: unknown) => {
     throw await explainEnds(error, choice, context.signal);
   });

@@ -33,7 +33,7 @@ export function builder(yargs: Argv): Argv<BuildArguments> {
     });
 }
 
-/** Builds a kernel. Returns 0 when it exists, 125 when it cannot be built. */
+/** Builds a kernel. Returns 0 when the kernel exists, and 125 when the kernel cannot be built. */
 export async function run(argv: BuildArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const toolchain = await requestedToolchain(argv);
@@ -56,7 +56,9 @@ export async function run(argv: BuildArguments, context: CommandContext): Promis
   return outcome.kind === 'built' ? exitCodes.clean : exitCodes.skip;
 }
 
-/** The result of a build, as `--json` prints it. The path of the image is in it twice: once under the name of its make target. */
+/**
+ * The result of a build, as `--json` prints it. The result has the path of the image twice, once under the name of its make target.
+ */
 function recordOf(outcome: BuildOutcome): object {
   if (outcome.kind === 'untestable') return outcome;
   const { kernel } = outcome;

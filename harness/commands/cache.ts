@@ -81,8 +81,8 @@ export async function run(argv: CacheArguments, context: CommandContext): Promis
 }
 
 /**
- * An item of the cache. `release`, `source` and `store` are null for an item that is no kernel, and for a kernel of which they
- * are not known.
+ * An item of the cache. `release`, `source` and `store` are null when the item is no kernel, and when the kernel's value is
+ * not known.
  */
 interface ListedItem extends StoreItem {
   readonly release: string | null;
@@ -186,7 +186,7 @@ function rowOf<Item extends StoreItem>({
   return { ...item, usedAt: new Date(usedAtMs).toISOString() };
 }
 
-/** A line for each kind with its number and size, the largest first, and then an empty line. */
+/** A line for each kind, with the number and total size of its items, largest kind first, and then an empty line. */
 function summarize(items: readonly StoreItem[]): string {
   const kinds = [...new Set(items.map(({ kind }) => kind))].map((kind) => {
     const own = items.filter((item) => item.kind === kind);

@@ -2,9 +2,9 @@ import yargs, { type Argv } from 'yargs';
 import { HarnessError } from '../errors.ts';
 import { didYouMean } from './nearest.ts';
 
-/** What a command's builder has declared, as yargs stores it. Positionals are among the keys, too. */
+/** The declarations of a command's builder, as yargs stores them. The keys include positionals. */
 interface Declared {
-  /** Flags with an optional value, which only `=` can give: --llvm, --llvm=-19. */
+  /** Flags with an optional value, which must follow a `=`: --llvm, --llvm=-19. */
   readonly skipValidation: readonly string[];
   readonly key: Readonly<Record<string, unknown>>;
   readonly array: readonly string[];
@@ -30,11 +30,11 @@ interface DescribedWord {
   readonly name: string;
   readonly describe: string;
   readonly takesValue: boolean;
-  /** The valid words; empty when any word is valid. */
+  /** The valid words. An empty list when any word is valid. */
   readonly choices: readonly string[];
 }
 
-/** The command line of a command, from its module. */
+/** The parts of a command's module that declare its command line. */
 export interface CommandShape {
   readonly command: string;
   readonly builder: (yargs: Argv) => unknown;
@@ -57,9 +57,9 @@ interface Grammar {
 /** The words of a command line as the user typed them. */
 interface Typed {
   readonly positionals: readonly string[];
-  /** The value of each positional that was given, by its name; a list for one that takes any number of words. */
+  /** The value of each positional that was given, by name. A list for a positional that takes any number of words. */
   readonly named: ReadonlyMap<string, string | readonly string[]>;
-  /** The command line for yargs, which would drop positionals after -- */
+  /** The command line for yargs, without a --, because yargs would drop the positionals after it. */
   readonly args: readonly string[];
   readonly flags: ReadonlyMap<string, readonly string[]>;
 }
@@ -71,8 +71,8 @@ export function wantsHelp(args: readonly string[]): boolean {
 
 /**
  * Checks the arguments of a command before yargs parses them. Every flag must be known, have its value, and be given only once
- * unless it is repeatable. No positional that the command needs may be missing. A word must be one of the valid words, where
- * there is a list of them. Returns the words as typed. Throws `usage` with the typed word and the valid ones.
+ * unless the flag is repeatable. Every required positional must be given. Where a list of valid words exists, a word must be in the
+ * list. Returns the words as typed. Throws `usage` with the typed word and the valid words.
  */
 export function checkCommandLine(args: readonly string[], command: CommandShape): Typed {
   const grammar = readGrammar(command);
@@ -86,7 +86,7 @@ export function checkCommandLine(args: readonly string[], command: CommandShape)
   };
 }
 
-/** The flags and positionals of a command, with their help texts. Shell completion uses them. */
+/** Returns the flags and positionals of a command, with their help texts. Shell completion uses this. */
 export function describeFlags(command: CommandShape): {
   readonly flags: readonly DescribedWord[];
   readonly positionals: readonly DescribedWord[];
@@ -105,8 +105,8 @@ export function describeFlags(command: CommandShape): {
 }
 
 /**
- * The arguments as yargs parsed them, except positionals, which are as typed, and invalid numbers: these stay as typed instead of
- * NaN, so that a range check can name them.
+ * Returns the arguments as yargs parsed them, except that positionals and invalid numbers stay as typed. A range check can then
+ * name an invalid number instead of NaN.
  */
 export function keepTyped<T extends object>(argv: T, typed: Typed): T {
   const kept = Object.entries(argv).map(([key, value]) => {
@@ -119,7 +119,7 @@ export function keepTyped<T extends object>(argv: T, typed: Typed): T {
   return { ...Object.fromEntries(kept), ...Object.fromEntries(typed.named) } as T;
 }
 
-/** The words of the positionals by the names of these. */
+/** Maps the name of each positional to its words. */
 function nameWords(words: readonly string[], grammar: Grammar): Typed['named'] {
   const { positionals, isVariadic } = grammar;
   return new Map(
@@ -133,8 +133,9 @@ function nameWords(words: readonly string[], grammar: Grammar): Typed['named'] {
 }
 
 /**
- * The command line without --, which yargs reads as the end of the positionals. A word that then looks like a flag gets another
- * beginning: keepTyped() restores it. Unchanged when the words after -- belong to another program.
+ * Returns the command line without --, which yargs reads as the end of the positionals. A word after -- that looks like a flag
+ * gets the prefix `./`; keepTyped() restores the word. Returns the command line unchanged when the words after -- belong to
+ * another program.
  */
 function joinDashes(args: readonly string[], { passesOn }: Grammar): readonly string[] {
   const before = beforeDashes(args);
@@ -182,7 +183,7 @@ function readTyped(
   return { positionals: grammar.passesOn ? positionals : [...positionals, ...after], flags };
 }
 
-/** Reads one flag and its values; values after it are taken from the queue. */
+/** Reads one flag and its values. Values behind the flag are taken from the queue. */
 function takeFlag(
   arg: string,
   queue: string[],
@@ -199,7 +200,7 @@ function takeFlag(
   return { flag, values };
 }
 
-/** Finds a flag by its name; undefined when there is none. `no-cold` is a valid name because the flag `cold` takes no value. */
+/** Finds a flag by its name, or returns undefined. `no-cold` is a valid name because the flag `cold` takes no value. */
 function findFlag(word: string, { flags, declared }: Grammar): string | undefined {
   const positive = word.replace(/^no-/, '');
   return flags.find(
@@ -208,8 +209,8 @@ function findFlag(word: string, { flags, declared }: Grammar): string | undefine
 }
 
 /**
- * Takes the values of a flag from the queue of words. As in yargs, a word that looks like a flag is no value; but a negative
- * number is one.
+ * Takes the values of a flag from the queue of words. As in yargs, a negative number is a value, but no other word with a leading
+ * dash is.
  */
 function takeValues(flag: string, values: string[], queue: string[], { declared }: Grammar): void {
   const count = Math.max(declared.narg[flag] || 1, 1);

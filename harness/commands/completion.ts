@@ -25,7 +25,7 @@ type Commands = Readonly<
   >
 >;
 
-/** A flag or a positional; `name` has no dashes. `choices` are its valid words; empty when a file may follow. */
+/** A flag or a positional. `name` has no dashes. `choices` are the valid words, an empty list when a file may follow. */
 interface Word {
   readonly name: string;
   readonly describe: string;
@@ -40,7 +40,7 @@ interface Described {
   readonly positionals: readonly Word[];
 }
 
-/** The command `splat completion`. It completes `commands`, itself included. */
+/** Returns the command `splat completion`, which completes `commands` and itself. */
 export function completionOf(commands: Commands) {
   return {
     command: 'completion <shell>',
@@ -73,7 +73,7 @@ const completionWords = {
   positionals: [{ name: 'shell', describe: 'shell', takesValue: true, choices: ['bash', 'zsh'] }],
 };
 
-/** The words of flags that also take a path, so that yargs has no list of them. */
+/** The valid words of flags that also take a path. yargs has no list of these words. */
 const flagWords: Readonly<Record<string, readonly string[]>> = {
   workload: [
     ...workloads.map(({ name }) => name),
@@ -87,7 +87,7 @@ const flagWords: Readonly<Record<string, readonly string[]>> = {
   kernel: ['debian:6.1', 'debian:7.3', 'debian:newest'],
 };
 
-/** The first words of commands that also take a path or a signature there. */
+/** The first words of commands that also take a path or a signature in the place of this word. */
 const firstWords: Readonly<Record<string, readonly string[]>> = {
   nightly: ['plan', 'merge'],
   history: ['import', 'backup'],

@@ -15,7 +15,7 @@ export interface ConsoleFolder {
   readonly marks: readonly ConsoleMark[];
 }
 
-/** How many lines the console of a trial has, by the trial's folder. Only consoles that have pages are in the map. */
+/** The number of lines of a trial's console, by the trial's folder. The map has only consoles that have pages. */
 export type ShownConsoles = ReadonlyMap<string, number>;
 
 /** Writes the consoles of trials as pages beside them. A folder without a console gets no page. */

@@ -1,4 +1,4 @@
-/** The parts of the process that a command may use. cli.ts makes it; tests make another. */
+/** The parts of the process that a command may use. cli.ts makes the real context, and tests make their own. */
 export interface CommandContext {
   /** Aborted by the first SIGINT or SIGTERM, and by SIGHUP unless splat runs under nohup(1). */
   readonly signal: AbortSignal;
@@ -15,8 +15,8 @@ export interface CommandContext {
 }
 
 /**
- * Which output has colours, and which may be drawn over. A terminal with TERM=dumb, for example a shell in Emacs, would show the
- * escape sequences.
+ * Decides which output has colours, and which output may be drawn over. A terminal with TERM=dumb, for example a shell in Emacs,
+ * would show the escape sequences.
  */
 export function terminalFacts(
   isTerminal: { readonly stdout: boolean; readonly stderr: boolean },

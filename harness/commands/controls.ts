@@ -125,8 +125,8 @@ function outputOptions<T>(yargs: Argv<T>): Argv<T> {
 }
 
 /**
- * Runs the detection matrix, which breaks each rule on each kernel. Returns 0 when every cell of the matrix is as expected, else
- * 1.
+ * Runs the detection matrix, which breaks each rule on each kernel. Returns 0 when every cell of the matrix is as expected, and
+ * 1 otherwise.
  */
 export async function run(argv: ControlsArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);

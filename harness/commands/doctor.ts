@@ -29,7 +29,7 @@ export function builder(yargs: Argv): Argv<DoctorArguments> {
     .option('json', { boolean: true, default: false, describe: 'print one JSON document' });
 }
 
-/** Examines this host. Returns 0 when a run can work on it, else 128. */
+/** Examines this host. Returns 0 when runs can work on this host, else 128. */
 export async function run(argv: DoctorArguments, context: CommandContext): Promise<number> {
   const checks = await examineHost({
     cacheRoot: cacheRoot(context.env),

@@ -4,12 +4,12 @@ import type { NightRow } from '../records/night-row.ts';
 import type { IssuePast, NightPast } from '../report/page/night-page-input.ts';
 import { readNight } from './nights-index.ts';
 
-/** How many earlier nights the page of a night shows. */
+/** The number of earlier nights that the page of a night shows. */
 const shownNights = 30;
 
 /**
- * Returns what earlier nights found in the cells of this night and about its splats. Reads the folders of nights that are beside
- * this night's folder. Null when there are no earlier nights.
+ * Returns the results of earlier nights for the cells and splats of this night. Reads the folders of nights beside this night's
+ * folder. Returns null when there are no earlier nights.
  */
 export async function findPast(
   dir: string,

@@ -36,7 +36,10 @@ export function guestChoice<T>(yargs: Argv<T>) {
     });
 }
 
-/** The guest that the user chose. Throws `usage` for an invalid package name, and for packages of a guest that is not a Debian. */
+/**
+ * Returns the guest that the user chose. Throws `usage` for an invalid package name, and for packages of a guest that is not
+ * a Debian.
+ */
 export function requestedGuest({
   guest,
   packages,
@@ -65,7 +68,9 @@ export function requestedGuest({
   return { guest, ...device, packages: [...new Set(names)].toSorted() };
 }
 
-/** The Debian packages that the host needs for this guest and these workloads, besides the packages that every run needs. */
+/**
+ * Returns the Debian packages that the host needs for this guest and these workloads, besides the packages that every run needs.
+ */
 export async function guestNeeds(
   { guest, gpu }: Pick<GuestArguments, 'guest' | 'gpu'>,
   workloads: readonly string[] = [],
@@ -86,7 +91,7 @@ function trialNeeds(guests: readonly string[], workloads: readonly string[]): re
   ];
 }
 
-/** The Debian packages that the host needs for the guests and workloads of a night's cells, from trialNeeds(). */
+/** Returns the Debian packages that the host needs for the guests and workloads of a night's cells, from trialNeeds(). */
 export function cellNeeds(
   cells: readonly { readonly guest: string; readonly workload: string }[],
 ): readonly Need[] {

@@ -2,7 +2,7 @@ import { HarnessError } from '../errors.ts';
 import { didYouMean } from './nearest.ts';
 import { topicNames, topics } from './topics.ts';
 
-/** The text of `splat help TOPIC`; undefined for any other command line. The topic may have capital letters. */
+/** Returns the text of `splat help TOPIC`, or undefined for any other command line. The topic may have capital letters. */
 export function topicOf(args: readonly string[]): string | undefined {
   const [name = '', topic = '', ...rest] = args;
   if (name !== 'help' || rest.length > 0 || !isTopic(topic)) return undefined;

@@ -115,8 +115,8 @@ async function importRuns(
 }
 
 /**
- * The time that --since names, in milliseconds since 1970: a day such as `2027-01-31`, or an age in days such as `14d`. Throws
- * `usage` for anything else.
+ * Returns the time that --since names, in milliseconds since 1970. --since takes a day such as `2027-01-31`, or an age in days such
+ * as `14d`. Throws `usage` for anything else.
  */
 function sinceOf(since: string, nowMs: number): number {
   const days = /^(\d{1,5})d$/.exec(since)?.[1];

@@ -3,8 +3,8 @@ import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /**
- * Opens a regular file of a run directory for reading. Returns undefined when there is none. The directory is untrusted: a link
- * that leads out of it is not followed, and a pipe is not waited for.
+ * Opens a regular file of a run directory for reading. Returns undefined when there is no such file. The directory is untrusted: a
+ * link that leads out of the directory is not followed, and opening a pipe does not wait.
  */
 export async function openInside(dir: string, path: string): Promise<FileHandle | undefined> {
   if (!(await isInside(dir, dirname(path)))) return undefined;

@@ -6,9 +6,9 @@ import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
 
 /**
- * Installs the Debian packages that are missing, of those that every run needs and those in `more`. On a terminal it asks first,
- * unless CI=true. Without a terminal it does not ask. All output goes to stderr. Throws `tool` when they cannot be installed, and
- * when the answer is no.
+ * Installs the missing Debian packages among the packages that every run needs and the packages in `more`. Asks first on a
+ * terminal, unless CI=true. Does not ask without a terminal. All output goes to stderr. Throws `tool` when the packages cannot be
+ * installed, and when the answer is no.
  */
 export async function installPackages(
   context: CommandContext,

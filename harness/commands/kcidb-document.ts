@@ -19,8 +19,8 @@ export interface KcidbFacts {
 }
 
 /**
- * Returns the document for KCIDB of a folder. For a series or a night, it is the folder's kcidb.json; for a run, it is made from
- * the run's records. Throws `usage` for another folder, and for a document that KCIDB's schema refuses.
+ * Returns the KCIDB document of a folder. For a series or a night, this is the folder's kcidb.json; for a run, the document is made
+ * from the run's records. Throws `usage` for another folder, and for a document that KCIDB's schema refuses.
  */
 export async function kcidbDocument(
   dir: string,
@@ -53,8 +53,8 @@ async function runDocument(
 }
 
 /**
- * The digests of the patches of a run, which the copies of the user's series in the run directory have. splat's own series are
- * left out: they do not belong to a checkout.
+ * The digests of the patches of a run, from the copies of the user's series in the run directory. splat's own series do not belong
+ * to a checkout and are left out.
  */
 async function digestsOf(
   dir: string,
@@ -69,7 +69,7 @@ async function digestsOf(
   return allPatches(series).map(({ diff }) => digest(diff));
 }
 
-/** One document with the objects of all `documents`, each id once. */
+/** Returns one document with the objects of all `documents`, each id once. */
 export function joinDocuments(documents: readonly Kcidb[]): Kcidb {
   const all = <T extends { readonly id: string }>(
     listOf: (one: Kcidb) => readonly T[] | undefined,
@@ -87,13 +87,13 @@ export function joinDocuments(documents: readonly Kcidb[]): Kcidb {
   };
 }
 
-/** The SHA-256, in hexadecimal digits, of a text with one character per byte. */
+/** Returns the SHA-256, in hexadecimal digits, of a text with one character per byte. */
 export function digest(text: string): string {
   return createHash('sha256').update(text, 'latin1').digest('hex');
 }
 
 /**
- * The document with another origin, which is also the prefix of every id. The name and the address of the tested tree are added
+ * Returns the document with another origin, which is also the prefix of every id. Adds the name and the address of the tested tree
  * when they are given.
  */
 function withFacts(document: Kcidb, { origin, treeName, gitUrl }: KcidbFacts): Kcidb {

@@ -23,8 +23,8 @@ export async function spoolDocument(spool: string, json: string): Promise<string
 
 /**
  * Sends all documents in the spool, the folder of documents that wait to be sent. A document that was sent is removed. A document
- * that the server refuses for good is moved to the folder `refused` of the spool. When the server does neither with a document,
- * the attempt ends, and this document and all after it wait.
+ * that the server refuses for good is moved to the folder `refused` of the spool. When the server neither takes nor refuses a
+ * document, the attempt ends, and this document and all later documents wait.
  */
 export async function sendSpool(spool: string, options: PostOptions): Promise<readonly Delivery[]> {
   await makeFolder(spool);

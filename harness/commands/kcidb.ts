@@ -68,7 +68,7 @@ export function builder(yargs: Argv): Argv<KcidbArguments> {
     }) as unknown as Argv<KcidbArguments>;
 }
 
-/** How long one answer of the server may take, and how long to wait before each further try, in milliseconds. */
+/** The time that one answer of the server may take, and the waits before each further try, in milliseconds. */
 export interface Patience {
   readonly timeoutMs: number;
   readonly retryMs: readonly number[];
@@ -77,8 +77,8 @@ export interface Patience {
 const patience: Patience = { timeoutMs: 120_000, retryMs: [1000, 5000, 20_000] };
 
 /**
- * Submits documents to KCIDB, the database of kernel test results. Returns 0 when all were sent. With --dry-run, returns 0 and
- * sends nothing. Throws `infra` (exit 128) when a document still waits or was refused.
+ * Submits documents to KCIDB, the database of kernel test results. Returns 0 when all documents were sent. With --dry-run, returns
+ * 0 and sends nothing. Throws `infra` (exit 128) when a document still waits or was refused.
  */
 export async function run(
   argv: KcidbArguments,
@@ -113,9 +113,9 @@ export async function run(
 }
 
 /**
- * Reads the address and the token of the server. The address is that of --url, or else $KCIDB_REST, which looks like
- * `https://TOKEN@HOST/`, as for KCIDB's own tools. $KCIDB_TOKEN replaces the token in it. The token is sent in a header and never
- * shown.
+ * Reads the address and the token of the server. The address comes from --url, or else from $KCIDB_REST, which has the form
+ * `https://TOKEN@HOST/`, as for KCIDB's own tools. $KCIDB_TOKEN replaces the token in the address. The token is sent in a header
+ * and never shown.
  */
 function serverOf(
   { url }: KcidbArguments,

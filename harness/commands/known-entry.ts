@@ -18,8 +18,8 @@ export interface RequestedEntry {
 }
 
 /**
- * The entry that `splat known add` describes. Throws `usage`, with the name of the option, for a value that the file of known
- * issues cannot have, and for a day that is over at `nowMs`.
+ * Returns the entry that `splat known add` describes. Throws `usage`, with the name of the option, for a value that the file of
+ * known issues cannot have, and for a day that is over at `nowMs`.
  */
 export function requestedIssue(entry: RequestedEntry, nowMs: number): KnownIssue {
   const { signature, until, reason, link, owner, cell, maxBlind } = entry;
@@ -75,9 +75,9 @@ function dayOf(timeMs: number): string {
 }
 
 /**
- * The text of a file of known issues with one more entry. When the file has entries for the same splat in the same cells, they
- * get the fields of the new entry instead. Comments and the order of the entries are kept. Throws `config` when the file is
- * malformed. `file` is the name of the file in messages.
+ * Returns the text of a file of known issues with one more entry. When the file already has entries for the same splat in the same
+ * cells, those entries get the fields of the new entry instead. Comments and the order of the entries are kept. Throws `config`
+ * when the file is malformed. `file` is the name of the file in messages.
  */
 export function enterIssue(
   before: string,

@@ -67,7 +67,7 @@ export function builder(yargs: Argv): Argv<KnownArguments> {
 }
 
 /**
- * Adds an entry to the file of known issues, or checks the file. `add` returns 0; it renews an entry that the file already has.
+ * Adds an entry to the file of known issues, or checks the file. `add` renews an entry that the file already has, and returns 0.
  * `check` returns 0, or 1 when an entry has expired. Throws `config` for a malformed file, and `usage` for a malformed entry and
  * for a file that cannot be read.
  */
@@ -78,7 +78,7 @@ export async function run(argv: KnownArguments, context: CommandContext): Promis
 async function addEntry(argv: KnownArguments, context: CommandContext): Promise<number> {
   const issue = requestedIssue(argv, openClock(context.env)());
   const { named, shown } = knownPath(argv, context);
-  // A link stays a link: the file that it leads to is changed.
+  // A link stays a link: the file behind the link is changed.
   const path = (await readIfThere(realpath(named))) ?? named;
   const entered = async () =>
     enterIssue(await readKnown(path, shown, context, ''), issue, basename(path));

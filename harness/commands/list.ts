@@ -26,8 +26,8 @@ export function builder(yargs: Argv): Argv<ListArguments> {
 }
 
 /**
- * Lists the runs, series and bisections in a folder. Returns 0. When the folder is missing, throws `usage` if the user named it,
- * and lists nothing otherwise.
+ * Lists the runs, series and bisections in a folder. Returns 0. When the folder is missing, throws `usage` if the user named the
+ * folder, and lists nothing otherwise.
  */
 export async function run(argv: ListArguments, context: CommandContext): Promise<number> {
   const { folder = runsFolder(context) } = argv;
@@ -101,8 +101,8 @@ function outcome({
 }
 
 /**
- * The names of a run's series, shortened, because a long list would push the name of the folder off the screen. --json has all of
- * them.
+ * The names of a run's series, shortened, because a long list would push the name of the folder off the screen. --json prints
+ * all names.
  */
 function shownSeries([first, ...others]: readonly string[]): string {
   if (first === undefined) return '-';

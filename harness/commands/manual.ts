@@ -268,7 +268,7 @@ export function explainCommand(parser: Argv, name: string, command: CommandShape
   parser.epilogue(`Exit codes: ${manual.exits}`);
 }
 
-/** Commands whose default folder or history lies elsewhere when the working directory is in a kernel tree. */
+/** Commands whose default folder or history lies in another place when the working directory is in a kernel tree. */
 const inTreeElsewhere = new Set([
   'run',
   'controls',
@@ -284,7 +284,10 @@ const stateFolderText =
   'In a kernel tree the defaults are below $XDG_STATE_HOME/splat: splat writes nothing to the tree.';
 const exampleColumns = 96;
 
-/** A line for each example. A purpose that does not fit beside its command is a comment above it: a folded command could not be copied. */
+/**
+ * A line for each example. A purpose that does not fit beside its command is a comment above it, because nobody could copy a
+ * folded command.
+ */
 function describeExamples(examples: Manual['examples']): string {
   const width = Math.max(...examples.map(([line]) => line.length).filter((length) => length < 46));
   return examples

@@ -1,4 +1,7 @@
-/** Returns `; did you mean W?` for a misspelled word, where W is the nearest known word. Empty when no word is near. */
+/**
+ * Returns `; did you mean W?` for a misspelled word, where W is the nearest known word. Returns an empty string when no word
+ * is near.
+ */
 export function didYouMean(typed: string, known: readonly string[]): string {
   const [best] = known
     .map((word) => ({ word, distance: editDistance(bare(typed), bare(word)) }))
@@ -12,7 +15,9 @@ function bare(word: string): string {
   return word.replace(/^-+/, '').slice(0, 64).toLowerCase();
 }
 
-/** How many letters must be added, left out, replaced, or swapped with the next letter, to turn one word into the other. */
+/**
+ * The number of letters that must be added, left out, replaced, or swapped with the next letter to turn one word into the other.
+ */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let above = [...Array(b.length + 1).keys()];

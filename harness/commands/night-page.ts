@@ -15,12 +15,12 @@ import { isInside } from './inside-file.ts';
 import { findTrialFolders, readPicture, replayCommand } from './run-page.ts';
 
 /**
- * The largest result.json, in bytes, that is read for the page of a night. One run of a night has the trials of all cells that
+ * The largest result.json that is read for the page of a night, in bytes. One run of a night has the trials of all cells that
  * differ only in their workload.
  */
 const largestShownBytes = 16 * 1024 * 1024;
 
-/** The HTML page of the night in this folder. What was removed from the night's runs is left out. */
+/** Returns the HTML page of the night in this folder. The page lacks what was removed from the night's runs. */
 export async function formatNightAt(
   dir: string,
   night: NightRecord,
@@ -64,8 +64,8 @@ function runsOf(item: NightItem, { cells }: NightRecord): ReadonlySet<string> {
 }
 
 /**
- * The result of a run of the night; undefined when it cannot be read. A night may be untrusted, so its runs are only searched
- * inside its folder.
+ * The result of a run of the night. Undefined when the result cannot be read. A night may be untrusted, so its runs are only
+ * searched inside its folder.
  */
 async function readResult(dir: string, run: string): Promise<RunResult | undefined> {
   if (relative(dir, join(dir, run)).startsWith('..') || !(await isInside(dir, run))) {

@@ -19,16 +19,16 @@ import type { NightInputs } from './nightly-inputs.ts';
 import { openRunDirectory } from './run-directory.ts';
 import { nightStamp, nightsFolder } from './runs-folder.ts';
 
-/** A night that was stopped longer ago than this is not continued, because its kernels are those of another day. */
+/** A night that was begun longer ago than this is not continued, because its kernels are of another day. */
 const stalestMs = 20 * 60 * 60 * 1000;
 
-/** What the command line says about a night. */
+/** The choices on the command line for a night. */
 interface Asked {
   readonly out: string | undefined;
   readonly cell: string | undefined;
 }
 
-/** A night that runs from now on, its plan, and notes on how it began. */
+/** A night that runs from now on, its plan, and notes about its beginning. */
 interface BegunNight {
   readonly night: StoredNight;
   readonly plan: NightPlan;
@@ -36,8 +36,8 @@ interface BegunNight {
 }
 
 /**
- * Goes on with the night that was stopped, when this command began it; begins a new night otherwise. Throws `usage` for `--cell`
- * when a stopped night of the whole matrix can still be continued, since its trials would be lost.
+ * Continues the stopped night if this command began that night, and begins a new night otherwise. Throws `usage` for `--cell` when
+ * a stopped night of the whole matrix can still be continued, because a new night would lose its trials.
  */
 export async function beginOrResume(
   history: History,
@@ -84,8 +84,8 @@ export async function beginOrResume(
 }
 
 /**
- * Whether this command continues a night that was stopped; otherwise `why`, which is empty or says why no command can. Throws
- * `usage` when `--cell` would throw the trials of another night away.
+ * Decides whether this command continues a stopped night. If not, `why` says why no command can continue the night, or is empty.
+ * Throws `usage` when `--cell` would discard the trials of another night.
  */
 async function afterStop(
   stopped: StoredNight,
@@ -107,12 +107,13 @@ async function afterStop(
   const isUnedited = isSameMatrix && stopped.matrixDigest === digest;
   const isSame = stopped.onlyCell === (cell ?? null) && isPlaceOf(stopped, out, context);
   if (isUnedited && isSame) return { isContinued: true };
-  // Whether another matrix was edited since is not known here, so its night counts as one that can be continued.
+  // It is not known here whether another matrix was edited since. A night of another matrix therefore counts as a night that can
+  // be continued.
   if (cell !== undefined && (isUnedited || !isSameMatrix)) requireNoLoss(stopped, cell);
   return { isContinued: false, why: '' };
 }
 
-/** True when `--out` allows the folder of the stopped night: it names this folder, or nothing. */
+/** True when `--out` names the folder of the stopped night, or is not given. */
 function isPlaceOf(
   { dir }: StoredNight,
   out: string | undefined,

@@ -46,7 +46,7 @@ export function builder(yargs: Argv): Argv<NightlyWords> {
     ) as unknown as Argv<NightlyWords>;
 }
 
-/** For each form of `splat nightly` (such as `plan` or `merge`): the flags that this form takes and not every other form. */
+/** For each form of `splat nightly` (such as `plan` or `merge`), the flags of this form that not every form takes. */
 const allowed = {
   plan: ['shards'],
   merge: ['plan', 'notify', 'notifyMost'],
@@ -56,7 +56,8 @@ const allowed = {
 } as const;
 
 /**
- * Runs `splat nightly` in one of its forms: a whole matrix on this host, making a plan, one part of a plan, or merging the parts.
+ * Runs `splat nightly` in one of its forms: run a whole matrix on this host, make a plan, run one part of a plan, or merge
+ * the parts.
  */
 export async function run(argv: NightlyWords, context: CommandContext): Promise<number> {
   const [word, ...rest] = argv.words ?? [];

@@ -30,12 +30,12 @@ export function heartbeatOptions<T>(yargs: Argv<T>): Argv<T> {
     );
 }
 
-/** The path of the lock that is held while a night with this history runs. */
+/** Returns the path of the lock that a night with this history holds while it runs. */
 export function nightLock(historyPath: string): string {
   return `${historyPath}.night.lock`;
 }
 
-/** Checks that nights still run. Returns 0, or prints a line that says what is wrong and returns 1. */
+/** Checks that nights still run. Returns 0. When something is wrong, prints a line with the fault and returns 1. */
 export async function checkHeartbeat(
   historyPath: string,
   { heartbeatHours }: HeartbeatArguments,
@@ -56,7 +56,7 @@ async function faultsIn(
   context: CommandContext,
 ): Promise<readonly string[]> {
   await using history = await openHistory(path, { ...context, create: false });
-  // A run that was imported does not show that nights still begin.
+  // An imported run does not show that nights still begin.
   const last = nightsSince(history, 0).find((night) => night.matrixFile !== importedRun);
   if (last === undefined) return ['no night ever began'];
   const agoHours = (openClock(context.env)() - last.startedMs) / 3_600_000;

@@ -16,7 +16,7 @@ import { workloads } from '../stress/workloads.ts';
 import type { CommandContext } from './context.ts';
 import { historyFile, knownFile, shownPath } from './runs-folder.ts';
 
-/** What a night is made from: the command line, and the files that it names. */
+/** The inputs of a night: the command line, and the files that the command line names. */
 export interface NightInputs {
   readonly matrix: ReadMatrix;
   readonly digest: string;
@@ -28,8 +28,8 @@ export interface NightInputs {
 }
 
 /**
- * Reads the matrix file, and finds the history that it names. Throws `usage` when the file cannot be read, and `config` when it
- * is malformed.
+ * Reads the matrix file, and finds the history that the matrix names. Throws `usage` when the file cannot be read, and `config`
+ * when it is malformed.
  */
 export async function readMatrix(
   argv: { readonly matrix: string },
@@ -48,8 +48,9 @@ export async function readMatrix(
 }
 
 /**
- * Reads everything that a night is made from. Entries of the matrix that change nothing are told on stderr. Throws `usage` when the matrix or the file of known issues cannot be read, and for
- * an unknown --cell. Throws `config` for an error in these files, and when something that the matrix names does not exist.
+ * Reads all inputs of a night. Reports entries of the matrix that change nothing on stderr. Throws `usage` when the matrix or the
+ * file of known issues cannot be read, and for an unknown --cell. Throws `config` for an error in these files, and when something
+ * that the matrix names does not exist.
  */
 export async function readNightInputs(
   argv: { readonly matrix: string; readonly cell: string | undefined },
@@ -94,7 +95,8 @@ async function requireKnownFile(
 }
 
 /**
- * The path of the history that a matrix or plan in the folder `cwd` names. Otherwise the path of that folder's default history.
+ * Returns the path of the history that a matrix or plan in the folder `cwd` names, or else the path of that folder's
+ * default history.
  */
 export function historyPathOf(
   { history }: { readonly history?: string | undefined },
@@ -105,8 +107,8 @@ export function historyPathOf(
 }
 
 /**
- * The known issues in the file that a matrix or plan in the folder `cwd` names; empty when it names none. Throws `usage` when the
- * file cannot be read, and `config` when it is malformed.
+ * Returns the known issues in the file that a matrix or plan in the folder `cwd` names, or an empty list when no file is named.
+ * Throws `usage` when the file cannot be read, and `config` when it is malformed.
  */
 export async function readKnown(
   { known }: { readonly known?: string | undefined },
@@ -117,7 +119,7 @@ export async function readKnown(
   return parseKnown(await readUsed(resolve(cwd, known), known, context), known).value.issues;
 }
 
-/** Reads a text file that the user named. Throws `usage` when it cannot be read. */
+/** Reads a text file that the user named. Throws `usage` when the file cannot be read. */
 async function readUsed(
   path: string,
   shown: string,

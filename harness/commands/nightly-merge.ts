@@ -65,8 +65,8 @@ export async function mergeNight(argv: MergeArguments, context: CommandContext):
 }
 
 /**
- * Makes and marks the folder for a merged night. An existing folder must be empty, or that of an earlier merge of this night. Throws
- * `usage` otherwise.
+ * Makes and marks the folder for a merged night. An existing folder must be empty, or the folder of an earlier merge of this night.
+ * Throws `usage` otherwise.
  */
 async function requireNightFolder(dir: string, night: string): Promise<void> {
   const isThere = (await readIfThere(stat(dir)))?.isDirectory() === true;

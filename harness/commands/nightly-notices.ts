@@ -42,17 +42,17 @@ export interface Notifier {
   /** Stores the notices of a night, in the database transaction that closes the night. */
   readonly queue: (run: Run, night: Pick<StoredNight, 'id' | 'dir'>, record: NightRecord) => void;
   /**
-   * Sends the stored notices and resolves to undefined. When a call fails, resolves to a line with the reason, and the notices
-   * that are left wait for the next night.
+   * Sends the stored notices and resolves to undefined. When a call of the program fails, resolves to a line with the reason; the
+   * remaining notices wait for the next night.
    */
   readonly send: (history: History) => Promise<string | undefined>;
 }
 
-/** How many milliseconds one call of the program of --notify may take. */
+/** The time that one call of the program of --notify may take, in milliseconds. */
 const longestMs = 60_000;
 
 /**
- * Opens the notifier for the command line. Undefined when there is no --notify. Throws `usage` for a program that does not exist.
+ * Opens the notifier for the command line. Returns undefined without --notify. Throws `usage` for a program that does not exist.
  */
 export async function openNotifier(
   { notify, notifyArg, notifyMost }: NoticeArguments,
@@ -117,8 +117,8 @@ function byUrgency(one: Notice, other: Notice): number {
 }
 
 /**
- * Calls the program of --notify once, with the environment of this process. Resolves to undefined when the program exits with 0,
- * else to the reason of the failure. When the time is over, the program and its children are ended.
+ * Calls the program of --notify once, with the environment of this process. Resolves to undefined when the program exits with 0, or
+ * else to the reason of the failure. When the time is over, the program and its children are killed.
  */
 async function tellOne(
   program: string,
@@ -140,7 +140,7 @@ async function tellOne(
   );
   const input = `${JSON.stringify(notice)}\n`;
   const child = startTool(program, args, { signal: stop.signal, cwd: context.cwd, env, input });
-  // A child of the program in a session of its own may keep the program's output open for ever.
+  // A child of the program that has a session of its own may keep the program's output open for ever.
   const over = new AbortController();
   const end = await Promise.race([child.ended, pause(limitMs + 10_000, over.signal)]);
   over.abort();

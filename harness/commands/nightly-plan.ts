@@ -6,8 +6,8 @@ import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 
 /**
- * The text for `--dry-run`: the cells of the night (each a combination of kernel, guest and workload) with their ids, in the
- * order in which they would run, and the time that they would take. With `json`, it is one JSON document.
+ * Returns the text for `--dry-run`: the cells of the night (each a combination of kernel, guest and workload) with their ids, in
+ * the order in which they would run, and the time that they would take. With `json`, returns one JSON document.
  */
 export function describePlan(plan: NightPlan, json: boolean): string {
   const { cells, left, estimate } = plan;

@@ -30,7 +30,7 @@ interface PartArguments {
   readonly jobs: number | undefined;
 }
 
-/** The file that keeps finished results until shard.json is written, so that the same command can continue. */
+/** The file with the finished results until shard.json is written, so that the same command can continue. */
 const progressFile = 'shard.db';
 
 /**

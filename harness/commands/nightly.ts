@@ -79,8 +79,8 @@ export function nightOptions(yargs: Argv): Argv<NightlyArguments> {
 }
 
 /**
- * Runs a night on this host, and resolves to its exit code. The same command continues a night that was stopped. With --dry-run
- * or --check-heartbeat nothing is run.
+ * Runs a night on this host, and resolves to the night's exit code. The same command continues a night that was stopped. With
+ * --dry-run or --check-heartbeat, no trial is run.
  */
 export async function runNightHere(argv: NightlyArguments, context: CommandContext) {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
@@ -136,14 +136,14 @@ export async function runNightHere(argv: NightlyArguments, context: CommandConte
   }
 }
 
-/** Writes the reports of a closed night, prints it and sends its notices. Resolves to the night's exit code. */
+/** Writes the reports of a closed night, prints the night and sends its notices. Resolves to the night's exit code. */
 export async function tellNight(
   record: NightRecord,
   work: {
     readonly dir: string;
     readonly notifier: Notifier | undefined;
     readonly history: History;
-    /** Returns the reasons why events are missing in the night's events.jsonl. It is called after everything else is reported. */
+    /** Returns the reasons why events are missing in the night's events.jsonl. Called after everything else is reported. */
     readonly journalFailures?: () => readonly string[];
   },
   argv: Pick<NightlyArguments, 'out' | 'json'>,
@@ -161,7 +161,10 @@ export async function tellNight(
   return record.exitCode;
 }
 
-/** The error for a night that ended early. It says what is left of the night, so that a full disk is no reason to begin again. */
+/**
+ * The error for a night that ended early. The message says which results of the night remain, so that nobody begins again because
+ * of a full disk.
+ */
 function explainStop(
   error: unknown,
   { dir, isClosed }: { readonly dir: string; readonly isClosed: boolean },
@@ -192,7 +195,7 @@ async function writeNight(
     {
       file: 'night.html',
       make: async () => {
-        // A folder that the user named may be in any place, so the night is not added to an index there.
+        // A folder that the user named may be anywhere, so the night is not added to an index in that place.
         await reportNight(dir, cwd, { inIndex: out === undefined });
         return null;
       },
@@ -215,8 +218,8 @@ async function dryRun(
 }
 
 /**
- * Holds the lock of a history while a night runs with it. Throws `infra` when another night holds it, and `config` when the
- * history is damaged: the night could not be stored at its end.
+ * Holds the lock of a history while a night runs with this history. Throws `infra` when another night holds the lock, and `config`
+ * when the history is damaged and could not store the night at its end.
  */
 export async function lockNight(history: History, signal: AbortSignal): Promise<AsyncDisposable> {
   requireIntact(history);

@@ -9,15 +9,15 @@ import { checkValue } from '../records/schema.ts';
 import { formatNightsPage, nightsPageName, nightsPerPage } from '../report/page/nights-page.ts';
 
 export const rowsFile = 'nights.jsonl';
-/** How many titles of splats are kept for a night: a page shows a hundred nights. */
+/** The number of splat titles that are kept for a night: few, because a page shows a hundred nights. */
 const mostNews = 3;
-/** The largest night.json that is read, in bytes. That of a night with thousands of cells is smaller. */
+/** The largest night.json that is read, in bytes. The file of a night with thousands of cells is smaller. */
 const largestNightBytes = 64 * 1024 * 1024;
 
 /**
- * Writes the pages over all nights whose folders are in `dir`. index.html has the newest nights. The file nights.jsonl keeps what
- * the pages show of each night, so that each night.json is read only once. A page that did not change is not written. Resolves to
- * what is kept of the nights, the oldest first.
+ * Writes the pages over all nights whose folders are in `dir`. index.html has the newest nights. The file nights.jsonl keeps one
+ * row for each night, with the facts that the pages show, so that each night.json is read only once. A page that did not change is
+ * not written. Resolves to the rows, the oldest night first.
  */
 export async function writeNightsIndex(dir: string): Promise<readonly NightRow[]> {
   const names = await readdir(dir);
@@ -47,7 +47,7 @@ export async function writeNightsIndex(dir: string): Promise<readonly NightRow[]
     await writeWhole(join(dir, file), formatNightsPage(rowsOf(rows, page), placeOf(page, false)));
   }
   const index = formatNightsPage(rowsOf(rows, newest), placeOf(newest, true));
-  // The newest page also gets its final name, because the page before it links to it by that name.
+  // The newest page also gets its final name, because the page before links to that name.
   await writeWhole(join(dir, nightsPageName(newest + 1)), index);
   await writeWhole(join(dir, 'index.html'), index);
   return rows;
@@ -65,12 +65,10 @@ function rowsOf(rows: readonly NightRow[], page: number): readonly NightRow[] {
   return rows.slice(page * nightsPerPage, (page + 1) * nightsPerPage).toReversed();
 }
 
-/** A row has less than 1 KiB. */
+/** The largest nights.jsonl that is read, in bytes. A row has less than 1 KiB. */
 const largestRowsBytes = 256 * 1024 * 1024;
 
-/**
- * Reads what is kept of nights in nights.jsonl. A line that cannot be read is left out; the night's record is then read again.
- */
+/** Reads the rows of nights.jsonl. A line that cannot be read is left out, and the night's record is then read again. */
 async function readRows(dir: string): Promise<readonly NightRow[]> {
   const text =
     (await readIfThere(readRegular(join(dir, rowsFile), { largestBytes: largestRowsBytes }))) ?? '';
@@ -109,7 +107,7 @@ async function readRow(dir: string, folder: string): Promise<NightRow | undefine
   };
 }
 
-/** The record of a night's folder; undefined for another folder, and for a damaged record. */
+/** Reads the record in a night's folder. Returns undefined for another folder, and for a damaged record. */
 export async function readNight(dir: string): Promise<NightRecord | undefined> {
   const file = join(dir, 'night.json');
   return readRecord(file, nightSchema, largestNightBytes).catch(() => undefined);

@@ -52,7 +52,7 @@ export function builder(yargs: Argv): Argv<ReplayArguments> {
     });
 }
 
-/** Repeats a run, or one of its trials. Returns 0 when every verdict repeated, else 1. */
+/** Repeats a run, or one of its trials. Returns 0 when every verdict is the same again, else 1. */
 export async function run(argv: ReplayArguments, context: CommandContext): Promise<number> {
   const jobs = wholeNumber('jobs', argv.jobs, 1, 1024);
   const replayed = await findReplayed(argv.run, context.cwd);

@@ -8,14 +8,14 @@ import type { NightRow } from '../records/night-row.ts';
 import { formatNightAt } from './night-page.ts';
 import { rowsFile, writeNightsIndex } from './nights-index.ts';
 
-/** The largest record of a night that is shown: it has some 20,000 cells. */
+/** The largest record of a night that is shown, in bytes. Such a record has some 20,000 cells. */
 const largestShownBytes = 64 * 1024 * 1024;
 
 export async function isThere(path: string): Promise<boolean> {
   return (await readIfThere(lstat(path))) !== undefined;
 }
 
-/** True when the folder contains nights, or contained some before. */
+/** True when the folder contains nights, or contained nights before. */
 export async function holdsNights(dir: string): Promise<boolean> {
   if (await isThere(join(dir, rowsFile))) return true;
   if (await isThere(join(dir, 'run.json'))) return false;
@@ -26,8 +26,8 @@ export async function holdsNights(dir: string): Promise<boolean> {
 }
 
 /**
- * Writes the page of a night. The pages over all nights are also written, with `inIndex`, or when the folder above already has
- * such pages. Resolves to the file of the night's page. Throws `usage` for a folder without night.json.
+ * Writes the page of a night. Also writes the pages over all nights, if `inIndex` is true or if the parent folder already has such
+ * pages. Resolves to the file of the night's page. Throws `usage` for a folder without night.json.
  */
 export async function reportNight(
   dir: string,

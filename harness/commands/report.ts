@@ -74,7 +74,7 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
   return exitCodes.clean;
 }
 
-/** Throws `usage` for the folder of a run without a result, and says what it has. */
+/** Throws `usage` for the folder of a run without a result. The message says what the folder has. */
 async function requireFinished(dir: string, shown: string): Promise<void> {
   const stopped = await readStoppedRun(dir);
   if (stopped === undefined) return;

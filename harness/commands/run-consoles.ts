@@ -14,22 +14,22 @@ import { type ScannedLog, scanChunks } from './triage-scan.ts';
 export interface TrialConsole {
   /** The name of the guest's folder below `trials`. */
   readonly folder: string;
-  /** Absent: the trial was not judged, because the run still goes on or ended early. */
+  /** Absent when the trial was not judged, because the run still goes on or ended early. */
   readonly trial?: TrialResult;
-  /** True when the trial's result is that of this guest. A trial that was tried again has further guests. */
+  /** True when the trial's result comes from this guest. A trial that was tried again has further guests. */
   readonly decides: boolean;
 }
 
 /** The trials of a recorded run with their consoles. */
 export interface RecordedConsoles {
   readonly consoles: readonly TrialConsole[];
-  /** How many splats the boots showed. A run keeps no console of a boot. */
+  /** The number of splats that the boots showed. A run keeps no console of a boot. */
   readonly bootSplats: number;
 }
 
 /**
- * Finds the consoles in the folder of a run; undefined when the folder is not that of a run, a series or a bisection. The trials of
- * an unfinished run, of a series and of a bisection are those whose trial.json is written.
+ * Finds the consoles in the folder of a run, a series or a bisection. Returns undefined for any other folder. The trials of an
+ * unfinished run, a series or a bisection are the trials whose trial.json is written.
  */
 export async function findConsoles(dir: string): Promise<RecordedConsoles | undefined> {
   const entry = await readEntry(dir);
@@ -59,7 +59,7 @@ async function readTrial(dir: string, folder: string): Promise<readonly TrialRes
   return record === undefined ? [] : [record];
 }
 
-/** The consoles of the trials, in the order of the trials, and then those of no trial. */
+/** The consoles of the trials, in the order of the trials, and then the consoles that belong to no trial. */
 function assign(
   folders: readonly string[],
   trials: readonly TrialResult[],
@@ -75,7 +75,7 @@ function assign(
   return [...consoles.values(), ...others.map((folder) => ({ folder, decides: true }))];
 }
 
-/** Scans a console; undefined when the folder has none. */
+/** Scans a console. Returns undefined when the folder has no console. */
 export async function scanConsole(
   dir: string,
   { folder }: TrialConsole,
@@ -86,16 +86,16 @@ export async function scanConsole(
   return await scanChunks(file.createReadStream({ autoClose: false }), path);
 }
 
-/** The findings of a console, without those that are no complaint of its kernel. */
+/** The findings of a console, without the findings that are no complaint of the kernel. */
 export interface JudgedFindings {
   readonly found: readonly Finding[];
-  /** The splats of a canary: the trial seeded their bug, to prove that the kernel reports it. */
+  /** The splats of a canary. The trial seeded their bug to prove that the kernel reports this bug. */
   readonly seeded: readonly Finding[];
 }
 
 /**
- * Tells the splats that a canary seeded from the others. Leaves out what the kernel printed when splat pressed SysRq in a guest
- * that gave no result.
+ * Separates the splats that a canary seeded from the other splats. Leaves out what the kernel printed when splat pressed SysRq in a
+ * guest that gave no result.
  */
 export function judgeFindings(
   { trial, folder, decides }: TrialConsole,
@@ -103,17 +103,17 @@ export function judgeFindings(
 ): JudgedFindings {
   const answers = new Set(trial === undefined ? [] : answersOf(trial, decides, all));
   const found = all.filter((one) => !answers.has(one));
-  // The trials of a series and of a bisection have the name of their kernel before that of the canary.
+  // In a series or a bisection, the name of the kernel stands before the name of the canary.
   const isCanary =
     trial === undefined ? /(?:^|\.)canary-/.test(folder) : trial.canary !== undefined;
   if (!isCanary) return { found, seeded: [] };
-  // A canary whose verdict is `splat` printed others than its own; the verdict names them.
+  // A canary whose verdict is `splat` printed splats other than its own. The verdict names these splats.
   const unexpected = trial?.verdict.kind === 'splat' ? trial.verdict.titles : [];
   const isSeeded = (one: Finding): boolean => isDecisive(one) && !unexpected.includes(one.title);
   return { found: found.filter((one) => !isSeeded(one)), seeded: found.filter(isSeeded) };
 }
 
-/** The splats among the kernel's answers to SysRq. The trial's record has all other splats of the console. */
+/** The splats in the kernel's answers to SysRq. The trial's record has all other splats of the console. */
 function answersOf(
   { hang, retried, splats }: TrialResult,
   decides: boolean,

@@ -36,7 +36,7 @@ export async function openRunDirectory(
 
 /**
  * Returns the error for a run that ends early. When the command line is at fault, the run's folder `dir` is removed. When the run
- * was interrupted, the error names this folder, and has the table of its finished trials.
+ * was interrupted, the error names this folder and contains the table of the finished trials.
  */
 export async function abandonRun(
   failure: unknown,
@@ -59,7 +59,8 @@ export async function abandonRun(
 }
 
 /**
- * Returns the error for a series or bisection that ends early. After an interrupt, the error names the command that continues it.
+ * Returns the error for a series or bisection that ends early. After an interrupt, the error names the command that continues the
+ * series or bisection.
  */
 export function abandonJournal(failure: unknown, dir: string, cwd: string): unknown {
   if (!isHarnessError(failure, 'interrupted')) return explainDiskError(failure, dir);
@@ -71,8 +72,8 @@ export function abandonJournal(failure: unknown, dir: string, cwd: string): unkn
 const beforeJournal = new Set(['lock', eventsFile]);
 
 /**
- * Makes the folder for a series or bisection, or opens that of an earlier one, which is then continued. Throws `usage` for a
- * folder with other content. The journal is checked later, when it is read.
+ * Makes the folder for a series or bisection, or opens the folder of an earlier series or bisection, which is then continued.
+ * Throws `usage` for a folder with other content. The journal is checked later, when it is read.
  */
 export async function openJournalDirectory(
   dir: string,
@@ -86,7 +87,7 @@ export async function openJournalDirectory(
   );
 }
 
-/** The names in a folder, which is made when missing. `shown` names it in messages. */
+/** Returns the names in a folder, and makes the folder if needed. `shown` names the folder in messages. */
 async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
   try {
     await makeFolder(dir);
@@ -104,9 +105,9 @@ async function namesIn(dir: string, shown: string): Promise<readonly string[]> {
 }
 
 /**
- * Writes result.json, which is the result itself, and the files that derive from it, such as report.html. Returns one line for each
- * derived file that could not be written. Throws when result.json cannot be written. In the `splat replay` commands that
- * report.html shows, the path of the run is relative to the folder `context.cwd`.
+ * Writes result.json, which is the result itself, and the files that are derived from the result, such as report.html. Returns one
+ * line for each derived file that could not be written. Throws when result.json cannot be written. In the `splat replay` commands
+ * that report.html shows, the path of the run is relative to the folder `context.cwd`.
  */
 export async function writeReports(
   run: FinishedRun,
@@ -114,7 +115,7 @@ export async function writeReports(
 ): Promise<readonly string[]> {
   const { dir, result } = run;
   const locksSvg = drawLocks(result.locks);
-  // A failure to draw is reported where the picture is written; the page works without the picture.
+  // The code that writes the picture reports a failure to draw. The page works without the picture.
   const picture = locksSvg.catch(() => null);
   let consoles: ShownConsoles = new Map();
   return writeRecord(dir, { file: 'result.json', value: result }, [

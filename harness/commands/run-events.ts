@@ -4,19 +4,16 @@ import { join } from 'node:path';
 import type { Emit } from '../events.ts';
 import type { StampedEvent } from '../records/event.ts';
 
-/** The events of one run: shown at once and stored in its folder. */
+/** The events of one run. Events are shown at once and stored in the run's folder. */
 export interface RunEvents {
   /** The id that each event carries. */
   readonly runId: string;
   readonly emit: Emit;
-  /**
-   * Writes the events so far, and from now on each new one, to events.jsonl of the folder. An existing file is
-   * continued.
-   */
+  /** Writes the events so far, and from now on each new event, to events.jsonl of the folder. An existing file is continued. */
   readonly keepIn: (dir: string) => void;
   /**
-   * The reasons why events are missing in the file, for example "events.jsonl: no space left"; empty when none is missing. The run
-   * continues without them.
+   * Returns the reasons why events are missing in the file, for example "events.jsonl: no space left", or an empty list when no
+   * event is missing. The run continues without the missing events.
    */
   readonly failures: () => readonly string[];
 }

@@ -148,7 +148,7 @@ export function number(describe: string) {
 /** The defaults of guestOptions(). */
 export const guestDefaults = { accel: 'auto', memoryMib: 1024, cpus: 2, seed: 1 } as const;
 
-/** A flag with its value, as a person types it. Empty when the value is the default or undefined. */
+/** Returns a flag with its value, as a person types them. Returns an empty string when the value is the default or undefined. */
 export function optionWords(
   name: string,
   value: string | number | undefined,
@@ -164,7 +164,7 @@ export const accelOption = {
   describe: 'kvm, tcg (emulation), or auto: KVM if a test boot works with it, else tcg',
 } as const;
 
-/** The flags of the machine that a guest is, of every command that lets the user choose it. */
+/** The flags of a guest's machine, for every command that lets the user choose the machine. */
 export interface MachineArguments {
   readonly accel: AccelChoice;
   readonly memoryMib: number;
@@ -204,8 +204,8 @@ export function requireConfidence(confidence: number): void {
 }
 
 /**
- * The value, checked to be a whole number from `low` to `high`; undefined when the flag was not given. Throws `usage` with the
- * flag, the value and the valid range.
+ * Returns the value if it is a whole number from `low` to `high`, or undefined when the flag was not given. Throws `usage`, with
+ * the flag, the value and the valid range, for any other value.
  */
 export function wholeNumber(
   flag: string,

@@ -18,7 +18,7 @@ import { guestDefaults, optionWords } from './run-options.ts';
 import { seenByNights } from './run-since.ts';
 import { shownPath } from './runs-folder.ts';
 
-/** The folders of each trial below `trials`; the first one belongs to the try that decided the trial's verdict. */
+/** The folders of each trial below `trials`. The first folder belongs to the try that decided the trial's verdict. */
 type TrialFolders = RunPageInput['folders'];
 
 /** Finds the folders of the trials in a run directory, in the order of guestFolders(). */
@@ -41,7 +41,10 @@ export async function writeRunConsoles(dir: string, result: RunResult): Promise<
   return writeConsolePages(dir, consoles);
 }
 
-/** The HTML page of a run directory. `beside`: the page lies in that directory and can link to its files. */
+/**
+ * Returns the HTML page of a run directory. `beside` is true when the page lies in that directory, so that it can link to the
+ * run's files.
+ */
 export async function formatRunAt(
   { dir, record, result }: FinishedRun,
   context: Pick<CommandContext, 'cwd' | 'env'>,
@@ -74,7 +77,7 @@ export async function formatRunAt(
 const largestPictureBytes = 2 * 1024 * 1024;
 const pngSignature = Buffer.from('89504e470d0a1a0a', 'hex');
 
-/** Reads a picture of a run directory; undefined when there is none, when it is too large, or when it is no PNG. */
+/** Reads a picture of a run directory. Returns undefined when the picture is missing, too large or no PNG. */
 export async function readPicture(dir: string, path: string): Promise<Uint8Array | undefined> {
   await using file = await openInside(dir, path);
   if (file === undefined || (await file.stat()).size > largestPictureBytes) return undefined;
@@ -83,8 +86,8 @@ export async function readPicture(dir: string, path: string): Promise<Uint8Array
 }
 
 /**
- * The command line of a run: --seed, and the other options that differ from their defaults. Null for a replay of single trials,
- * which no such command line could repeat.
+ * Returns the command line of a run: --seed, and the other options that differ from their defaults. Returns null for a replay of
+ * single trials, which no such command line could repeat.
  */
 export function askedCommand(request: RecordedRequest, seed: number): string | null {
   if (request.trials !== null) return null;
@@ -117,7 +120,10 @@ export function askedCommand(request: RecordedRequest, seed: number): string | n
   ]);
 }
 
-/** The command that replays one trial, or the whole run for an empty id. Its paths are for a person in the folder `cwd`. */
+/**
+ * Returns the command that replays one trial, or the whole run for an empty id. Paths in the command are for a person in the
+ * folder `cwd`.
+ */
 export function replayCommand(dir: string, trial: string, cwd: string): string {
   const runDir = shownPath(dir, cwd);
   return commandLine(typedCommand(), ['replay', trial === '' ? runDir : `${runDir}/${trial}`]);

@@ -7,8 +7,8 @@ import type { CommandContext } from './context.ts';
 import { historyFile } from './runs-folder.ts';
 
 /**
- * What nights have recorded about the splats of a run, by signature. It is read from the default history of the working
- * directory. Empty when there is none or it cannot be read, because a page should not fail for that.
+ * Returns the records of nights about the splats of a run, by signature, from the default history of the working directory. Returns
+ * an empty map when the history is missing or cannot be read, because a page should not fail for that.
  */
 export async function seenByNights(
   { bootSplats, trials }: RunResult,

@@ -188,7 +188,7 @@ export async function run(argv: RunArguments, context: CommandContext): Promise<
   }
 }
 
-/** The request for a run, without its compiler and its guest. */
+/** The request for a run, without the compiler and the guest. */
 function requestedRun(
   argv: RunArguments,
   { seed, duration }: ReturnType<typeof checkedLimits>,
@@ -217,7 +217,7 @@ function requestedRun(
   };
 }
 
-/** Throws `usage` for an option of IGT when no test of IGT was named: it would do nothing. */
+/** Throws `usage` for an option of IGT when no test of IGT was named, because the option would do nothing. */
 function requireIgt({ igt, igtExpect, workload }: RunArguments): void {
   if (workload.some(isIgtName)) return;
   for (const [flag, value] of Object.entries({ igt, 'igt-expect': igtExpect })) {

@@ -8,29 +8,29 @@ import type { CommandContext } from './context.ts';
 const marksOfTree = ['Kbuild', 'Kconfig', 'MAINTAINERS', 'include/linux/kernel.h'];
 
 /**
- * The default folder of run directories: `splat-runs` below the working directory. In a kernel tree, this would be an untracked
- * folder, so there it is `$XDG_STATE_HOME/splat` (XDG Base Directory Specification 0.8).
+ * Returns the default folder of run directories: `splat-runs` below the working directory. In a kernel tree, where this would be an
+ * untracked folder, returns `$XDG_STATE_HOME/splat` (XDG Base Directory Specification 0.8).
  */
 export function runsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): string {
   return isInKernelTree(cwd) ? stateFolder(env) : join(cwd, 'splat-runs');
 }
 
 /**
- * The folder in which the folders of nights are made by default: `splat-nights` below the working directory. In a kernel tree it
- * is `nights` in `$XDG_STATE_HOME/splat`.
+ * Returns the default parent folder of nights: `splat-nights` below the working directory. In a kernel tree, returns `nights`
+ * in `$XDG_STATE_HOME/splat`.
  */
 export function nightsFolder({ cwd, env }: Pick<CommandContext, 'cwd' | 'env'>): string {
   return isInKernelTree(cwd) ? join(stateFolder(env), 'nights') : join(cwd, 'splat-nights');
 }
 
-/** The name of a night's folder, such as `20261129-194300` for the night `2026-11-29T19:43:00Z`. */
+/** Returns the name of a night's folder, such as `20261129-194300` for the night `2026-11-29T19:43:00Z`. */
 export function nightStamp(name: string): string {
   return name.replaceAll(/[-:Z]/g, '').replace('T', '-');
 }
 
 /**
- * The path of the default history for a folder: `splat-history.db` in it. For a kernel tree, the history is in the state folder.
- * Its name has a digest of the tree's path, because cells of two trees may have the same name.
+ * Returns the path of the default history for a folder: `splat-history.db` in this folder. For a kernel tree, the history is in the
+ * state folder, and its name has a digest of the tree's path, because cells of two trees may have the same name.
  */
 export function historyFile(dir: string, env: NodeJS.ProcessEnv): string {
   if (!isInKernelTree(dir)) return join(dir, 'splat-history.db');
@@ -38,8 +38,8 @@ export function historyFile(dir: string, env: NodeJS.ProcessEnv): string {
 }
 
 /**
- * The path of the default file of known issues for a folder: `splat-known.yaml` in it. For a kernel tree, the file is in the state
- * folder.
+ * Returns the path of the default file of known issues for a folder: `splat-known.yaml` in this folder. For a kernel tree, the file
+ * is in the state folder.
  */
 export function knownFile(dir: string, env: NodeJS.ProcessEnv): string {
   if (!isInKernelTree(dir)) return join(dir, 'splat-known.yaml');
@@ -51,7 +51,7 @@ function nameOfTree(dir: string): string {
   return `${basename(dir)}-${valueDigest(dir).slice(0, 8)}`;
 }
 
-/** The folder of the documents for KCIDB that wait to be sent to the server `host`. */
+/** Returns the folder with the KCIDB documents that wait to be sent to the server `host`. */
 export function kcidbSpool(host: string, env: NodeJS.ProcessEnv): string {
   return join(stateFolder(env), 'kcidb', host.replaceAll(/[^\w.-]/g, '_'));
 }
@@ -66,7 +66,7 @@ function isInKernelTree(dir: string): boolean {
   return kernelTreeAround(dir) !== undefined;
 }
 
-/** The top folder of the Linux tree that `dir` is, or in which it is. Undefined outside of Linux trees. */
+/** The top folder of the Linux tree that contains `dir`, which may be `dir` itself. Undefined outside of Linux trees. */
 function kernelTreeAround(dir: string): string | undefined {
   for (let at = dir; ; at = dirname(at)) {
     if (marksOfTree.every((mark) => existsSync(join(at, mark)))) return at;
@@ -75,8 +75,8 @@ function kernelTreeAround(dir: string): string | undefined {
 }
 
 /**
- * A note for a run without --kernel in a kernel tree: `this folder is a kernel tree; --kernel . tests it`. Undefined outside of
- * Linux trees.
+ * Returns a note for a run without --kernel in a kernel tree: `this folder is a kernel tree; --kernel . tests it`. Returns
+ * undefined outside of Linux trees.
  */
 export function kernelTreeNote(cwd: string): string | undefined {
   const tree = kernelTreeAround(cwd);
@@ -86,7 +86,7 @@ export function kernelTreeNote(cwd: string): string | undefined {
     : `this folder is in a kernel tree; --kernel ${relative(cwd, tree)} tests the tree`;
 }
 
-/** A path for people: relative when it is below the working directory, else absolute. */
+/** Returns a path for people: relative when the path is below the working directory, else absolute. */
 export function shownPath(path: string, cwd: string): string {
   const below = relative(cwd, path) || '.';
   return below.startsWith('..') ? path : below;

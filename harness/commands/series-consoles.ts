@@ -6,8 +6,8 @@ import type { PlaceOf, SeenSuspect } from '../report/page/series-head.ts';
 import { writeConsolePages } from './console-pages.ts';
 
 /**
- * Writes those consoles of a series that show splats as pages. Returns a function that says where a splat is on these pages; it
- * returns undefined for a splat that is on no page.
+ * Writes pages for the consoles of a series that show splats. Returns a function that returns the place of a splat on these pages,
+ * or undefined for a splat that is on no page.
  */
 export async function writeSeriesConsoles(
   dir: string,
@@ -22,7 +22,7 @@ export async function writeSeriesConsoles(
   );
   const trials = new Map<string, TrialResult>();
   for (const folder of folders) {
-    // With an old or damaged record, only its links are missing.
+    // An old or damaged record only means that links are missing.
     const trial = await readRecord(join(dir, folder, 'trial.json'), trialRecordSchema).catch(
       () => undefined,
     );

@@ -22,8 +22,8 @@ import type { SeriesArguments } from './series-options.ts';
 import { writeRecord } from './write-record.ts';
 
 /**
- * Writes series.json, which is the report itself, and the files that derive from it. Returns one line for each derived file
- * that could not be written. Throws when series.json cannot be written.
+ * Writes series.json, which is the report itself, and the files that are derived from the report. Returns one line for each derived
+ * file that could not be written. Throws when series.json cannot be written.
  */
 export async function writeSeriesReports(
   report: SeriesReport,
@@ -56,7 +56,9 @@ function digest(text: string): string {
   return createHash('sha256').update(text, 'latin1').digest('hex');
 }
 
-/** The text of the mail for --mail. Nothing is sent. The recipients are only those that the base's get_maintainer.pl names. */
+/**
+ * Returns the text of the mail for --mail. Nothing is sent. The only recipients are those that the base's get_maintainer.pl names.
+ */
 export async function writeSeriesMail(
   report: SeriesReport,
   { series, source }: SeriesInputs,
@@ -78,8 +80,8 @@ export async function writeSeriesMail(
 }
 
 /**
- * The command line that repeats the test of a series. It has --seed, --repeat, and the other options that are not the default,
- * but no options for output. A series that came from stdin is called `mail` in it.
+ * Returns the command line that repeats the test of a series, with --seed, --repeat and the other options that differ from their
+ * defaults, but without options for output. A series that came from stdin has the name `mail` in the command line.
  */
 export function seriesCommand(argv: SeriesArguments): string {
   const isStdin = argv.series === '' || argv.series === '-';
@@ -110,8 +112,8 @@ export function seriesCommand(argv: SeriesArguments): string {
 }
 
 /**
- * The user's name and address, `Name <address>`, from the global git configuration. For what is missing there, it has `Your Name`
- * or `you@example.org`, which the user is to replace.
+ * The user's name and address, `Name <address>`, from the global git configuration. `Your Name` or `you@example.org` stands for a
+ * missing part, and the user is to replace it.
  */
 async function gitIdentity(signal: AbortSignal): Promise<string> {
   const get = async (name: string): Promise<string> => {

@@ -58,7 +58,7 @@ export function builder(yargs: Argv): Argv<ShellArguments> {
 }
 
 /**
- * Boots a guest and logs in. Returns the exit status of the command or login shell; 125 when the kernel cannot be built. Throws
+ * Boots a guest and logs in. Returns the exit status of the command or login shell, or 125 when the kernel cannot be built. Throws
  * `infra` (exit 128) when the kernel does not boot, when a module does not load, or when the guest stops before the session ends.
  */
 export async function run(argv: ShellArguments, context: CommandContext): Promise<number> {
@@ -114,7 +114,7 @@ async function requireFile(path: string): Promise<void> {
   throw new HarnessError('usage', `--copy-in ${path} cannot be copied: ${why}`);
 }
 
-/** A login from a terminal gets a terminal; a command, and a script on stdin, get pipes. */
+/** A login from a terminal gets a terminal. A command and a script on stdin get pipes. */
 async function logIn(
   shell: ShellGuest,
   wanted: string | undefined,

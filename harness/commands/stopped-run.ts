@@ -8,15 +8,15 @@ import { type TrialResult, trialRecordSchema } from '../records/trial.ts';
 import { describeTrials } from '../report/run-summary.ts';
 import { askedCommand } from './run-page.ts';
 
-/** A run without a result: it was stopped, or it still goes on. */
+/** A run without a result, because the run was stopped or still goes on. */
 interface StoppedRun {
-  /** How many of its trials have ended. */
+  /** The number of trials that have ended. */
   readonly ended: number;
-  /** The table of these trials, and the command that starts the run again. */
+  /** The table of the ended trials, and the command that starts the run again. */
   readonly text: string;
 }
 
-/** Reads a run directory that has no result. Undefined for any other folder. */
+/** Reads a run directory that has no result. Returns undefined for any other folder. */
 export async function readStoppedRun(dir: string): Promise<StoppedRun | undefined> {
   const entry = await readEntry(dir);
   if (entry.state !== 'unfinished') return undefined;

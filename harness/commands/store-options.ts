@@ -11,8 +11,8 @@ import type { CommandContext } from './context.ts';
 import type { StoreArguments } from './run-options.ts';
 
 /**
- * Opens the shared store that the command line or the environment names; undefined when neither names one. Throws `usage` for a
- * store without a trusted key, and for flags of keys without a store.
+ * Opens the shared store that the command line or the environment names. Returns undefined when neither names a store. Throws
+ * `usage` for a store without a trusted key, and for key flags without a store.
  */
 export async function openAskedStore(
   argv: StoreArguments,
@@ -46,8 +46,8 @@ function openPlace(asked: string, env: NodeJS.ProcessEnv, cwd: string): StorePla
 }
 
 /**
- * A token from the environment; undefined when it is not set. Throws `usage` for a token that is too short to be secret or that
- * no HTTP header can carry; the message does not show the token.
+ * Returns a token from the environment, or undefined when the variable is not set. Throws `usage` for a token that is too short to
+ * be secret or that no HTTP header can carry. The message does not show the token.
  */
 export function tokenOf(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const token = setOf(env[name]);
@@ -63,8 +63,8 @@ function setOf(value: string | undefined): string | undefined {
 }
 
 /**
- * Puts the shared store that the user named behind the cache, which then fetches from it what it lacks, until the result is
- * disposed of. Undefined when no store is named.
+ * Connects the cache with the shared store that the user named, until the result is disposed of: the cache fetches missing entries
+ * from the store. Returns undefined when no store is named.
  */
 export async function mountAskedStore(
   argv: StoreArguments,

@@ -81,7 +81,7 @@ export function builder(yargs: Argv): Argv<StoreCommandArguments> {
     }) as unknown as Argv<StoreCommandArguments>;
 }
 
-/** Runs an action on a shared store. Returns 0; `serve` returns when it is stopped. */
+/** Runs an action on a shared store. Returns 0. `serve` returns when the server is stopped. */
 export async function run(argv: StoreCommandArguments, context: CommandContext): Promise<number> {
   requireFlagsOf(argv);
   const path = resolve(context.cwd, argv.path);
@@ -97,7 +97,7 @@ export async function run(argv: StoreCommandArguments, context: CommandContext):
   }
 }
 
-/** The actions that read a flag; every other action would ignore it. */
+/** The actions that read a flag. All other actions would ignore the flag. */
 const actionsOfFlag = {
   listen: ['serve'],
   'tls-cert': ['serve'],

@@ -1,9 +1,9 @@
 import { HarnessError } from '../errors.ts';
 
 export interface TriageArguments {
-  /** What is read: a file, a folder, or `-`. Absent: standard input. */
+  /** The input: a file, a folder, or `-`. Absent for standard input. */
   readonly file?: string | undefined;
-  /** All files and folders of the command line. `file` is the only one of them; with several, `file` is absent. */
+  /** All files and folders of the command line. A single file or folder is also in `file`; with several, `file` is absent. */
   readonly files?: readonly string[] | undefined;
   readonly json?: boolean | undefined;
   readonly batch?: boolean | undefined;
@@ -17,14 +17,14 @@ export interface TriageArguments {
 
 type Flag = Exclude<keyof TriageArguments, 'file' | 'files'>;
 
-/** Flags that contradict each other: the first of a row and any of the others. */
+/** Flags that contradict each other: the first flag of a row, and any of the other flags of this row. */
 const contradictions: readonly (readonly [Flag, readonly Flag[]])[] = [
   ['rescan', ['batch', 'explain', 'vmlinux', 'follow']],
   ['batch', ['json', 'explain', 'vmlinux', 'follow']],
   ['follow', ['explain', 'vmlinux']],
 ];
 
-/** Flags that say nothing without another flag. */
+/** Flags that do nothing without another flag. */
 const companions: readonly { readonly flag: Flag; readonly needs: Flag; readonly what: string }[] =
   [
     {
@@ -35,7 +35,10 @@ const companions: readonly { readonly flag: Flag; readonly needs: Flag; readonly
     { flag: 'history', needs: 'rescan', what: 'RUN, the runs whose splats get other names' },
   ];
 
-/** Throws `usage` when flags contradict each other, when one needs another, or when --explain is no number of a finding. */
+/**
+ * Throws `usage` when flags contradict each other, when a flag lacks another flag that it needs, or when --explain is no number of
+ * a finding.
+ */
 export function requireSense(argv: TriageArguments): void {
   const isGiven = (flag: Flag): boolean => argv[flag] !== undefined && argv[flag] !== false;
   for (const [flag, others] of contradictions) {
@@ -56,7 +59,10 @@ export function requireSense(argv: TriageArguments): void {
   }
 }
 
-/** Throws `usage` for a flag that is for one log, when several logs or a folder were named: `what` says which. */
+/**
+ * Throws `usage` for a flag that works on one log only. Called when several logs or a folder were named; `what` says so in
+ * the message.
+ */
 export function requireNoFlagOfOneLog(argv: TriageArguments, what: string): void {
   const flag = (['batch', 'explain', 'vmlinux', 'follow'] as const).find(
     (one) => argv[one] !== undefined && argv[one] !== false,

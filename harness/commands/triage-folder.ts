@@ -11,12 +11,15 @@ import { isFolder, readLog, throwIfAborted } from './triage-input.ts';
 import { isDecisive, write } from './triage-output.ts';
 import { faultIn, type ScannedLog, scanChunks } from './triage-scan.ts';
 
-/** A log, or why something is none. `path` is absolute. */
+/** A log, or the reason why a path is no log. `path` is absolute. */
 type Source =
   | { readonly path: string; readonly scan: () => Promise<ScannedSource | undefined> }
   | { readonly path: string; readonly why: string };
 
-/** What was read of a log. `judged` is there for the console of a trial: findings that are in none of its lists do not count. */
+/**
+ * The content that was read from a log. `judged` is present for the console of a trial: a finding that is in none of the lists of
+ * `judged` does not count.
+ */
 interface ScannedSource extends ScannedLog {
   readonly judged?: JudgedFindings;
 }
@@ -25,8 +28,8 @@ interface ScannedSource extends ScannedLog {
 const marksOfRun = ['run.json', 'series.json', 'bisect.json', 'journal.jsonl'];
 
 /**
- * The logs below a folder, sorted by name. Links are not followed. Of the folder of a run, only the consoles are logs: its other
- * files repeat their text. A folder that cannot be listed has a reason.
+ * Yields the logs below a folder, sorted by name. Links are not followed. In the folder of a run, only the consoles are logs,
+ * because the other files repeat the text of the consoles. For a folder that cannot be listed, yields the reason.
  */
 async function* logsBelow(folder: string, context: CommandContext): AsyncGenerator<Source> {
   let names: string[];
@@ -37,7 +40,7 @@ async function* logsBelow(folder: string, context: CommandContext): AsyncGenerat
     return;
   }
   if (marksOfRun.some((mark) => names.includes(mark))) {
-    // The module that knows runs loads the schemas of records, which a folder of other logs does not need.
+    // The module for runs loads the schemas of records, which a folder with other logs does not need.
     const { findConsoles } = await import('./run-consoles.ts');
     const recorded = await findConsoles(folder);
     if (recorded !== undefined) {
@@ -45,7 +48,7 @@ async function* logsBelow(folder: string, context: CommandContext): AsyncGenerat
       return;
     }
   }
-  // The files of a night beside the folder of its runs are no logs either.
+  // The files of a night beside the folder `runs` are no logs either.
   const isNight = names.includes('night.json');
   for (const name of names) {
     const path = join(folder, name);
@@ -56,14 +59,17 @@ async function* logsBelow(folder: string, context: CommandContext): AsyncGenerat
   }
 }
 
-/** Why a name of a folder cannot be looked up. Node reads a name that is not UTF-8 with marks in it, and finds no such file. */
+/**
+ * The reason why a file name in a folder cannot be looked up. Node puts replacement characters into a name that is not UTF-8, and
+ * then finds no such file.
+ */
 function lookupFault(name: string, error: unknown): string {
   return name.includes('\uFFFD') && isCode(error, 'ENOENT')
     ? 'its name is not UTF-8'
     : readFaultIn(error);
 }
 
-/** The consoles of a run. With `only`, those of the folder of one trial. */
+/** Yields the consoles of a run. With `only`, yields only the console in this trial's folder. */
 async function* consolesOf(
   dir: string,
   { consoles, bootSplats }: RecordedConsoles,
@@ -84,7 +90,9 @@ async function* consolesOf(
   }
 }
 
-/** The logs of a folder that the user named. The folder may be that of the trials of a run, or of one of them. */
+/**
+ * Yields the logs of a folder that the user named. The folder may also be the folder `trials` of a run, or the folder of one trial.
+ */
 async function* logsOf(folder: string, context: CommandContext): AsyncGenerator<Source> {
   const isTrial = basename(dirname(folder)) === 'trials';
   if (isTrial || basename(folder) === 'trials') {
@@ -114,8 +122,8 @@ async function scanFile(path: string, context: CommandContext): Promise<ScannedL
 
 /**
  * Scans the named logs and every log below the named folders, and groups the findings by signature, the most frequent group first.
- * With one folder, the names of files are paths below it. Returns 1 when a splat was found, else 0. Throws `usage` when no log
- * could be read.
+ * With one folder, the names of files are paths below this folder. Returns 1 when a splat was found, else 0. Throws `usage` when no
+ * log could be read.
  */
 export async function runFolder(
   named: readonly string[],

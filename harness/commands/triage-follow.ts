@@ -10,15 +10,15 @@ import type { CommandContext } from './context.ts';
 import type { TriageArguments } from './triage-arguments.ts';
 import { isDecisive, toJson, write } from './triage-output.ts';
 
-/** How many milliseconds pass between two looks at the file. */
+/** The time between two looks at the file, in milliseconds. */
 const lookMs = 200;
-/** How many milliseconds without a new line end a report. */
+/** A report ends after this time without a new line, in milliseconds. */
 const silenceMs = 2_000;
 const chunkBytes = 1024 * 1024;
 
 /**
  * Reads a growing log until the user stops it, and prints each finding when its report is complete. When another file gets the
- * log's name (rotation), reads the old file to its end first. When the log is truncated, reads it again from its beginning.
+ * log's name (rotation), reads the old file to its end first. When the log is truncated, reads the log again from its beginning.
  * Returns 1 when a splat was seen, else 0.
  */
 export async function runFollow(argv: TriageArguments, context: CommandContext): Promise<number> {
@@ -84,8 +84,8 @@ async function openFirst(path: string, file: string): Promise<FileHandle> {
 }
 
 /**
- * What to read next at the end of the log. Undefined: nothing has changed. `truncated`: the same file, from its start. A file: it
- * has taken the place of the log.
+ * Decides what to read next at the end of the log. Undefined: nothing has changed. `truncated`: the same file is read again from
+ * its start. A file handle: this file has replaced the log.
  */
 async function replacement(
   path: string,
@@ -94,7 +94,7 @@ async function replacement(
 ): Promise<FileHandle | 'truncated' | undefined> {
   const own = await handle.stat();
   if (own.size < position) return 'truncated';
-  // During a rotation, no file may have the name.
+  // During a rotation, there may be no file with the name.
   const named = await stat(path).catch(() => undefined);
   if (!named?.isFile() || (named.ino === own.ino && named.dev === own.dev)) return undefined;
   return await open(path).catch(() => undefined);
@@ -121,7 +121,7 @@ function openTeller({ json }: TriageArguments, context: CommandContext): Teller 
   };
 }
 
-/** The text for a finding: the whole report for the first of its signature, a line for each further one. */
+/** The text for a finding: the whole report for the first finding with its signature, one line for each further finding. */
 function textOf(finding: Finding, count: number, { colour }: CommandContext): string {
   return count === 1
     ? `${formatFinding(finding, { colour, frames: 8 })}\n\n`

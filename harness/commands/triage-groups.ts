@@ -18,10 +18,10 @@ interface Group {
   count: number;
 }
 
-/** What several logs have, in groups by signature. */
+/** The findings of several logs, in groups by signature. */
 export interface Groups {
   add(finding: Finding, place: Place): void;
-  /** The most frequent group first. */
+  /** Returns the groups, the most frequent group first. */
   all(): readonly Group[];
 }
 
@@ -75,7 +75,7 @@ function rowsOf(groups: Groups): TriagedFolder['groups'] {
   });
 }
 
-/** Prints the groups, what was not read, the seeded splats, and last a line for all logs, if any log was read. */
+/** Prints the groups, the files that were not read, the seeded splats, and last a line for all logs, if any log was read. */
 export async function tellGroups(read: ReadLogs, context: CommandContext): Promise<void> {
   const { found, seeded, leftOut, readInPart, logs } = read;
   const style = { colour: context.colour, frames: 4 };
@@ -111,12 +111,12 @@ function whyOf({ file, why }: Unreadable): string {
   return `${escapeName(file)}: ${escapeLogText(why)}`;
 }
 
-/** `b.log:12 (finding 3)`: the number is for `splat triage b.log --explain 3`. */
+/** The place of a finding, such as `b.log:12 (finding 3)`. The number is for `splat triage b.log --explain 3`. */
 function placeOf({ file, line, number }: Place): string {
   return `${escapeName(file)}:${line} (finding ${number})`;
 }
 
-/** The name of a file on one line: other than a log, a name has newlines only to deceive. */
+/** The name of a file on one line. Newlines in a file name, unlike newlines in a log, only deceive. */
 function escapeName(file: string): string {
   return escapeLogText(file).replaceAll('\n', '\\x0a');
 }

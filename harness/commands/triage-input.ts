@@ -13,7 +13,7 @@ type Chunk = Uint8Array | string;
 /** The number of bytes of one read. */
 const chunkBytes = 1024 * 1024;
 
-/** Standard input when the log comes from there; undefined when the user named a file. */
+/** Standard input when the log comes from standard input. Undefined when the user named a file. */
 function standardInput(
   file: string | undefined,
   { stdin }: CommandContext,
@@ -69,7 +69,7 @@ async function* readBytes(
   }
 }
 
-/** Reads a pipe or a device to its end. An interrupt ends the wait for more. */
+/** Reads a pipe or a device to its end. An interrupt ends the wait for more data. */
 async function* readStream(
   stream: NodeJS.ReadableStream,
   { signal }: CommandContext,
@@ -90,8 +90,8 @@ async function* readStream(
 }
 
 /**
- * Reads a named pipe. The pipe is opened without waiting: otherwise open(2) would hold a thread until another process writes, and
- * could not be interrupted.
+ * Reads a named pipe. The pipe is opened without waiting, because open(2) would otherwise hold a thread until another process
+ * writes, and could not be interrupted.
  */
 async function* readFifo(path: string, context: CommandContext): AsyncGenerator<Chunk> {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -103,7 +103,7 @@ async function* readFifo(path: string, context: CommandContext): AsyncGenerator<
   }
 }
 
-/** The descriptor of stdin when it is a file, as in `splat triage - < console.log`; undefined otherwise. */
+/** The file descriptor of stdin when stdin is a regular file, as in `splat triage - < console.log`. Undefined otherwise. */
 function regularFile(stdin: NodeJS.ReadableStream): number | undefined {
   if (!('fd' in stdin) || typeof stdin.fd !== 'number') return undefined;
   return fstatSync(stdin.fd).isFile() ? stdin.fd : undefined;
@@ -111,7 +111,7 @@ function regularFile(stdin: NodeJS.ReadableStream): number | undefined {
 
 /**
  * Reads a regular file to its end, from the current position of its descriptor. Reads are synchronous, because a read from the page
- * cache takes less time than passing it to another thread. Between two reads, signals are handled.
+ * cache takes less time than handing the read to another thread. Signals are handled between two reads.
  */
 async function* readWhole(fd: number, { signal }: CommandContext): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.allocUnsafe(chunkBytes);
@@ -129,7 +129,7 @@ export function throwIfAborted(signal: AbortSignal): void {
     throw new HarnessError('interrupted', 'interrupted', { cause: signal.reason });
 }
 
-/** The first bytes of files that may contain a log but are not one, with the name of their format. */
+/** The first bytes of files that may contain a log but are no log themselves, with the name of the format. */
 const packed: readonly { readonly magic: string; readonly name: string }[] = [
   { magic: 'fd377a585a00', name: 'xz' },
   { magic: '28b52ffd', name: 'zstd' },
@@ -142,12 +142,12 @@ const packed: readonly { readonly magic: string; readonly name: string }[] = [
 const gzipMagic = '1f8b08';
 const longestMagic = 10;
 
-/** The name of the log in messages. */
+/** Returns the name of the log for messages. */
 export function nameOfLog(file: string | undefined): string {
   return file === undefined || file === '-' || file === '' ? 'standard input' : file;
 }
 
-/** The bytes of the log; gzip data is unpacked. Each chunk is valid until the next one is read. */
+/** Yields the bytes of the log. gzip data is unpacked. Each chunk is valid until the next chunk is read. */
 export async function* readLog(
   file: string | undefined,
   context: CommandContext,
@@ -165,7 +165,7 @@ export async function* readLog(
   yield* magic.startsWith(gzipMagic) ? unzip(whole, nameOfLog(file)) : whole;
 }
 
-/** The first chunks, until together they are as long as any magic number. */
+/** The first chunks, which together are at least as long as the longest magic number. */
 async function readStart(chunks: AsyncGenerator<Chunk>): Promise<readonly Chunk[]> {
   const start: Chunk[] = [];
   for (let bytes = 0; bytes < longestMagic; ) {
@@ -173,7 +173,7 @@ async function readStart(chunks: AsyncGenerator<Chunk>): Promise<readonly Chunk[
     if (next.done === true) break;
     const { value } = next;
     bytes += value.length;
-    // A chunk becomes invalid when the next one is read, so it is copied.
+    // The chunk is copied, because it becomes invalid when the next chunk is read.
     start.push(bytes < longestMagic ? Buffer.from(value) : value);
   }
   return start;

@@ -25,22 +25,22 @@ import { throwIfAborted } from './triage-input.ts';
 import { write } from './triage-output.ts';
 
 /**
- * A trial whose recorded splats differ from those that today's rules find on its console. The boots of a run are told as one such
- * trial with the name `boot`.
+ * A trial whose recorded splats differ from the splats that today's rules find on its console. The boots of a run are reported as
+ * one such trial with the name `boot`.
  */
 interface Rescanned extends ComparedRules {
   readonly run: string;
   readonly trial: string;
-  /** Where the splats are, as the user reads it. */
+  /** The place of the splats, as shown to the user. */
   readonly place: string;
 }
 
-/** How deep below the given folder runs are searched: the parent folder of nights, a night, its `runs`, a run. */
+/** The depth to which runs are searched below the given folder: the parent folder of nights, a night, its `runs`, a run. */
 const deepest = 4;
 
 /**
- * Scans the consoles of recorded runs and the reports of their boots again, and reports the splats that have another title or signature by today's rules. With
- * `--history`, also renames them in the history. Returns 0. Throws `usage` for a folder without runs.
+ * Scans the consoles of recorded runs and the reports of their boots again. Reports the splats that have another title or signature
+ * by today's rules. With `--history`, also renames them in the history. Returns 0. Throws `usage` for a folder without runs.
  */
 export async function runRescan(argv: TriageArguments, context: CommandContext): Promise<number> {
   const { cwd, signal } = context;
@@ -100,7 +100,7 @@ function nameOf({ title, signature, line }: Named): Named {
   return { title, signature, line };
 }
 
-/** The finished runs in a folder and below it. */
+/** Yields the finished runs in a folder and below. */
 async function* runsBelow(
   dir: string,
   depth: number,
@@ -139,7 +139,7 @@ async function mapHistory(
     dirs,
   }: {
     readonly changed: readonly Rescanned[];
-    /** The titles of the splats that have the same name by today's rules somewhere, by their signatures. */
+    /** The titles, by signature, of the splats that keep their name under today's rules in at least one place. */
     readonly kept: ReadonlyMap<string, string>;
     readonly dirs: ReadonlySet<string>;
   },
@@ -152,7 +152,7 @@ async function mapHistory(
       now: { key: now.signature, title: now.title },
     })),
   );
-  // Of a splat that becomes several, one may keep the name.
+  // When one splat becomes several splats, one of them may keep the name.
   const split = new Set(renames.map(({ before }) => before.key));
   const same = [...kept].flatMap(([key, title]) =>
     split.has(key) ? [{ before: { key, title }, now: { key, title } }] : [],

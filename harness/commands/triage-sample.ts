@@ -1,16 +1,16 @@
 /** A sample of the input, just large enough to tell a console log from other data. */
 export interface Sample {
   add(chunk: Uint8Array | string): void;
-  /** Says what the input is when it is not a log: `binary data, not a console log`. Undefined for a log. */
+  /** Returns the nature of an input that is not a log: `binary data, not a console log`. Returns undefined for a log. */
   fault(): string | undefined;
 }
 
 /** The number of bytes taken from each chunk: checking all bytes would take as long as the search for splats. */
 const sampleBytes = 4096;
 /**
- * The share of odd characters (control characters and invalid UTF-8) above which the input is no log. A log has some of them,
- * from noise on a serial line, and from what a crash left in the last block of a file. Random bytes have 57 %, a kernel image 40
- * % or more.
+ * The share of odd characters (control characters and invalid UTF-8) above which the input is no log. A log has some odd
+ * characters, from noise on a serial line, and from what a crash left in the last block of a file. Random bytes have 57 %, and a
+ * kernel image has 40 % or more.
  */
 const mostOdd = 1 / 3;
 const odd = /(?!\s)[\p{Cc}\uFFFD]/gu;

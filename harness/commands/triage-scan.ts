@@ -3,19 +3,19 @@ import type { Finding } from '../records/finding.ts';
 import { createScanner } from '../splat/scanner.ts';
 import { openSample } from './triage-sample.ts';
 
-/** What was read of one of several logs. */
+/** The content that was read from one of several logs. */
 export interface ScannedLog {
   /** The findings, in the order of their first lines. */
   readonly found: readonly Finding[];
-  /** False when nothing of a log was read: the file is empty, or no log, or cannot be opened. */
+  /** False when nothing of a log was read: the file is empty, is no log, or cannot be opened. */
   readonly isRead: boolean;
-  /** Why the log was not read, or not to its end; absent when it was. */
+  /** The reason why the log was not read, or not to its end. Absent for a log that was read to its end. */
   readonly fault?: string;
 }
 
 /**
- * Scans a log as far as it can be read: a log that is cut off has findings and a fault. An interruption is thrown. `path` is the
- * name of the log in errors of the input; the fault does not repeat it.
+ * Scans a log as far as the log can be read: a log that is cut off has findings and a fault. An interruption is thrown. `path` is
+ * the name of the log in errors of the input. The fault does not repeat this name.
  */
 export async function scanChunks(
   chunks: AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>,
@@ -43,7 +43,7 @@ export async function scanChunks(
   };
 }
 
-/** The message of an error of the input, without the name of the log. Throws any other error, and an interruption. */
+/** Returns the message of an error of the input, without the name of the log. Throws any other error, and an interruption. */
 export function faultIn(error: unknown, path: string): string {
   if (!(error instanceof HarnessError) || error.code === 'interrupted') throw error;
   const before = [`cannot read ${path}: `, `${path}: `, `${path} `];

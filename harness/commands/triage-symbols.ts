@@ -12,8 +12,9 @@ import type { Finding, StackFrame } from '../records/finding.ts';
 import type { CommandContext } from './context.ts';
 
 /**
- * How many functions of a stack must have another size in the image, before the image counts as that of another build. They must
- * also be at least half of the functions whose sizes are known. Fewer may have been patched at run time.
+ * The number of functions of a stack that must have another size in the image before the image counts as another build's image.
+ * These functions must also be at least half of the functions whose sizes are known. Fewer functions may have been patched at
+ * run time.
  */
 const leastOther = 3;
 
@@ -23,8 +24,8 @@ export interface Symbols extends AsyncDisposable {
 }
 
 /**
- * Opens the kernel image of `--vmlinux`. decorate() throws `usage` for a finding of another kernel, because its addresses say
- * nothing in this image.
+ * Opens the kernel image of `--vmlinux`. decorate() throws `usage` for a finding of another kernel, whose addresses mean nothing in
+ * this image.
  */
 export async function openSymbols(
   vmlinux: string,
@@ -83,8 +84,8 @@ function checkBuild(finding: Finding, symbolizer: Symbolizer, vmlinux: string): 
 
 /**
  * Throws `usage` when the sizes of functions show that the image is of another build. This check is for builds with the same
- * release, when the log or the image has no build id. Single functions may have been patched at run time, which changes their
- * size; but not most functions of a stack.
+ * release, when the log or the image has no build id. Patching at run time may change the size of single functions, but not of most
+ * functions of a stack.
  */
 async function checkSizes(
   { stack, line }: Finding,
@@ -103,8 +104,8 @@ async function checkSizes(
 }
 
 /**
- * The query for the source line of a frame. Undefined when the frame has a source line already, or no offset and size to look it
- * up by.
+ * The query for the source line of a frame. Undefined when the frame has a source line already, or lacks the offset and size for
+ * the query.
  */
 function queryOf(
   { symbol, offset, size, module, location }: StackFrame,

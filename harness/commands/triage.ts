@@ -69,7 +69,10 @@ export function builder(yargs: Argv): Argv<TriageArguments> {
     });
 }
 
-/** Yields the findings as they complete. At the end of an input without findings, throws `usage` when the input is not a log. */
+/**
+ * Yields each finding when its report is complete. At the end of an input without findings, throws `usage` when the input is not
+ * a log.
+ */
 async function* findSplats(
   argv: TriageArguments,
   context: CommandContext,
@@ -144,15 +147,15 @@ async function printExplanation(
   json: boolean,
   context: CommandContext,
 ): Promise<number> {
-  // The first `wanted` findings of those that are complete. The log is read to its end, because a report that is complete later
-  // may have begun earlier.
+  // The first `wanted` findings so far, in the order of their first lines. The log is read to its end, because a report that is
+  // complete later may have begun earlier.
   const first: Finding[] = [];
   let count = 0;
   for await (const finding of found) {
     count++;
     const at = first.findLastIndex(({ line }) => line <= finding.line) + 1;
     if (at >= wanted) continue;
-    // A copy has strings of its own. Strings of the finding itself are parts of the log and would keep it in memory.
+    // The copy has strings of its own. The strings of the finding itself are parts of the log and would keep the log in memory.
     first.splice(at, 0, structuredClone(finding));
     first.length = Math.min(first.length, wanted);
   }

@@ -1,9 +1,9 @@
 import { exitCodes, HarnessError } from '../errors.ts';
 
 /**
- * Makes the first SIGINT, SIGTERM or SIGHUP abort the work in good order. A second signal ends the process at once, with exit
- * code 130. SIGHUP does nothing when splat was started with SIGHUP ignored, as by nohup(1). Node forgets that when it starts; the
- * launcher tells it with SPLAT_NOHUP.
+ * Makes the first SIGINT, SIGTERM or SIGHUP abort the work in good order. A second signal ends the process at once, with exit code
+ * 130. SIGHUP does nothing when splat was started with SIGHUP ignored, as by nohup(1). Node forgets the ignored signal when it
+ * starts, so the launcher sets SPLAT_NOHUP.
  */
 export function watchSignals(stop: AbortController, env: NodeJS.ProcessEnv = process.env): void {
   const survivesHangUp = env['SPLAT_NOHUP'] === '1';

@@ -6,18 +6,18 @@ import { freeDiskMib } from '../host/disk.ts';
  * other workers.
  */
 export interface Fitness {
-  /** Waits until this host can take a job, or until the signal fires. Reports what it waits for. */
+  /** Waits until this host can take a job, or until the signal fires. Reports the reason for the wait. */
   readonly wait: (signal: AbortSignal) => Promise<void>;
   readonly succeeded: () => void;
   readonly failed: () => void;
 }
 
-/** How many MiB must be free on the disk before a worker takes a job: a run and its results need less. */
+/** The free disk space, in MiB, below which a worker takes no job. A run and its results need less. */
 const leastFreeMib = 512;
 const lookAgainMs = 10_000;
 /**
- * How many milliseconds a worker waits after a failure of its host (`restMs`). The wait doubles with each further failure in a
- * row, up to `longestRestMs`.
+ * The time that a worker waits after a failure of its host, in milliseconds. The wait doubles with each further failure in a row,
+ * up to `longestRestMs`.
  */
 const restMs = 30_000;
 const longestRestMs = 600_000;

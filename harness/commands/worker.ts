@@ -56,8 +56,8 @@ export function builder(yargs: Argv): Argv<WorkerArguments> {
 }
 
 /**
- * Runs jobs from a queue, which are cells of nights and builds of their kernels, until the process is interrupted; this is
- * thrown. Resolves to 0 when there was no job for --idle-minutes.
+ * Runs jobs from a queue: cells of nights, and builds of their kernels. Throws `interrupted` when the process is interrupted.
+ * Resolves to 0 when there was no job for --idle-minutes.
  */
 export async function run(argv: WorkerArguments, context: CommandContext): Promise<number> {
   const { env, signal } = context;
@@ -69,7 +69,7 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
   await installPackages(context, [...toolsNeeds, ...debianNeeds]);
   const root = cacheRoot(env);
   const say = (line: string): void => void context.stderr.write(`splat: ${plain(line)}\n`);
-  // Kernels that several cells need are built by workers that can put them into the shared store; the cells wait for them.
+  // Workers that can put kernels into the shared store build the kernels that several cells need. The cells wait for these kernels.
   const names = [...(isOffering(root) ? [buildsHere] : []), ...namesFor(argv.accel, most)];
   await using queues = await openQueues(names, address, { signal });
   say(`a worker of ${address.shown}`);
@@ -95,8 +95,8 @@ export async function run(argv: WorkerArguments, context: CommandContext): Promi
 }
 
 /**
- * The queue of --queue, or else of $SPLAT_QUEUE, which is safer, because everybody on a host can see a command line. Throws
- * `usage` when neither is given.
+ * Returns the queue of --queue, or else of $SPLAT_QUEUE. The variable is safer, because everybody on a host can see a command line.
+ * Throws `usage` when neither is given.
  */
 export function queueOf(asked: string | undefined, env: NodeJS.ProcessEnv): QueueAddress {
   const url = asked ?? env['SPLAT_QUEUE'];
@@ -104,7 +104,7 @@ export function queueOf(asked: string | undefined, env: NodeJS.ProcessEnv): Queu
   return readQueueAddress(url, env);
 }
 
-/** The most milliseconds between two looks at empty queues: hundreds of idle workers may ask one server. */
+/** The longest wait between two looks at empty queues, in milliseconds: hundreds of idle workers may ask one server. */
 const longestIdleMs = 5000;
 
 const buildsHere = buildQueueName({ arch: defaultArch.name });
@@ -122,7 +122,7 @@ async function takeOne(
   signal: AbortSignal,
 ): Promise<TakenJob | undefined> {
   for (const queue of queues) {
-    // When the server is restarting, it is asked again later.
+    // The server may be restarting. The worker then asks again later.
     const job = await queue.take().catch(() => undefined);
     if (job !== undefined || signal.aborted) return job;
   }
@@ -130,8 +130,8 @@ async function takeOne(
 }
 
 /**
- * Runs one job, and tells the queue how it ended. Resolves to false when this host failed. A job that is refused, because the job
- * itself is at fault, does not count against the host: the result is then true.
+ * Runs one job, and tells the queue how the job ended. Resolves to false when this host failed. Resolves to true otherwise, also
+ * for a job that is refused because the job itself is at fault.
  */
 async function runOne(
   job: TakenJob,

@@ -8,8 +8,8 @@ import { isOwnProgram, requireWorkloads } from '../trial/choose-workloads.ts';
 import { didYouMean } from './nearest.ts';
 
 /**
- * Checks the words of `--workload` without compiling or running anything. Throws `usage` for the name of no workload, with the
- * nearest name, for a path without a file, and for whatever else requireWorkloads() refuses.
+ * Checks the words of `--workload` without compiling or running anything. Throws `usage` for an unknown workload, with the nearest
+ * name, for a path without a file, and for whatever else requireWorkloads() refuses.
  */
 export async function requireNamed(names: readonly string[], cwd: string): Promise<void> {
   for (const name of names.filter(isOwnProgram)) {

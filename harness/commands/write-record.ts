@@ -2,14 +2,14 @@ import { join } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { writeWhole } from '../host/disk.ts';
 
-/** A file derived from a record. `make` returns its text; null when there is nothing to write. */
+/** A file derived from a record. `make` returns the text of the file, or null when there is nothing to write. */
 export interface Report {
   readonly file: string;
   readonly make: () => string | null | Promise<string | null>;
 }
 
 /**
- * Writes a record as JSON, and then each report by itself, so that a report that throws harms neither the record nor the other
+ * Writes a record as JSON, and then each report separately, so that a report that throws harms neither the record nor the other
  * reports. Returns a line with the file's name for each report that threw. Throws when the record cannot be written.
  */
 export async function writeRecord(

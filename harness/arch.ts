@@ -1,13 +1,13 @@
 /**
- * A processor architecture, for which kernels are built and which guests have. Each architecture is one frozen object. The type
- * lies directly in harness/ and in no folder below, because the folders kernel, guest and report need different fields of it.
+ * A processor architecture of kernels and guests. Each architecture is one frozen object. The type lies directly in harness/ and in
+ * no folder below, because the folders kernel, guest and report need different fields of this type.
  */
 export interface Architecture {
   /** The name for `--arch`. */
   readonly name: 'x86-64';
   /** The value of `ARCH=` for the kernel's Makefile. */
   readonly makeArch: string;
-  /** The make target of the kernel image that QEMU boots, and the path below make's output folder where make puts this image. */
+  /** The make target of the kernel image that QEMU boots. Also the path of this image below make's output folder. */
   readonly imageTarget: string;
   readonly imagePath: string;
   /** The value of `CROSS_COMPILE=` for the kernel's Makefile, when the host has another architecture. */
@@ -18,10 +18,7 @@ export interface Architecture {
   readonly cpu: { readonly kvm: string; readonly tcg: string };
   /** The serial console and the early console, as the kernel's command line names them. */
   readonly console: { readonly device: string; readonly early: string };
-  /**
-   * Returns the words about the clock for the kernel's command line. `tscKhz` is the rate of the host's time stamp counter in
-   * kHz.
-   */
+  /** Returns the clock's parameters for the kernel's command line. `tscKhz` is the rate of the host's time stamp counter in kHz. */
   readonly clockArguments: (tscKhz: number) => string;
   /** The value of e_machine in programs of this architecture (elf(5)). */
   readonly elfMachine: number;
@@ -41,9 +38,9 @@ const x86: Architecture = Object.freeze({
   // 3 to 7 ms instead of 0.6.
   cpu: { kvm: 'host,migratable=on', tcg: 'max,-erms' },
   console: { device: 'ttyS0', early: 'serial,ttyS0' },
-  // Without ACPI the kernel cannot calibrate its clock, so it is told the rate. The counter is `reliable`: it is right in a
-  // restored guest, too. `no_timer_check` leaves out a busy loop of a few ms that tests whether timer interrupts arrive. On a
-  // busy host this test fails, and the boot ends in a panic.
+  // Without ACPI the kernel cannot calibrate its clock, so the command line gives the rate. The counter is `reliable`: its value is
+  // right in a restored guest, too. `no_timer_check` leaves out a busy loop of a few ms that tests whether timer interrupts arrive.
+  // On a busy host this test fails, and the boot ends in a panic.
   clockArguments: (tscKhz: number) => `tsc_early_khz=${tscKhz} tsc=reliable no_timer_check`,
   elfMachine: 62,
   kcidbName: 'x86_64',

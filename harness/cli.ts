@@ -125,10 +125,10 @@ export const commands: Readonly<Record<string, Row>> = {
   },
 };
 
-/** Runs the command line and returns the process's exit code; never throws. */
+/** Runs the command line and returns the process's exit code. Never throws. */
 export async function main(args: readonly string[], version: string): Promise<number> {
   const stop = new AbortController();
-  // All waiting code listens to this one signal, so many listeners are no sign of a leak.
+  // All waiting code listens to this signal, so many listeners are no sign of a leak.
   setMaxListeners(0, stop.signal);
   watchSignals(stop);
   const { stdin, stdout, stderr, env } = process;
@@ -213,7 +213,7 @@ const overviewEpilogue = [
   'Exit codes: 0 clean, 1 splat, 125 untestable or inconclusive, 128 the harness failed, 129 usage, 130 interrupted.',
 ].join('\n');
 
-/** Turns `help run` into `run --help`; other arguments stay as they are. */
+/** Turns `help run` into `run --help`. Other arguments stay as they are. */
 function explained(args: readonly string[]): readonly string[] {
   return args[0] === 'help' ? [...args.slice(1, 2), '--help'] : args;
 }
@@ -227,7 +227,9 @@ async function keepStore(context: CommandContext): Promise<AsyncDisposable> {
   });
 }
 
-/** Connects the cache with the shared store that a flag or the environment names: the cache fetches from it what it lacks. */
+/**
+ * Connects the cache with the shared store that a flag or the environment names: the cache fetches missing entries from the store.
+ */
 async function shareStore(argv: StoreArguments, context: CommandContext) {
   return (await import('./commands/store-options.ts')).mountAskedStore(argv, context);
 }
@@ -278,7 +280,7 @@ async function parseArguments(parser: Argv): Promise<void> {
 }
 
 function explain(thrown: unknown, context: Pick<CommandContext, 'stderr' | 'live'>): number {
-  // A full disk is not a bug of splat, wherever it was met.
+  // A full disk is not a bug of splat, wherever the error came from.
   const error = explainDiskError(thrown, 'the disk');
   const clear = context.live ? '\r\u001B[K' : '';
   if (error instanceof HarnessError) {

@@ -1,11 +1,11 @@
 /**
- * Says who is at fault for a failure: the harness, the user or the host. A kernel's fault is a Verdict and not thrown; only
- * `splat shell`, which has no verdict, throws it, as `infra`.
+ * Says who is at fault for a failure: the harness, the user or the host. A kernel's fault is a Verdict and is not thrown. The
+ * exception is `splat shell`, which has no verdict and throws `infra` for a kernel's fault.
  *
  * - `usage`: the user named something that does not exist or cannot be combined (exit 129)
  * - `config`: a file of the user is malformed (exit 129)
  * - `tool`: a program that the harness runs is missing or failed (exit 128)
- * - `infra`: the host failed: a full disk, no memory, a lost socket; in `splat shell` also a kernel that does not boot (exit 128)
+ * - `infra`: the host failed (a full disk, no memory, a lost socket), or in `splat shell` a kernel does not boot (exit 128)
  * - `interrupted`: SIGINT or SIGTERM (exit 130)
  * - `internal`: a bug of splat (exit 128)
  */
@@ -19,8 +19,8 @@ export interface HarnessErrorOptions {
 }
 
 /**
- * The only error that reaches the user on purpose; any other error there is a bug of splat. `message` is one line: what failed,
- * with which value, and what would be valid.
+ * The only error that reaches the user on purpose. Any other error that reaches the user is a bug of splat. `message` is one line:
+ * what failed, with which value, and what would be valid.
  */
 export class HarnessError extends Error {
   override readonly name = 'HarnessError';
@@ -34,7 +34,7 @@ export class HarnessError extends Error {
   }
 }
 
-/** True for a HarnessError of one of the given codes; without codes, for every HarnessError. */
+/** True for a HarnessError of one of the given codes. Without codes, true for every HarnessError. */
 export function isHarnessError(
   error: unknown,
   ...codes: readonly ErrorCode[]
@@ -52,7 +52,7 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-/** The exit code for a thrown error. An error that is not a HarnessError is a bug of splat and gives 128. */
+/** Returns the exit code for a thrown error. An error that is not a HarnessError is a bug of splat and gives 128. */
 export function exitCodeOfError(error: unknown): number {
   if (!(error instanceof HarnessError)) return exitCodes.harness;
   switch (error.code) {
@@ -68,7 +68,7 @@ export function exitCodeOfError(error: unknown): number {
   }
 }
 
-/** The first line of an error's message; of a thrown value that is not an Error, its text. */
+/** Returns the first line of an error's message. For a thrown value that is not an Error, returns its whole text. */
 export function firstLineOf(error: unknown): string {
   return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
 }

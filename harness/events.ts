@@ -5,14 +5,15 @@ import type { HarnessEvent, Stage } from './records/event.ts';
 export type Emit = (event: HarnessEvent) => void;
 
 /**
- * How a stage of a run, such as the build, ended: in words, and whether the stage failed. A string alone stands for a success.
+ * The end of a stage of a run, such as the build: the end in words, and whether the stage failed. A string alone stands for
+ * a success.
  */
 export type StageEnd = string | { readonly text: string; readonly failed: boolean };
 
 /**
  * Runs `work` as a stage of a run, such as the build, and returns its result. One event reports the start of the stage, and one
- * event its end. `done` makes the words of the end event from the result, which may say that the kernel failed. When `work`
- * throws, the end event repeats the words of the start event, and the error is thrown on.
+ * event its end. `done` makes the words of the end event from the result, and may say that the stage failed. When `work` throws,
+ * the end event repeats the words of the start event, and the error is thrown on.
  */
 export async function inStage<T>(
   emit: Emit,

@@ -5,27 +5,31 @@ import type { Inconclusive, InconclusiveCause, Verdict, WorkloadEnd } from './re
 export type { PatchVerdict, Untestable, Verdict, WorkloadEnd } from './records/verdict.ts';
 
 /**
- * Everything that the verdict of a trial depends on. Three things are required, so that `clean` is impossible without them: what
- * the ledger says (the health of the detectors), the witnesses (counters of the code under test), and how the workload ended.
+ * The facts on which the verdict of a trial depends. Three facts are required, so that `clean` is impossible without them: the
+ * ledger (the health of the detectors), the witnesses (counters of the code under test), and the end of the workload.
  */
 export interface TrialEvidence {
   /**
-   * The titles of those splats of this trial that count, in order. A known splat counts only when the trial is a canary (has a
-   * seeded bug) that must produce it. A lost guest, corrupted data and a leak are splats, too.
+   * The titles of the splats of this trial that count, in order. A known splat counts only when the trial is a canary (has a seeded
+   * bug) that must produce this splat. A lost guest, corrupted data and a leak are splats, too.
    */
   readonly splats: readonly string[];
-  /** The reasons why a detector was dead before the workload began; empty when all detectors were alive. */
+  /** The reasons why a detector was dead before the workload began. An empty list when all detectors were alive. */
   readonly deadBefore: readonly string[];
   /**
-   * The reasons why a detector was dead at the end of the trial; empty when all were alive, and when the guest was gone by then.
+   * The reasons why a detector was dead at the end of the trial. An empty list when all detectors were alive, and when the guest
+   * was gone by then.
    */
   readonly deadAfter: readonly string[];
-  /** The reasons why the console may lack lines; empty when it is complete, and when the guest was gone at the end. */
+  /**
+   * The reasons why the console may lack lines. An empty list when the console is complete, and when the guest was gone at the end.
+   */
   readonly incomplete: readonly string[];
   /** The witnesses (counters that prove that the code ran) that must not be zero, each with its count. */
   readonly witnesses: Readonly<Record<string, number>>;
   /**
-   * Those required witnesses that this kernel cannot count, so they cannot show whether the code ran. Absent: it can count all.
+   * The required witnesses that this kernel cannot count and that therefore cannot show whether the code ran. Absent when the
+   * kernel can count all required witnesses.
    */
   readonly absentWitnesses?: readonly string[];
   /**
@@ -35,8 +39,8 @@ export interface TrialEvidence {
   readonly failures?: readonly string[];
   readonly end: WorkloadEnd;
   /**
-   * For a canary, a trial with a seeded bug: the titles of the splats that it must produce, all of them and no others. Absent for
-   * every other trial.
+   * For a canary, a trial with a seeded bug: the titles of all splats that the canary must produce. No other splat may appear.
+   * Absent for every other trial.
    */
   readonly expected?: readonly string[];
   /** Set for a canary, a trial with a seeded bug, whose splats end its guest. */
@@ -44,9 +48,10 @@ export interface TrialEvidence {
 }
 
 /**
- * The verdict on one trial. An unexpected splat makes it `splat`, unless the console lost lines and a canary's seeded splat is
- * missing. Otherwise the first of these causes that applies makes it `inconclusive`: blind, not-run, hung, unexercised,
- * canary-missed, workload-failed. Otherwise it is `clean`. A guest that hung has no counters, so it is never `unexercised`.
+ * Returns the verdict on one trial. The verdict is `splat` for an unexpected splat, unless the console lost lines and a canary's
+ * seeded splat is missing. Otherwise the verdict is `inconclusive` with the first of these causes that applies: blind, not-run,
+ * hung, unexercised, canary-missed, workload-failed. Otherwise the verdict is `clean`. A guest that hung has no counters, so its
+ * trial is never `unexercised`.
  */
 export function judgeTrial(evidence: TrialEvidence): Verdict {
   const expected = evidence.expected ?? [];
@@ -55,7 +60,7 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
   // When lines of the console were lost, the seeded splat may have got any title.
   const garbled = missing.length > 0 && evidence.incomplete.length > 0;
   if (unexpected.length > 0 && !garbled) return { kind: 'splat', titles: unexpected };
-  // A canary's own splat switches lockdep off, so a detector that is dead afterwards says nothing against the canary.
+  // A canary's own splat turns lockdep off, so a detector that is dead afterwards proves nothing against the canary.
   const spoke = expected.length > 0 && missing.length === 0;
   const dead = [
     ...evidence.deadBefore,
@@ -63,7 +68,7 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
     ...(spoke ? [] : evidence.deadAfter),
   ];
   if (dead.length > 0) return inconclusive('blind', dead.join('; '));
-  // A workload that did not run need not move its witnesses. A canary must run.
+  // A workload that did not run need not count its witnesses. A canary must run.
   if (evidence.end.kind === 'skipped' && expected.length === 0) return judgeEnd(evidence.end);
   const gone = judgeGone(evidence, spoke);
   if (gone !== undefined) return gone;
@@ -74,8 +79,8 @@ export function judgeTrial(evidence: TrialEvidence): Verdict {
 }
 
 /**
- * The verdict on a trial whose guest went away or fell silent, so that its counters are unknown, not zero. Undefined for any
- * other end of a trial.
+ * The verdict on a trial whose guest went away or fell silent. The counters of such a guest are unknown, not zero. Undefined for
+ * any other end of a trial.
  */
 function judgeGone({ end, endsGuest }: TrialEvidence, spoke: boolean): Verdict | undefined {
   if (end.kind !== 'silent' && end.kind !== 'lost') return undefined;
@@ -88,7 +93,7 @@ function judgeFailures({ failures: [first, ...more] = [], end }: TrialEvidence):
   return inconclusive('workload-failed', `not expected: ${text}`);
 }
 
-/** The reason why a workload may not have exercised its code; undefined when every witness was seen. */
+/** The reason why a workload may not have exercised its code. Undefined when every witness was seen. */
 function unseenWitnesses(evidence: TrialEvidence): string | undefined {
   const { absentWitnesses: absent = [], witnesses, end } = evidence;
   if (absent.length === 1) return `witness ${absent.join('')} does not exist on this kernel`;
@@ -127,7 +132,7 @@ function endNote(end: WorkloadEnd): string {
   return ended.kind === 'inconclusive' ? ` (${ended.message})` : '';
 }
 
-/** Makes an inconclusive verdict; `message` is one line. */
+/** Makes an inconclusive verdict. `message` is one line. */
 export function inconclusive(because: InconclusiveCause, message: string): Inconclusive {
   return { kind: 'inconclusive', because, message };
 }
@@ -143,8 +148,8 @@ const causeOrder: readonly InconclusiveCause[] = [
 ];
 
 /**
- * The worst of several verdicts; when it is `splat`, it has the titles of all their splats. For an empty list the verdict is
- * inconclusive, because nothing ran.
+ * Returns the worst of several verdicts. A verdict `splat` has the titles of all splats of these verdicts. For an empty list, the
+ * verdict is inconclusive, because nothing ran.
  */
 export function worstVerdict(verdicts: readonly Verdict[]): Verdict {
   const titles = unique(
@@ -160,7 +165,9 @@ function rank(verdict: Verdict): number {
   return kindOrder.indexOf(verdict.kind) * 100 + cause;
 }
 
-/** The exit code of a verdict, for `git bisect run`: 0 clean, 1 splat, 125 for everything that proves nothing. */
+/**
+ * Returns the exit code of a verdict, for `git bisect run`: 0 for clean, 1 for splat, 125 for every verdict that proves nothing.
+ */
 export function exitCodeOfVerdict(verdict: Verdict): number {
   switch (verdict.kind) {
     case 'clean':
@@ -178,7 +185,7 @@ export function isNotRun(verdict: Verdict): boolean {
   return verdict.kind === 'inconclusive' && verdict.because === 'not-run';
 }
 
-/** A verdict as a phrase, for example "inconclusive: unexercised". */
+/** Returns a verdict as a phrase, for example "inconclusive: unexercised". */
 export function verdictPhrase(verdict: Verdict): string {
   return 'because' in verdict ? `${verdict.kind}: ${verdict.because}` : verdict.kind;
 }

@@ -107,9 +107,9 @@ export function pcOf(sections: readonly Section[]): SectionFrame | undefined {
 }
 
 /**
- * The frame of the program counter with which a CPU answered the NMI of another CPU that found it stalled. `index` is the index of
- * the section above the CPU's stack. Returns an empty list when the section is no such answer, and for the CPU on which RCU's own
- * thread ran last, because that CPU is not the stalled one (kernel/rcu/tree_stall.h).
+ * The frame of the program counter with which a stalled CPU answered the NMI of the CPU that detected the stall. `index` is the
+ * index of the section above the CPU's stack. Returns an empty list when the section is no such answer, and for the CPU on which
+ * RCU's own thread ran last, because that CPU is not the stalled one (kernel/rcu/tree_stall.h).
  */
 function answered(sections: readonly Section[], index: number): readonly SectionFrame[] {
   const [above, answer] = [sections[index - 1], sections[index]];

@@ -4,7 +4,7 @@ import { type FrameLine, frameWithin, readFrame } from './frames.ts';
 /** One line of a kernel's report, without the prefixes of printk and of loggers, and the position of the line in the log. */
 export interface ReportLine {
   readonly text: string;
-  /** The printk caller, such as `T123` for a task or `C1` for a CPU. Empty when the line names no caller. */
+  /** The printk caller, such as `T123` for a task or `C1` for a CPU. An empty string when the line names no caller. */
   readonly caller: string;
   /** True when the line had printk's time or level, or syslog's tag `kernel:`. */
   readonly isStamped: boolean;

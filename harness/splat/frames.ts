@@ -106,9 +106,7 @@ export function readFrame(text: string): FrameLine | undefined {
   return { frame: { ...frame, inlined: true }, questionable: false };
 }
 
-/**
- * The first `symbol+0x1/0x2` anywhere in a line, as in `BUG: KASAN: x in memcpy+0x1/0x2 at addr`; undefined when there is none.
- */
+/** Returns the first `symbol+0x1/0x2` anywhere in a line, as in `BUG: KASAN: x in memcpy+0x1/0x2 at addr`, or undefined. */
 export function frameWithin(text: string): StackFrame | undefined {
   const match = text.includes('+0x') ? symbolWithOffset.exec(text) : null;
   return match ? makeFrame(match[1] ?? '', match[2], match[3], match[4]) : undefined;

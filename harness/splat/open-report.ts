@@ -74,7 +74,7 @@ export interface OpenReport extends ReportOrigin {
   tasksEnd: boolean;
   /** True when no further line can belong to the report. */
   complete: boolean;
-  /** True while the rule needs a line of a report below the header and none has come yet. */
+  /** True while the rule needs a line of a report below the header and no such line has come yet. */
   tentative: boolean;
   /** True when a line of the report is a kernel panic. */
   panicked: boolean;

@@ -38,7 +38,7 @@ const eventPatience = { own: 4, anybody: 200 };
  * log.
  */
 const tailLines = 400;
-/** The largest number of tasks of which the last splat is remembered. */
+/** The largest number of tasks whose last splat is remembered. */
 const mostTasks = 16;
 /** The largest number of reports that are open at once; a console that opens more is noise. */
 const mostOpen = 16;
@@ -236,7 +236,7 @@ export class Tracker {
       this.#lastSplatLine = Math.max(this.#lastSplatLine, finding.endLine);
   }
 
-  /** True when a splat only follows from an earlier splat of the same task, which is dying of it. */
+  /** True when a splat is only a consequence of an earlier splat that is killing the same task. */
   #isKnown(finding: Finding): boolean {
     const { task, line, endLine } = finding;
     if (task === undefined) return false;

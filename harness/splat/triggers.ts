@@ -3,7 +3,7 @@ const hexadecimal = '0123456789abcdef'.split('');
 const counts = '123456789'.split('');
 
 /**
- * Words of which every header and every event contains at least one. While no report is open, only lines with such a word are
+ * Every header and every event contains at least one of these words. While no report is open, only lines with such a word are
  * cleaned and tried against the rules; the search for the words decides the throughput on quiet logs. The search (word-search.ts)
  * looks for the rarest four neighbouring bytes of each word, so every word has at least four characters.
  */

@@ -184,8 +184,8 @@ export const faultRules: readonly Rule[] = [
     frame: fault,
   },
   {
-    // die() of sparc names the task, `systemd(1): Oops [#1]`; those of mips and loongarch have a number at once, `Integer
-    // overflow[#1]:`; parisc prints `Kernel Fault: Code=15 (Data TLB miss fault) at addr 00000008`.
+    // die() of sparc names the task, `systemd(1): Oops [#1]`; die() of mips and loongarch puts the number directly behind the
+    // words, `Integer overflow[#1]:`; parisc prints `Kernel Fault: Code=15 (Data TLB miss fault) at addr 00000008`.
     header: new RegExp(
       String.raw`^${diedTask}|^(?:Oops: |COP2: )?${diedAtOnce}|^Kernel Fault: Code=\d+ `,
     ),

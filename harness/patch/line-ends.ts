@@ -1,6 +1,6 @@
 import { endOfHeaders } from './mail-headers.ts';
 
-/** Tells the line ends of the wire (CRLF) from those of the patched files. Pure. */
+/** Tells the line ends of the wire (CRLF) from the line ends of the patched files. Pure. */
 
 /**
  * Returns a mail without the CR that mail transport puts before every LF (RFC 5322, 2.3). A mail has these line ends when each

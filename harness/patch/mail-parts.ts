@@ -104,7 +104,7 @@ export function withoutDashEscapes(raw: string): string {
   return raw.slice(0, from) + raw.slice(from, to).replaceAll('\n- ', '\n') + raw.slice(to);
 }
 
-/** A line with which git format-patch begins. */
+/** The first line of a patch of git format-patch. */
 const formatPatchLine = /^From [0-9a-f]{40,64} /gm;
 
 /** True for what git format-patch writes: a line with the id of the commit, then the header of a mail. */

@@ -235,7 +235,7 @@ async function runMailinfo(raw: Buffer, file: string, { dir, signal }: Place): P
       diff: await readBytes(patch),
     };
   };
-  // -n leaves text in a charset unknown to iconv as it is.
+  // -n leaves text in a charset unknown to iconv unchanged.
   for (const flags of [[], ['-n']]) {
     const parts = await run(...flags);
     if (parts === undefined) continue;

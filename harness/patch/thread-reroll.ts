@@ -2,7 +2,7 @@ import type { Mail } from './mail.ts';
 import type { Version } from './thread-version.ts';
 import { isSameSender, patchRanges, sameWords } from './thread-words.ts';
 
-/** A new version of a series of which only some patches were sent. Patches of an older version complete it. */
+/** A new version of a series with only some patches sent. Patches of an older version complete the new version. */
 export interface Reroll {
   readonly version: Version;
   /** The versions that contribute patches to `version`. The complete version comes first. */

@@ -4,7 +4,7 @@ import { isNotRun, verdictPhrase } from '../verdict.ts';
 import { plain } from './plain.ts';
 
 /**
- * A run as KTAP version 1 (Documentation/dev-tools/ktap.rst), with one test for the boot and one for each trial:
+ * Returns a run as KTAP version 1 (Documentation/dev-tools/ktap.rst), with one test for the boot and one test for each trial:
  *
  *     not ok 3 munmap # possible deadlock in foo
  *

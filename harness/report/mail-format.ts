@@ -11,7 +11,7 @@ const longestQuotedLine = 75;
 
 /** The address of a person or a list. */
 export interface Mailbox {
-  /** The display name, unquoted; empty when there is none. */
+  /** The display name, unquoted. An empty string when there is no name. */
   readonly name: string;
   readonly address: string;
 }
@@ -71,7 +71,7 @@ export function dateHeader(date: Date): string {
   return `Date: ${date.toUTCString().replace('GMT', '+0000')}`;
 }
 
-/** Makes untrusted text safe for a header: no line end in it can begin another header. */
+/** Makes untrusted text safe for a header: no line end in the text can begin another header. */
 export function headerText(text: string): string {
   return plain(text).replaceAll('\t', ' ').trim();
 }

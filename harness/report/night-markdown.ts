@@ -54,7 +54,7 @@ export function formatNightMarkdown(night: NightRecord): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Escapes untrusted text, so that Markdown shows it as it is. */
+/** Escapes untrusted text, so that Markdown shows the text unchanged. */
 function text(value: string): string {
   return plain(value).replaceAll(/[\\`*_{}[\]<>#|~!&@]/g, (character) => `\\${character}`);
 }

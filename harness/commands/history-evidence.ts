@@ -48,8 +48,8 @@ async function keptOf(evidence: EvidenceNight | null): Promise<KeptNight | null>
 }
 
 /**
- * Three lines for each open issue (a splat of a cell): the last night without the splat, the first night with it, and the newest
- * night with it. Each line has the run directories that still exist.
+ * Returns three lines for each open issue (a splat of a cell): the last night without the splat, the first night with the splat,
+ * and the newest night with the splat. Each line has the run directories that still exist.
  */
 export function describeEvidence(evidence: readonly KeptEvidence[], cwd: string): string {
   const lines = evidence.flatMap(({ lastPass, firstFail, newestFail }) => [

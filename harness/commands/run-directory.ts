@@ -15,8 +15,8 @@ import { readStoppedRun } from './stopped-run.ts';
 import { writeRecord } from './write-record.ts';
 
 /**
- * Opens the folder for a run. It must be new or empty, so that no file of another run is mistaken for a file of this run. Throws
- * `usage` for a folder that is not empty, and for a path that is no folder.
+ * Opens the folder for a run. The folder must be new or empty, so that no file of another run is mistaken for a file of this run.
+ * Throws `usage` for a folder that is not empty, and for a path that is no folder.
  */
 export async function openRunDirectory(
   out: string | undefined,

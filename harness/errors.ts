@@ -68,7 +68,7 @@ export function exitCodeOfError(error: unknown): number {
   }
 }
 
-/** Returns the first line of an error's message. For a thrown value that is not an Error, returns its whole text. */
+/** Returns the first line of an error's message, or of the text of a thrown value that is not an Error. */
 export function firstLineOf(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
 }

@@ -25,10 +25,14 @@ export function joinHeader(halves: Halves, headerAt: HeaderTest): string | undef
   const own = headerAt(text, fromKernel);
   const spaced = `${start} ${more.trimStart()}`;
   const direct = text + more;
+  // A header that is whole on the line below is not broken, even when the end of the line above would fit its beginning.
+  const below = headerAt(more, fromKernel);
   const better = [spaced, direct].find((whole) => {
     const header = headerAt(whole, fromKernel);
     const most = own?.rank ?? Number.POSITIVE_INFINITY;
-    return header !== undefined && header.at < start.length && header.rank < most;
+    if (header === undefined) return false;
+    if (below?.rank === header.rank && below.rule === header.rule) return false;
+    return header.at < start.length && header.rank < most;
   });
   if (better !== undefined || own === undefined) return better;
   const order = afterPlace.test(start) ? [spaced, direct] : [direct, spaced];

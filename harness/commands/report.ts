@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Argv } from 'yargs';
+import { counted } from '../counted.ts';
 import { exitCodes, HarnessError, isHarnessError } from '../errors.ts';
 import { explainDiskError, readIfThere, writeWhole } from '../host/disk.ts';
 import { findTrial } from '../plans/run/replay.ts';
@@ -78,7 +79,7 @@ export async function run(argv: ReportArguments, context: CommandContext): Promi
 async function requireFinished(dir: string, shown: string): Promise<void> {
   const stopped = await readStoppedRun(dir);
   if (stopped === undefined) return;
-  const trials = `${stopped.ended} ${stopped.ended === 1 ? 'trial' : 'trials'}`;
+  const trials = counted(stopped.ended, 'trial');
   throw new HarnessError(
     'usage',
     `${shown}: this run has no result, because it was stopped or still goes on; ${trials} ended, with consoles in ${join(shown, 'trials')}`,

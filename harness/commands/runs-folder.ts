@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
-import { homeFolder } from '../host/home-folder.ts';
+import { userFolder } from '../host/home-folder.ts';
 import { valueDigest } from '../host/store.ts';
 import type { CommandContext } from './context.ts';
 
@@ -57,9 +57,7 @@ export function kcidbSpool(host: string, env: NodeJS.ProcessEnv): string {
 }
 
 function stateFolder(env: NodeJS.ProcessEnv): string {
-  const state = env['XDG_STATE_HOME'] ?? '';
-  // The specification says that a relative path is ignored.
-  return join(state.startsWith('/') ? state : join(homeFolder(), '.local/state'), 'splat');
+  return userFolder(env, 'XDG_STATE_HOME', '.local/state');
 }
 
 function isInKernelTree(dir: string): boolean {

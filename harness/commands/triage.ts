@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { Argv } from 'yargs';
+import { counted } from '../counted.ts';
 import { exitCodes, HarnessError } from '../errors.ts';
 import type { Finding } from '../records/finding.ts';
 import { jsonText } from '../report/json-text.ts';
@@ -163,7 +164,7 @@ async function printExplanation(
   if (finding === undefined) {
     throw new HarnessError(
       'usage',
-      `--explain ${wanted}: the log has ${count === 1 ? '1 finding' : `${count} findings`}`,
+      `--explain ${wanted}: the log has ${counted(count, 'finding')}`,
     );
   }
   const text = json

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { HarnessError } from '../errors.ts';
 import { cacheFolder } from './cache-folders.ts';
 import { explainDiskError, makeFolder, readIfThere } from './disk.ts';
-import { homeFolder } from './home-folder.ts';
+import { userFolder } from './home-folder.ts';
 import { acquireLock } from './lock.ts';
 
 /**
@@ -61,9 +61,7 @@ const readBytes = 256 * 1024;
 /** Returns the folder of the cache: $SPLAT_CACHE, else $XDG_CACHE_HOME/splat, else ~/.cache/splat. */
 export function cacheRoot(env: NodeJS.ProcessEnv = process.env): string {
   if (env['SPLAT_CACHE']) return resolve(env['SPLAT_CACHE']);
-  const cache = env['XDG_CACHE_HOME'] ?? '';
-  // The XDG Base Directory Specification says that a relative path is ignored.
-  return join(cache.startsWith('/') ? cache : join(homeFolder(), '.cache'), 'splat');
+  return userFolder(env, 'XDG_CACHE_HOME', '.cache');
 }
 
 /**

@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultArch } from '../arch.ts';
+import { counted } from '../counted.ts';
 import { inStage, type StageEnd } from '../events.ts';
 import { cacheFolder } from '../host/cache-folders.ts';
 import { explainDiskError, readIfThere } from '../host/disk.ts';
@@ -239,7 +240,7 @@ const cpuSecondsPerObject = 1.1;
 
 function describeWholeBuild(objects: number, jobs: number): string {
   const minutes = Math.ceil((objects * cpuSecondsPerObject) / jobs / 60);
-  const most = `at most about ${minutes} ${minutes === 1 ? 'minute' : 'minutes'} with ${jobs} compilers`;
+  const most = `at most about ${counted(minutes, 'minute')} with ${jobs} compilers`;
   return `a whole kernel is compiled, ${objects} objects: ${most}; meanwhile splat triage reads any console log`;
 }
 

@@ -1,8 +1,8 @@
+import { counted } from '../counted.ts';
 import { HarnessError } from '../errors.ts';
 import { runGit } from '../host/git.ts';
 import { requireRepository } from '../host/revision.ts';
 import type { Series } from './patch.ts';
-import { count } from './thread-words.ts';
 
 /** The largest number of branches and tags that are searched, newest first. */
 const mostRefs = 400;
@@ -42,7 +42,7 @@ export async function findBase(
   }
   for (const commit of await listRefs(dir, signal)) {
     if (await hasBlobs(dir, commit, { blobs, signal })) {
-      return { commit, because: `its blobs of ${count(blobs.size, 'file')}` };
+      return { commit, because: `its blobs of ${counted(blobs.size, 'file')}` };
     }
   }
   const what = `${lacks}, and no branch or tag of ${dir} has the blobs that its diffs name`;

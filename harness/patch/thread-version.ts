@@ -1,8 +1,8 @@
+import { counted } from '../counted.ts';
 import type { Mail } from './mail.ts';
 import { chooseLoose } from './thread-loose.ts';
 import {
   bySentTime,
-  count,
   isAtOnce,
   isOtherSender,
   isSameSender,
@@ -110,7 +110,7 @@ export function readVersion(own: readonly Mail[], view: ThreadView): Version {
   const rivals = findRivals([...numbered, ...roots], name);
   const byIndex = new Map(numbered.map((mail) => [mail.tag.index ?? 0, mail]));
   const again = numbered.length - byIndex.size;
-  const sentAgain = `${name}: ${count(again, 'patch', 'patches')} sent again`;
+  const sentAgain = `${name}: ${counted(again, 'patch', 'patches')} sent again`;
   const wanted = Array.from({ length: total }, (_, at) => at + 1);
   const older = numbered.filter((mail) => byIndex.get(mail.tag.index ?? 0) !== mail);
   return {

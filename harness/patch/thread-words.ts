@@ -39,10 +39,6 @@ export function shown(text: string): string {
   return line.length > 80 ? `${line.slice(0, 77)}...` : line;
 }
 
-export function count(number: number, one: string, many = `${one}s`): string {
-  return `${number} ${number === 1 ? one : many}`;
-}
-
 /**
  * Names patches in a message, as `patch 3` or `patches 1-3, 7`. `indices` are sorted. After ten ranges, `...` stands for the rest.
  */

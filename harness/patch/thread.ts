@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import { HarnessError } from '../errors.ts';
 import type { Mail } from './mail.ts';
 import { inheritVersions } from './thread-heirs.ts';
@@ -11,14 +12,7 @@ import {
   splitVersions,
   type Version,
 } from './thread-version.ts';
-import {
-  count,
-  isSameSender,
-  type PassedOver,
-  passOver,
-  sameWords,
-  shown,
-} from './thread-words.ts';
+import { isSameSender, type PassedOver, passOver, sameWords, shown } from './thread-words.ts';
 
 /** The series that was chosen from a thread of mails. */
 export interface Posting {
@@ -72,7 +66,7 @@ export function choosePosting(mails: readonly Mail[], options: ThreadOptions): P
   ];
   const notes = [
     ...(reroll === undefined ? [] : [reroll.note]),
-    ...(replies.length > 0 ? [`passed over: ${count(replies.length, 'diff')} in replies`] : []),
+    ...(replies.length > 0 ? [`passed over: ${counted(replies.length, 'diff')} in replies`] : []),
     ...versions.flatMap((one) => one.notes),
     ...passedOver
       .filter(({ why }) => why !== 'a diff in a reply' && why !== 'sent again later')

@@ -2,6 +2,7 @@ import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { defaultArch } from '../arch.ts';
+import { counted } from '../counted.ts';
 import { isHarnessError } from '../errors.ts';
 import type { Emit } from '../events.ts';
 import { recallAccel } from '../guest/accel.ts';
@@ -179,7 +180,7 @@ async function checkDisk(cacheRoot: string): Promise<Check> {
   const kernels = (await readIfThere(readdir(join(cacheRoot, 'kernel')))) ?? [];
   const neededMiB = kernels.length === 0 ? neededDiskMiB.build : neededDiskMiB.run;
   const freeMiB = await freeDiskMib(cacheRoot);
-  const built = kernels.length === 1 ? '1 kernel' : `${kernels.length} kernels`;
+  const built = counted(kernels.length, 'kernel');
   const text = `${freeMiB} MiB free for ${cacheRoot}, which has ${built}`;
   if (!(await isWritable(cacheRoot))) {
     const next = 'make it writable, or name another folder in SPLAT_CACHE';

@@ -78,7 +78,7 @@ function ending(
   if (failed) return `${text}: failed`;
   if (!interrupted) return text;
   if (stage !== 'trials') return `${text}: interrupted`;
-  return `interrupted after ${finished} of ${total} ${total === 1 ? 'trial' : 'trials'}`;
+  return `interrupted after ${finished} of ${counted(total, 'trial')}`;
 }
 
 function seconds(ms: number): string {

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { SeenSplat } from '../records/finding.ts';
 import type { RunResult } from '../records/run-result.ts';
 import type { TrialResult } from '../records/trial.ts';
@@ -107,7 +108,7 @@ export function verdictReason({
       const notRun = trials.filter((trial) => isNotRun(trial.verdict)).length;
       const others = trials.length - controls.length - notRun;
       const missing = notRun === 0 ? '' : `, ${notRun} not run`;
-      return `${others} ${others === 1 ? 'trial' : 'trials'} without a splat, every witness seen, ${caught} canaries caught${missing}${uncheckedWords(unchecked)}`;
+      return `${counted(others, 'trial')} without a splat, every witness seen, ${caught} canaries caught${missing}${uncheckedWords(unchecked)}`;
     }
   }
 }

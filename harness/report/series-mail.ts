@@ -1,4 +1,5 @@
 import { defaultArch } from '../arch.ts';
+import { counted } from '../counted.ts';
 import type { ReportedPatch, ReportedSuspect, SeriesReport } from '../records/series.ts';
 import {
   addressHeader,
@@ -131,7 +132,7 @@ function opening(
   const author = parseMailbox((guilty[0] ?? patches[0])?.author ?? '');
   const given = givenName(author?.name ?? '');
   const hello = given === undefined ? 'Hi,' : `Hi ${given},`;
-  const count = `${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`;
+  const count = counted(patches.length, 'patch', 'patches');
   if (base.state === 'broken') {
     return [
       hello,

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import { HarnessError } from '../errors.ts';
 import { type Emit, inStage } from '../events.ts';
 import type { Checkpoint } from '../guest/checkpoint.ts';
@@ -51,7 +52,7 @@ export async function runTrials(
 ): Promise<readonly TrialResult[]> {
   const { emit, signal, cold, locksOf, coverageOf } = request;
   const total = plans.length;
-  const title = total === 1 ? '1 trial' : `${total} trials`;
+  const title = counted(total, 'trial');
   const scheduler = openScheduler({ ...request, jobs: request.parallelTrials });
   const runner = openRunner({ ...request, scheduler });
   const results: TrialResult[] = [];

@@ -1,5 +1,6 @@
 import { scaleLinear, scalePoint } from 'd3-scale';
 import { line } from 'd3-shape';
+import { counted } from '../../counted.ts';
 import { html, type Markup } from './markup.ts';
 
 /** A value that many nights have measured, for a small chart on a page. */
@@ -46,7 +47,7 @@ export function drawChart({ name, points, words, top }: Chart): Markup | null {
           html`<circle cx="${place(at).toFixed(1)}" cy="${y(value).toFixed(1)}" r="2.5"><title>${night}: ${words(value)}</title></circle>`,
         ],
   );
-  const told = `${name}: ${words(last)} last, ${words(Math.min(...values))} to ${words(Math.max(...values))} in ${values.length} ${values.length === 1 ? 'night' : 'nights'}`;
+  const told = `${name}: ${words(last)} last, ${words(Math.min(...values))} to ${words(Math.max(...values))} in ${counted(values.length, 'night')}`;
   return html`<figure><figcaption>${told}</figcaption>
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${told}"><path class="axis" d="M${room.left},${height - room.bottom}H${width - room.right}"></path><path d="${path ?? ''}"></path>${dots}</svg></figure>
 `;

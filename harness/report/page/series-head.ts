@@ -123,7 +123,7 @@ function seriesFacts(
   return [
     [
       'series',
-      `${series.cover?.subjectLine ?? series.name}: ${patches.length} ${patches.length === 1 ? 'patch' : 'patches'}`,
+      `${series.cover?.subjectLine ?? series.name}: ${counted(patches.length, 'patch', 'patches')}`,
     ],
     ['base', [base.build === null ? '' : `${base.build.release} from `, base.source]],
     ...base.series.map((name) => ['with', name] as const),

@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts';
 import type { SeenSplat } from '../../records/finding.ts';
 import type { TrialResult } from '../../records/trial.ts';
 import { type Verdict, verdictPhrase } from '../../verdict.ts';
@@ -51,7 +52,7 @@ function fileLinks(folders: readonly string[], consoles: ReadonlyMap<string, num
     const console =
       lines === undefined
         ? null
-        : html` <a href="${folder}/${consolePageName(1)}">console, ${lines} ${lines === 1 ? 'line' : 'lines'}</a>`;
+        : html` <a href="${folder}/${consolePageName(1)}">console, ${counted(lines, 'line')}</a>`;
     const files = ['console.log', 'output.log'].map(
       (file) => html` <a href="${folder}/${file}">${file}</a>`,
     );

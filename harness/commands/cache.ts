@@ -16,6 +16,7 @@ import type { StoreOrigin } from '../records/store.ts';
 import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
+import { refuseFlags } from './refuse-flags.ts';
 
 export interface CacheArguments {
   readonly action: 'list' | 'prune';
@@ -130,10 +131,7 @@ async function prune(root: string, argv: CacheArguments, context: CommandContext
 
 function requireNoPruneFlags({ olderThan, maxSize, all, dryRun }: CacheArguments): void {
   const given = { 'older-than': olderThan, 'max-size': maxSize, all, 'dry-run': dryRun };
-  for (const [flag, value] of Object.entries(given)) {
-    if (value === undefined || value === false) continue;
-    throw new HarnessError('usage', `cache list: --${flag} is a flag of splat cache prune`);
-  }
+  refuseFlags('cache list', given, 'cache prune');
 }
 
 /** Returns a function that chooses the items of the cache to remove. Throws `usage` when the flags do not say which. */

@@ -12,6 +12,7 @@ import { plain } from '../report/plain.ts';
 import { openClock } from './clock.ts';
 import type { CommandContext } from './context.ts';
 import { enterIssue, type RequestedEntry, requestedIssue } from './known-entry.ts';
+import { refuseFlags } from './refuse-flags.ts';
 import { number, text } from './run-options.ts';
 import { knownFile, shownPath } from './runs-folder.ts';
 
@@ -131,10 +132,7 @@ async function checkFile(argv: KnownArguments, context: CommandContext): Promise
 function requireNoEntryFlags(argv: KnownArguments): void {
   const { title, until, reason, link, owner, cell, maxBlind } = argv;
   const given = { title, until, reason, link, owner, cell, 'max-blind': maxBlind };
-  for (const [flag, value] of Object.entries(given)) {
-    if (value === undefined || value === false) continue;
-    throw new HarnessError('usage', `known check: --${flag} is a flag of splat known add`);
-  }
+  refuseFlags('known check', given, 'known add');
 }
 
 function toJson(list: Omit<KnownList, 'schema'>): string {

@@ -12,6 +12,7 @@ import type { StoreList } from '../records/store-list.ts';
 import { jsonText } from '../report/json-text.ts';
 import { plain } from '../report/plain.ts';
 import type { CommandContext } from './context.ts';
+import { refuseFlags } from './refuse-flags.ts';
 import { number, text } from './run-options.ts';
 import { tokenOf } from './store-options.ts';
 
@@ -97,38 +98,17 @@ export async function run(argv: StoreCommandArguments, context: CommandContext):
   }
 }
 
-/** The actions that read a flag. All other actions would ignore the flag. */
-const actionsOfFlag = {
-  listen: ['serve'],
-  'tls-cert': ['serve'],
-  'tls-key': ['serve'],
-  'store-trust': ['serve'],
-  'older-than': ['prune'],
-  'max-size': ['prune'],
-  'dry-run': ['prune'],
-  json: ['list', 'prune'],
-} as const satisfies Record<string, readonly StoreCommandArguments['action'][]>;
-
 /** Throws `usage` for a flag that the action does not read. */
 function requireFlagsOf(argv: StoreCommandArguments): void {
-  const given = {
-    listen: argv.listen === defaultListen ? undefined : argv.listen,
-    'tls-cert': argv.tlsCert,
-    'tls-key': argv.tlsKey,
-    'store-trust': argv.storeTrust,
-    'older-than': argv.olderThan,
-    'max-size': argv.maxSize,
-    'dry-run': argv.dryRun || undefined,
-    json: argv.json || undefined,
-  };
-  for (const [flag, actions] of Object.entries(actionsOfFlag)) {
-    const isRead = actions.some((action) => action === argv.action);
-    if (isRead || given[flag as keyof typeof given] === undefined) continue;
-    throw new HarnessError(
-      'usage',
-      `store ${argv.action}: --${flag} is a flag of splat store ${actions.join(' and splat store ')}`,
-    );
-  }
+  const { action, tlsCert, tlsKey, storeTrust, olderThan, maxSize, dryRun, json } = argv;
+  const listen = argv.listen === defaultListen ? undefined : argv.listen;
+  const ofServe = { listen, 'tls-cert': tlsCert, 'tls-key': tlsKey, 'store-trust': storeTrust };
+  const ofPrune = { 'older-than': olderThan, 'max-size': maxSize, 'dry-run': dryRun };
+  const here = `store ${action}`;
+  if (action !== 'serve') refuseFlags(here, ofServe, 'store serve');
+  if (action !== 'prune') refuseFlags(here, ofPrune, 'store prune');
+  if (action !== 'list' && action !== 'prune')
+    refuseFlags(here, { json }, 'store list and splat store prune');
 }
 
 async function makeKey(path: string, { stdout }: CommandContext): Promise<number> {
